@@ -1,0 +1,2 @@
+//! The `stillheap` command line.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Reads `.heapsnapshot` files and answers questions about them.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Writes synthetic `.heapsnapshot` files for tests and benchmarks.
+#![forbid(unsafe_code)]
