@@ -1,0 +1,401 @@
+//! The writer thread, and the end of the queue that the producer holds.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, mpsc};
+use std::thread::{self, JoinHandle};
+
+use crate::encoder::Encoder;
+use crate::place::{Temporary, spool_file};
+use crate::{Compression, Destination, Failure};
+
+/// How many chunks may wait for the writer before the producer has to.
+pub const QUEUED_CHUNKS: usize = 16;
+
+/// A file that stands under its final name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// Where it is; absolute if the destination was.
+    pub path: PathBuf,
+    /// Its size on disk.
+    pub bytes: u64,
+    /// Its size before compression.
+    pub raw_bytes: u64,
+}
+
+/// An unlinked file, complete, positioned at its start by whoever reads it.
+#[derive(Debug)]
+pub struct Spooled {
+    /// The open file.
+    pub file: File,
+    /// Its size on disk.
+    pub bytes: u64,
+    /// Its size before compression.
+    pub raw_bytes: u64,
+}
+
+enum Message {
+    Chunk(Vec<u8>),
+    Finish,
+}
+
+enum Place {
+    Named(Temporary),
+    Spool(PathBuf),
+}
+
+impl Place {
+    fn path(&self) -> &Path {
+        match self {
+            Self::Named(temporary) => temporary.target(),
+            Self::Spool(directory) => directory,
+        }
+    }
+}
+
+enum Outcome {
+    Named(Written),
+    Spooled(Spooled),
+}
+
+/// The producer's end. Dropping it before `finish` removes what was written.
+pub struct Sink {
+    // Chunks go this way, and come back empty for reuse the other way.
+    sender: SyncSender<Message>,
+    recycled: Receiver<Vec<u8>>,
+    thread: JoinHandle<Result<Outcome, Failure>>,
+    cancelled: Arc<AtomicBool>,
+    written: Arc<AtomicU64>,
+}
+
+impl Sink {
+    /// Opens the temporary file beside `destination` and starts the writer.
+    ///
+    /// # Errors
+    /// What the system says to opening the file or starting the thread.
+    pub fn create(destination: Destination, compression: Compression) -> Result<Self, Failure> {
+        let (temporary, file) = Temporary::create(destination)?;
+        Self::start(Place::Named(temporary), file, compression)
+    }
+
+    /// Opens an unlinked file in `directory` and starts the writer.
+    ///
+    /// # Errors
+    /// As [`Sink::create`].
+    pub fn spool(directory: &Path, compression: Compression) -> Result<Self, Failure> {
+        let file = spool_file(directory)?;
+        Self::start(Place::Spool(directory.to_owned()), file, compression)
+    }
+
+    fn start(place: Place, file: File, compression: Compression) -> Result<Self, Failure> {
+        let path = place.path().to_owned();
+        let encoder =
+            Encoder::new(file, compression).map_err(|error| Failure::system(&error, "open", &path))?;
+        let (sender, receiver) = sync_channel(QUEUED_CHUNKS);
+        let (recycler, recycled) = mpsc::channel();
+        let cancelled = Arc::new(AtomicBool::new(false));
+        let written = Arc::new(AtomicU64::new(0));
+        let writer = Writer {
+            place,
+            encoder,
+            receiver,
+            recycler,
+            cancelled: Arc::clone(&cancelled),
+            written: Arc::clone(&written),
+        };
+        let thread = thread::Builder::new()
+            .name("stillheap-write".to_owned())
+            .stack_size(512 * 1024)
+            .spawn(move || writer.run())
+            .map_err(|error| Failure::system(&error, "clone", &path))?;
+        Ok(Self { sender, recycled, thread, cancelled, written })
+    }
+
+    /// Hands a chunk over; waits while [`QUEUED_CHUNKS`] are waiting already. `false` means that the
+    /// writer has failed or was cancelled: stop producing, `finish` knows why.
+    #[must_use]
+    pub fn write(&self, bytes: &[u8]) -> bool {
+        let mut chunk = self.recycled.try_recv().unwrap_or_default();
+        chunk.clear();
+        chunk.extend_from_slice(bytes);
+        self.sender.send(Message::Chunk(chunk)).is_ok()
+    }
+
+    /// A handle that stops the writer from any thread; `finish` then fails with `ERR_STILLHEAP_ABORTED`.
+    pub fn canceller(&self) -> Canceller {
+        Canceller(Arc::clone(&self.cancelled))
+    }
+
+    /// Raw bytes that the writer has taken so far.
+    pub fn progress(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.written)
+    }
+
+    /// Waits until the file is whole, synced, and has its name.
+    ///
+    /// # Errors
+    /// The first failure of the writer; the temporary file is gone then.
+    ///
+    /// # Panics
+    /// If the sink was made with [`Sink::spool`].
+    pub fn finish(self) -> Result<Written, Failure> {
+        match self.join()? {
+            Outcome::Named(written) => Ok(written),
+            Outcome::Spooled(_) => unreachable!("a spool is finished with finish_spool"),
+        }
+    }
+
+    /// Waits until the spool is whole.
+    ///
+    /// # Errors
+    /// The first failure of the writer.
+    ///
+    /// # Panics
+    /// If the sink was made with [`Sink::create`].
+    pub fn finish_spool(self) -> Result<Spooled, Failure> {
+        match self.join()? {
+            Outcome::Spooled(spooled) => Ok(spooled),
+            Outcome::Named(_) => unreachable!("a named file is finished with finish"),
+        }
+    }
+
+    /// Drops what was written, and waits until the temporary file is gone.
+    pub fn discard(self) {
+        self.cancelled.store(true, Ordering::Relaxed);
+        let _ = self.join();
+    }
+
+    fn join(self) -> Result<Outcome, Failure> {
+        // When the writer has failed this send fails, too, and the thread's result says why.
+        let _ = self.sender.send(Message::Finish);
+        self.thread.join().unwrap_or_else(|_| {
+            Err(Failure::own("ERR_STILLHEAP_INTERNAL", "the writer stopped unexpectedly; nothing was written"))
+        })
+    }
+}
+
+/// Stops a [`Sink`]'s writer.
+#[derive(Clone, Debug)]
+pub struct Canceller(Arc<AtomicBool>);
+
+impl Canceller {
+    /// Stops the writer at its next chunk.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+struct Writer {
+    place: Place,
+    encoder: Encoder,
+    receiver: Receiver<Message>,
+    recycler: mpsc::Sender<Vec<u8>>,
+    cancelled: Arc<AtomicBool>,
+    written: Arc<AtomicU64>,
+}
+
+impl Writer {
+    fn run(mut self) -> Result<Outcome, Failure> {
+        let mut raw_bytes = 0_u64;
+        loop {
+            // A closed channel means that the producer went away without finishing.
+            let message = self.receiver.recv().map_err(|_| aborted(self.place.path()))?;
+            if self.cancelled.load(Ordering::Relaxed) {
+                return Err(aborted(self.place.path()));
+            }
+            match message {
+                Message::Chunk(chunk) => {
+                    self.encoder
+                        .write_all(&chunk)
+                        .map_err(|error| Failure::system(&error, "write", self.place.path()))?;
+                    raw_bytes += chunk.len() as u64;
+                    self.written.store(raw_bytes, Ordering::Relaxed);
+                    // The producer may have gone to finish; then nobody wants the buffer.
+                    let _ = self.recycler.send(chunk);
+                }
+                Message::Finish => break,
+            }
+        }
+        let path = self.place.path().to_owned();
+        let failed = |syscall: &'static str| {
+            let path = path.clone();
+            move |error: std::io::Error| Failure::system(&error, syscall, &path)
+        };
+        let file = self.encoder.finish().map_err(failed("write"))?;
+        match self.place {
+            Place::Spool(_) => {
+                let bytes = file.metadata().map_err(failed("fstat"))?.len();
+                Ok(Outcome::Spooled(Spooled { file, bytes, raw_bytes }))
+            }
+            Place::Named(temporary) => {
+                file.sync_all().map_err(failed("fsync"))?;
+                let bytes = file.metadata().map_err(failed("fstat"))?.len();
+                drop(file);
+                if self.cancelled.load(Ordering::Relaxed) {
+                    return Err(aborted(&path));
+                }
+                let path = temporary.publish()?;
+                Ok(Outcome::Named(Written { path, bytes, raw_bytes }))
+            }
+        }
+    }
+}
+
+fn aborted(path: &Path) -> Failure {
+    Failure::own("ERR_STILLHEAP_ABORTED", "the capture was aborted; nothing was written").at(path)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::fs;
+    use std::io::Read;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    fn to(path: &Path) -> Destination {
+        Destination { path: path.to_owned(), overwrite: false, generated: false }
+    }
+
+    fn names(directory: &Path) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(directory)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn nothing_stands_under_the_final_name_until_all_is_written() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.heapsnapshot");
+        let sink = Sink::create(to(&path), Compression::None).unwrap();
+        assert!(sink.write(b"hello "));
+        assert!(!path.exists());
+        assert!(sink.write(b"world"));
+        let written = sink.finish().unwrap();
+        assert_eq!(written, Written { path: path.clone(), bytes: 11, raw_bytes: 11 });
+        assert_eq!(fs::read(&path).unwrap(), b"hello world");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(names(directory.path()), ["a.heapsnapshot"]);
+    }
+
+    #[test]
+    fn a_dropped_sink_leaves_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let sink = Sink::create(to(&directory.path().join("a")), Compression::Gzip).unwrap();
+        assert!(sink.write(b"hello"));
+        assert_eq!(names(directory.path()).len(), 1);
+        sink.discard();
+        assert!(names(directory.path()).is_empty());
+    }
+
+    #[test]
+    fn cancelling_stops_and_leaves_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let sink = Sink::create(to(&directory.path().join("a")), Compression::None).unwrap();
+        sink.canceller().cancel();
+        while sink.write(&[0; 1000]) {}
+        assert_eq!(sink.finish().unwrap_err().code, "ERR_STILLHEAP_ABORTED");
+        assert!(names(directory.path()).is_empty());
+    }
+
+    #[test]
+    fn an_existing_file_is_kept_unless_overwrite_is_asked_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a");
+        fs::write(&path, "old").unwrap();
+        let refused = Sink::create(to(&path), Compression::None).err().unwrap();
+        assert_eq!((refused.code.as_str(), refused.path.as_deref()), ("EEXIST", Some(path.as_path())));
+        let sink = Sink::create(Destination { overwrite: true, ..to(&path) }, Compression::None).unwrap();
+        assert!(sink.write(b"new"));
+        sink.finish().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+    }
+
+    #[test]
+    fn a_file_that_appears_meanwhile_is_kept() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a");
+        let sink = Sink::create(to(&path), Compression::None).unwrap();
+        assert!(sink.write(b"new"));
+        fs::write(&path, "old").unwrap();
+        assert_eq!(sink.finish().unwrap_err().code, "EEXIST");
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(names(directory.path()), ["a"]);
+    }
+
+    #[test]
+    fn a_taken_generated_name_gets_a_suffix() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("heapdump-1.heapsnapshot.gz");
+        fs::write(&path, "old").unwrap();
+        let destination = Destination { generated: true, ..to(&path) };
+        let written = Sink::create(destination, Compression::Gzip).unwrap().finish().unwrap();
+        assert_eq!(written.path, directory.path().join("heapdump-1-2.heapsnapshot.gz"));
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+    }
+
+    #[test]
+    fn links_and_devices_are_refused_even_with_overwrite() {
+        let directory = tempfile::tempdir().unwrap();
+        let (link, victim) = (directory.path().join("link"), directory.path().join("victim"));
+        fs::write(&victim, "precious").unwrap();
+        symlink(&victim, &link).unwrap();
+        for path in [&link, Path::new("/dev/full"), Path::new("/dev/null")] {
+            let destination = Destination { overwrite: true, ..to(path) };
+            assert_eq!(Sink::create(destination, Compression::None).err().unwrap().code, "EEXIST", "{path:?}");
+        }
+        assert_eq!(fs::read(&victim).unwrap(), b"precious");
+    }
+
+    #[test]
+    fn failures_name_the_target_and_the_call() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("missing/a");
+        let failure = Sink::create(to(&path), Compression::None).err().unwrap();
+        assert_eq!(failure.code, "ENOENT");
+        assert_eq!(failure.syscall.as_deref(), Some("open"));
+        assert_eq!(failure.path.as_deref(), Some(path.as_path()));
+    }
+
+    #[test]
+    fn both_compressions_give_the_bytes_back() {
+        let directory = tempfile::tempdir().unwrap();
+        let line: Vec<u8> = (0..100_000_u32).flat_map(|n| (n % 1009).to_le_bytes()).collect();
+        for compression in [Compression::Gzip, Compression::Zstd] {
+            let path = directory.path().join(format!("a{}", compression.extension()));
+            let sink = Sink::create(to(&path), compression).unwrap();
+            for chunk in line.chunks(7777) {
+                assert!(sink.write(chunk));
+            }
+            let written = sink.finish().unwrap();
+            assert_eq!(written.raw_bytes, line.len() as u64);
+            assert!(written.bytes < written.raw_bytes / 2);
+            let file = File::open(&path).unwrap();
+            let mut back = Vec::new();
+            match compression {
+                Compression::Gzip => flate2::read::GzDecoder::new(file).read_to_end(&mut back).unwrap(),
+                _ => zstd::stream::read::Decoder::new(file).unwrap().read_to_end(&mut back).unwrap(),
+            };
+            assert_eq!(back, line);
+        }
+    }
+
+    #[test]
+    fn a_spool_has_no_name_and_can_be_read_back() {
+        use std::io::{Seek, SeekFrom};
+        let directory = tempfile::tempdir().unwrap();
+        let sink = Sink::spool(directory.path(), Compression::None).unwrap();
+        assert!(sink.write(b"hello"));
+        let mut spooled = sink.finish_spool().unwrap();
+        assert!(names(directory.path()).is_empty());
+        let mut back = String::new();
+        spooled.file.seek(SeekFrom::Start(0)).unwrap();
+        spooled.file.read_to_string(&mut back).unwrap();
+        assert_eq!(back, "hello");
+    }
+}
