@@ -50,9 +50,10 @@ class Store {
   }
 }
 
-function write(file, units) {
+function write(file, units, before) {
   v8.writeHeapSnapshot(file);
-  const planted = { class: 'PlantedRecord', count: Math.ceil(units / 4) };
+  const count = Math.ceil(units / 4);
+  const planted = { class: 'PlantedRecord', count, added: before ? count - Math.ceil(before / 4) : 0, removed: 0 };
   writeFileSync(`${file}.expected.json`, JSON.stringify({ planted }) + '\n');
 }
 
@@ -72,5 +73,5 @@ write(values.out, units);
 if (values.after) {
   const grown = units + Math.ceil(units / 10);
   globalThis.store.add(units, grown).users.length = grown - 100;
-  write(values.after, grown);
+  write(values.after, grown, units);
 }
