@@ -17,6 +17,7 @@ mod builder;
 mod damage;
 mod json;
 mod meta;
+mod prelude;
 mod random;
 mod rng;
 mod units;

@@ -3,6 +3,7 @@
 //!
 //! A unit holds at most some thirty nodes; the buffers are reused.
 
+use crate::prelude::{CLASS_LOCATION, Fixed};
 use crate::rng::Rng;
 
 /// What the objects of a workload are.
@@ -21,90 +22,6 @@ pub enum Shape {
     /// One array of plain objects of many shapes.
     Wide,
 }
-
-/// The nodes that every unit may point to; their place is their ordinal in the prelude.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u32)]
-pub(crate) enum Fixed {
-    Root,
-    GcRoots,
-    StrongRoots,
-    StartupCache,
-    Builtins,
-    Global,
-    Store,
-    StoreElements,
-    WeakTable,
-    MetaMap,
-    StringMap,
-    ConsMap,
-    SlicedMap,
-    NumberMap,
-    ArrayMap,
-    FixedArrayMap,
-    ContextMap,
-    ClosureMap,
-    MapMap,
-    ObjectMap,
-    CodeMap,
-    ClassMap,
-    ObjectPrototype,
-    ArrayPrototype,
-    MapPrototype,
-    ClassPrototype,
-    FunctionPrototype,
-    Constructor,
-    SharedInfo,
-    Code,
-    FeedbackCell,
-    ScopeInfo,
-    OuterContext,
-    Null,
-    City,
-}
-
-impl Fixed {
-    pub const COUNT: usize = Fixed::City as usize + 1;
-}
-
-/// Kind, name and size of the fixed nodes, in their order.
-pub(crate) const FIXED: [(&str, &str, u64); Fixed::COUNT] = [
-    ("synthetic", "", 0),
-    ("synthetic", "(GC roots)", 0),
-    ("synthetic", "(Strong roots)", 0),
-    ("synthetic", "(Startup object cache)", 0),
-    ("synthetic", "(Builtins)", 0),
-    ("object", "global", 40),
-    ("object", "Array", 32),
-    ("array", "(object elements)", 16),
-    ("array", "", 16),
-    ("object shape", "system / Map", 72),
-    ("object shape", "system / Map", 72),
-    ("object shape", "system / Map", 72),
-    ("object shape", "system / Map", 72),
-    ("object shape", "system / Map", 72),
-    ("object shape", "system / Map", 72),
-    ("object shape", "system / Map", 72),
-    ("object shape", "system / Map", 72),
-    ("object shape", "system / Map", 72),
-    ("object shape", "system / Map", 72),
-    ("object shape", "system / Map", 72),
-    ("object shape", "system / Map", 72),
-    ("object shape", "system / Map", 72),
-    ("object", "Object", 56),
-    ("object", "Array", 32),
-    ("object", "Map", 56),
-    ("object", "Object", 24),
-    ("closure", "", 56),
-    ("closure", "User", 64),
-    ("code", "User", 56),
-    ("code", "(CompileLazy builtin handle)", 88),
-    ("code", "system / FeedbackCell", 24),
-    ("code", "system / ScopeInfo", 96),
-    ("object", "system / Context", 216),
-    ("hidden", "system / Oddball", 48),
-    ("string", "Lisbon", 24),
-];
 
 /// Where an edge goes.
 #[derive(Clone, Copy, Debug)]
@@ -150,95 +67,6 @@ pub(crate) struct Unit {
     /// Own ordinal of the planted instance, and what it retains, itself included.
     pub planted: Option<(u32, u64)>,
 }
-
-/// Every name that a unit takes from the common table; the workload writes them first.
-pub(crate) const COMMON: [&str; 83] = [
-    "<dummy>",
-    "",
-    "map",
-    "__proto__",
-    "elements",
-    "properties",
-    "first",
-    "second",
-    "parent",
-    "shared",
-    "context",
-    "code",
-    "feedback_cell",
-    "scope_info",
-    "previous",
-    "table",
-    "next",
-    "value",
-    "name",
-    "address",
-    "visits",
-    "tags",
-    "street",
-    "city",
-    "connection",
-    "id",
-    "open",
-    "peer",
-    "hits",
-    "payload",
-    "serial",
-    "tag",
-    "send",
-    "original",
-    "nodes",
-    "text",
-    "parentTemplate",
-    "store",
-    "constructor",
-    "prototype",
-    "function_data",
-    "name_or_scope_info",
-    "descriptors",
-    "back_pointer",
-    "dependent_code",
-    "transition",
-    "backing_store",
-    "getter",
-    "0",
-    "1",
-    "2",
-    "3",
-    "a",
-    "b",
-    "c",
-    "d",
-    "e",
-    "f",
-    "User",
-    "Address",
-    "Array",
-    "Object",
-    "Map",
-    "ListNode",
-    "PlantedRecord",
-    "Record",
-    "EmailTemplate",
-    "EmailTemplateNode",
-    "handler",
-    "heap number",
-    "(concatenated string)",
-    "(sliced string)",
-    "(object elements)",
-    "system / Context",
-    "system / PropertyArray",
-    "system / Map",
-    "system / DescriptorArray",
-    "system / BytecodeArray",
-    "system / FeedbackCell",
-    "system / ScopeInfo",
-    "system / AccessorPair",
-    "ArrayBuffer",
-    "system / JSArrayBufferData",
-];
-
-pub(crate) const CLASS_LOCATION: (u64, u64, u64) = (82, 26, 24);
 
 impl Unit {
     fn node(&mut self, kind: &'static str, name: Name, size: u64) -> u32 {
@@ -405,7 +233,7 @@ impl Unit {
         self.node("array", Name::Common("(object elements)"), 32);
         self.own("internal", "0", 8);
         self.own("internal", "1", 6);
-        self.map(Fixed::FixedArrayMap);
+        self.map(Fixed::BackingStoreMap);
         self.closure("handler", 60 + rng.below(9) as u64, Target::Own(11));
         self.context("connection", Target::Own(12));
         self.object("Object", 48);
@@ -425,7 +253,7 @@ impl Unit {
         self.node("array", Name::Common(""), 152);
         self.own("internal", "0", 16);
         self.own("internal", "1", 17);
-        self.map(Fixed::FixedArrayMap);
+        self.map(Fixed::BackingStoreMap);
         self.string(format!("k{number}"));
         self.object("Object", 32);
         self.own("property", "hits", 6);
@@ -482,7 +310,7 @@ impl Unit {
             self.own("internal", name, 2 + i as u32);
             self.own("internal", name, 6 + i as u32);
         }
-        self.map(Fixed::FixedArrayMap);
+        self.map(Fixed::BackingStoreMap);
         for i in 0..4 {
             self.string(format!("key {} of {number}", i + rng.below(3)));
         }
@@ -530,7 +358,7 @@ impl Unit {
         for (i, name) in ["0", "1", "2", "3"].into_iter().enumerate() {
             self.own("internal", name, 5 + i as u32);
         }
-        self.map(Fixed::FixedArrayMap);
+        self.map(Fixed::BackingStoreMap);
         for i in 0..4 {
             self.object("EmailTemplateNode", 40);
             self.own("property", "parentTemplate", 0);
@@ -560,7 +388,7 @@ impl Unit {
         self.node("hidden", Name::Common("system / PropertyArray"), 40);
         self.own("internal", "0", 1);
         self.own("internal", "1", 2);
-        self.map(Fixed::FixedArrayMap);
+        self.map(Fixed::BackingStoreMap);
         self.planted(number);
     }
 
@@ -648,7 +476,7 @@ impl Unit {
         self.own("internal", "0", 41);
         self.edge_named("hidden", Name::Index(2), Target::Own(12));
         self.edge_named("hidden", Name::Index(3), Target::Own(43));
-        self.map(Fixed::FixedArrayMap);
+        self.map(Fixed::BackingStoreMap);
         self.concatenated(10, 11);
     }
 }

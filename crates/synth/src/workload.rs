@@ -8,7 +8,8 @@ use std::io::{self, Write};
 
 use crate::json::{Counts, TextLayout, TextWriter, escape};
 use crate::meta::{Meta, Variant};
-use crate::units::{CLASS_LOCATION, COMMON, FIXED, Fixed, Name, Shape, Target, Unit, UnitEdge};
+use crate::prelude::{ALL_FIXED, CLASS_LOCATION, COMMON, COMMON_STRINGS, FIXED, FIXED_NAMES, Fixed};
+use crate::units::{Name, Shape, Target, Unit, UnitEdge};
 
 /// Units of a program's own code and hidden classes, as many as an idle process of Node 22 has nodes (about 1,000
 /// times 44), fewer in small files.
@@ -491,57 +492,6 @@ fn name_index(name: Name, place: &Place, common: &HashMap<&'static str, u64>) ->
 fn common_indexes() -> impl Iterator<Item = (&'static str, u64)> {
     COMMON.iter().chain(FIXED_NAMES.iter()).enumerate().map(|(i, &name)| (name, i as u64))
 }
-
-/// Names of the prelude that are not common.
-const FIXED_NAMES: [&str; 8] = [
-    "(GC roots)",
-    "(Strong roots)",
-    "(Startup object cache)",
-    "(Builtins)",
-    "global",
-    "(CompileLazy builtin handle)",
-    "system / Oddball",
-    "Lisbon",
-];
-const COMMON_STRINGS: u64 = (COMMON.len() + FIXED_NAMES.len()) as u64;
-
-const ALL_FIXED: [Fixed; Fixed::COUNT] = [
-    Fixed::Root,
-    Fixed::GcRoots,
-    Fixed::StrongRoots,
-    Fixed::StartupCache,
-    Fixed::Builtins,
-    Fixed::Global,
-    Fixed::Store,
-    Fixed::StoreElements,
-    Fixed::WeakTable,
-    Fixed::MetaMap,
-    Fixed::StringMap,
-    Fixed::ConsMap,
-    Fixed::SlicedMap,
-    Fixed::NumberMap,
-    Fixed::ArrayMap,
-    Fixed::FixedArrayMap,
-    Fixed::ContextMap,
-    Fixed::ClosureMap,
-    Fixed::MapMap,
-    Fixed::ObjectMap,
-    Fixed::CodeMap,
-    Fixed::ClassMap,
-    Fixed::ObjectPrototype,
-    Fixed::ArrayPrototype,
-    Fixed::MapPrototype,
-    Fixed::ClassPrototype,
-    Fixed::FunctionPrototype,
-    Fixed::Constructor,
-    Fixed::SharedInfo,
-    Fixed::Code,
-    Fixed::FeedbackCell,
-    Fixed::ScopeInfo,
-    Fixed::OuterContext,
-    Fixed::Null,
-    Fixed::City,
-];
 
 enum FixedName {
     Common(&'static str),
