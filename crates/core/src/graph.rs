@@ -1,0 +1,253 @@
+//! The graph in flat columns, exactly as the file has it.
+//!
+//! 17 bytes per node (type, name, id, self size, first edge), 9 bytes per edge (type, name, target), plus the
+//! strings. Nothing here is computed except the running sum of edge counts; everything else is a pass. Columns
+//! are plain vectors so that they can be written out and read back as they are.
+
+use std::collections::HashMap;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::meta::Header;
+use crate::passes::detached;
+use crate::read::{LARGE, LOST_STRING, TraceTree, has_string_name};
+use crate::strings::StringTable;
+use crate::types::TypeTable;
+
+/// A source position as V8 writes it: zero-based line and column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Location {
+    /// V8's script id; the path is not in the file unless allocation tracking was on.
+    pub script_id: i64,
+    /// Zero-based line.
+    pub line: i64,
+    /// Zero-based column.
+    pub column: i64,
+}
+
+/// The columns.
+#[derive(Clone, Default)]
+pub(crate) struct Graph {
+    pub(crate) node_type: Vec<u8>,
+    pub(crate) node_name: Vec<u32>,
+    pub(crate) node_id: Vec<u32>,
+    pub(crate) node_size: Vec<u32>,
+    /// First edge of each node, and one past the end.
+    pub(crate) first_edge: Vec<u32>,
+    /// Empty if no node has one.
+    pub(crate) node_trace: Vec<u32>,
+    /// DOM link state (0 unknown, 1 attached, 2 detached), empty if nothing is known.
+    pub(crate) detached: Vec<u8>,
+    pub(crate) large_ids: HashMap<u32, u64>,
+    pub(crate) large_sizes: HashMap<u32, u64>,
+    pub(crate) edge_type: Vec<u8>,
+    pub(crate) edge_name: Vec<u32>,
+    pub(crate) edge_to: Vec<u32>,
+    pub(crate) strings: StringTable,
+    pub(crate) root: u32,
+    /// Node ordinal (sorted) and position, from the `locations` section.
+    pub(crate) location_nodes: Vec<u32>,
+    pub(crate) locations: Vec<Location>,
+    pub(crate) raw_locations: Vec<i64>,
+    pub(crate) raw_samples: Vec<i64>,
+    pub(crate) raw_functions: Vec<i64>,
+    pub(crate) trace_tree: TraceTree,
+    /// Sections kept but not understood: `scopes` and its companions in very new V8.
+    pub(crate) extra_sections: Vec<(String, Vec<i64>)>,
+    pub(crate) promised_edges: u64,
+    pub(crate) node_types: Option<TypeTable>,
+    pub(crate) edge_types: Option<TypeTable>,
+}
+
+impl Graph {
+    pub(crate) fn node_count(&self) -> u32 {
+        self.node_type.len() as u32
+    }
+
+    pub(crate) fn edge_count(&self) -> u32 {
+        self.edge_to.len() as u32
+    }
+
+    /// Edge ordinals of a node.
+    #[inline(always)]
+    pub(crate) fn edges(&self, node: u32) -> std::ops::Range<usize> {
+        self.first_edge[node as usize] as usize..self.first_edge[node as usize + 1] as usize
+    }
+
+    #[inline]
+    pub(crate) fn id(&self, node: u32) -> u64 {
+        match self.node_id[node as usize] {
+            LARGE => self.large_ids.get(&node).copied().unwrap_or(LARGE as u64),
+            id => id as u64,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn size(&self, node: u32) -> u64 {
+        match self.node_size[node as usize] {
+            LARGE => self.large_sizes.get(&node).copied().unwrap_or(LARGE as u64),
+            size => size as u64,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn name_kind(&self, node: u32) -> u8 {
+        self.strings.kind(self.node_name[node as usize])
+    }
+
+    pub(crate) fn name_bytes(&self, node: u32) -> &[u8] {
+        self.strings.bytes(self.node_name[node as usize])
+    }
+
+    /// The kind of an edge's name; numbers have none.
+    #[inline]
+    pub(crate) fn edge_name_kind(&self, edge: usize) -> u8 {
+        if has_string_name(self.edge_type[edge]) { self.strings.kind(self.edge_name[edge]) } else { 0 }
+    }
+
+    pub(crate) fn node_type_name(&self, code: u8) -> &str {
+        self.node_types.as_ref().map_or("undefined", |t| t.name(code))
+    }
+
+    pub(crate) fn edge_type_name(&self, code: u8) -> &str {
+        self.edge_types.as_ref().map_or("undefined", |t| t.name(code))
+    }
+
+    pub(crate) fn location(&self, node: u32) -> Option<Location> {
+        let at = self.location_nodes.binary_search(&node).ok()?;
+        self.locations.get(at).copied()
+    }
+
+    pub(crate) fn detachedness(&self, node: u32) -> u8 {
+        self.detached.get(node as usize).copied().unwrap_or(0)
+    }
+
+    pub(crate) fn reserve_nodes(&mut self, expected: usize) {
+        self.node_type.reserve_exact(expected);
+        self.node_name.reserve_exact(expected);
+        self.node_id.reserve_exact(expected);
+        self.node_size.reserve_exact(expected);
+        self.first_edge.reserve_exact(expected + 1);
+    }
+
+    pub(crate) fn append_nodes(&mut self, rows: &crate::read::NodeRows, edge_sum: &mut u64) -> std::result::Result<(), String> {
+        let before = self.node_type.len();
+        self.node_type.extend_from_slice(&rows.ty);
+        self.node_name.extend_from_slice(&rows.name);
+        self.node_id.extend_from_slice(&rows.id);
+        self.node_size.extend_from_slice(&rows.size);
+        for &count in &rows.edges {
+            self.first_edge.push((*edge_sum).min(u32::MAX as u64) as u32);
+            *edge_sum += count as u64;
+        }
+        for &(row, id) in &rows.large_ids {
+            self.large_ids.insert(before as u32 + row, id);
+        }
+        for &(row, size) in &rows.large_sizes {
+            self.large_sizes.insert(before as u32 + row, size);
+        }
+        // Columns that are all zero are never stored.
+        if rows.any_trace || !self.node_trace.is_empty() {
+            self.node_trace.resize(before, 0);
+            self.node_trace.extend_from_slice(&rows.trace);
+        }
+        if rows.any_detached || !self.detached.is_empty() {
+            self.detached.resize(before, 0);
+            self.detached.extend_from_slice(&rows.detached);
+        }
+        if self.node_type.len() >= (u32::MAX - 16) as usize {
+            return Err("more than 2^32 nodes".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Limits the edge ranges to the edges that exist.
+    pub(crate) fn clamp_edges(&mut self) {
+        let edges = self.edge_to.len() as u32;
+        for first in &mut self.first_edge {
+            *first = (*first).min(edges);
+        }
+        self.promised_edges = edges as u64;
+    }
+
+    /// Points names whose string was cut off to a placeholder.
+    pub(crate) fn replace_lost_names(&mut self) {
+        let known = self.strings.len();
+        let lost = self.strings.push(LOST_STRING.as_bytes());
+        for name in &mut self.node_name {
+            if *name >= known {
+                *name = lost;
+            }
+        }
+        for (name, ty) in self.edge_name.iter_mut().zip(&self.edge_type) {
+            if *name >= known && has_string_name(*ty) {
+                *name = lost;
+            }
+        }
+    }
+
+    /// Finishes the columns once all sections are in.
+    pub(crate) fn settle(&mut self, header: &Header) -> Result<()> {
+        let nodes = self.node_type.len();
+        if self.promised_edges >= u32::MAX as u64 {
+            return Err(Error::new(ErrorKind::TooLarge, None, "more than 2^32 edges"));
+        }
+        self.first_edge.push(self.promised_edges as u32);
+        if !self.node_trace.is_empty() {
+            self.node_trace.resize(nodes, 0);
+        }
+        if !self.detached.is_empty() {
+            self.detached.resize(nodes, 0);
+        }
+        self.node_types = Some(header.node_types.clone());
+        self.edge_types = Some(header.edge_types.clone());
+        self.settle_locations(header);
+        detached::propagate(self, header.nodes.detached.is_some());
+        Ok(())
+    }
+
+    /// Sorts the locations by node. The file may name a node twice; the later one counts, as in DevTools.
+    fn settle_locations(&mut self, header: &Header) {
+        let raw = std::mem::take(&mut self.raw_locations);
+        let fields = &header.locations;
+        let place = |name| fields.position(name);
+        let (Some(object), Some(script), Some(line), Some(column)) =
+            (place("object_index"), place("script_id"), place("line"), place("column"))
+        else {
+            return;
+        };
+        let width = header.nodes.width as i64;
+        let rows = raw.chunks_exact(fields.len());
+        self.location_nodes.reserve_exact(rows.len());
+        self.locations.reserve_exact(rows.len());
+        let mut sorted = true;
+        for row in rows {
+            let index = row[object];
+            if index < 0 || index % width != 0 || index / width >= self.node_type.len() as i64 {
+                continue;
+            }
+            let node = (index / width) as u32;
+            sorted &= self.location_nodes.last().is_none_or(|&last| last < node);
+            self.location_nodes.push(node);
+            self.locations.push(Location { script_id: row[script], line: row[line], column: row[column] });
+        }
+        if sorted {
+            return;
+        }
+        let mut order: Vec<u32> = (0..self.location_nodes.len() as u32).collect();
+        order.sort_by_key(|&i| (self.location_nodes[i as usize], i));
+        let mut nodes: Vec<u32> = Vec::with_capacity(order.len());
+        let mut locations: Vec<Location> = Vec::with_capacity(order.len());
+        for i in order {
+            let node = self.location_nodes[i as usize];
+            if nodes.last() == Some(&node) {
+                locations.pop();
+                nodes.pop();
+            }
+            nodes.push(node);
+            locations.push(self.locations[i as usize]);
+        }
+        self.location_nodes = nodes;
+        self.locations = locations;
+    }
+}

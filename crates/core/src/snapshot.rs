@@ -1,0 +1,319 @@
+//! A snapshot and the passes computed for it so far.
+//!
+//! The columns never change after loading; each pass is kept in a cell of its own the first time somebody asks.
+//! Two models share what does not differ between them (distances, classes, retainers).
+
+use std::io::Read;
+use std::path::Path;
+use std::sync::OnceLock;
+
+use foldhash::HashMap;
+
+use crate::error::Result;
+use crate::graph::Graph;
+use crate::meta::Header;
+use crate::passes::aggregates::TreeOrder;
+use crate::passes::classes::{self, Classes};
+use crate::passes::distances::{self, Reach};
+use crate::passes::dominators::{self, Dominators};
+use crate::passes::ephemerons::Ephemerons;
+use crate::passes::fold::{self, Sizes};
+use crate::passes::native_contexts::{self, NativeContexts};
+use crate::passes::retainers::Retainers;
+use crate::passes::shapes::{Definition, PlainObjects};
+use crate::passes::{essential, statistics};
+use crate::query::{ClassTable, build_class_table, collect_scripts};
+use crate::read::{self, Completeness, Packing, ReadOptions, Salvage};
+
+/// A node, by its position in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[serde(transparent)]
+pub struct NodeOrdinal(pub u32);
+
+/// An edge, by its position in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[serde(transparent)]
+pub struct EdgeOrdinal(pub u32);
+
+/// Which numbers to compute.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Model {
+    /// Chrome DevTools' numbers, node by node.
+    #[default]
+    Devtools,
+    /// What the garbage collector sees: sizes are not folded into owners, objects of the page are not treated
+    /// apart, and a WeakMap's value is held by key and table together (neither dominates it alone).
+    Gc,
+}
+
+impl Model {
+    /// The name used in reports: `devtools` or `gc`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Model::Devtools => "devtools",
+            Model::Gc => "gc",
+        }
+    }
+}
+
+/// An opened snapshot.
+pub struct Snapshot {
+    pub(crate) graph: Graph,
+    header: Header,
+    packing: Packing,
+    salvage: Option<Salvage>,
+    completeness: Completeness,
+    cache: Cache,
+}
+
+#[derive(Default)]
+struct Cache {
+    ephemerons: OnceLock<Ephemerons>,
+    reach: OnceLock<Reach>,
+    retainers: OnceLock<Retainers>,
+    plain_objects: OnceLock<PlainObjects>,
+    definitions: OnceLock<Vec<Definition>>,
+    classes: OnceLock<Classes>,
+    contexts: OnceLock<NativeContexts>,
+    by_id: OnceLock<Vec<u32>>,
+    scripts: OnceLock<HashMap<i64, String>>,
+    models: [ModelCache; 2],
+}
+
+#[derive(Default)]
+struct ModelCache {
+    sizes: OnceLock<Option<Sizes>>,
+    dominators: OnceLock<Dominators>,
+    retained: OnceLock<Vec<u64>>,
+    tree: OnceLock<TreeOrder>,
+    table: OnceLock<ClassTable>,
+    statistics: OnceLock<statistics::Statistics>,
+}
+
+impl Snapshot {
+    /// Opens a file: plain, gzip or zstd, whatever its name says.
+    pub fn open(path: impl AsRef<Path>) -> Result<Snapshot> {
+        Snapshot::open_with(path, ReadOptions::default())
+    }
+
+    /// Opens a file with options.
+    pub fn open_with(path: impl AsRef<Path>, options: ReadOptions<'_>) -> Result<Snapshot> {
+        read::open_path(path.as_ref(), options).map(Snapshot::from_loaded)
+    }
+
+    /// Reads from anything: standard input, a socket, a buffer.
+    pub fn from_reader(reader: impl Read + Send + 'static, options: ReadOptions<'_>) -> Result<Snapshot> {
+        read::open_reader(Box::new(reader), None, options).map(Snapshot::from_loaded)
+    }
+
+    fn from_loaded(loaded: read::Loaded) -> Snapshot {
+        Snapshot {
+            graph: loaded.graph,
+            header: loaded.header,
+            packing: loaded.packing,
+            salvage: loaded.salvage,
+            completeness: loaded.completeness,
+            cache: Cache::default(),
+        }
+    }
+
+    /// The file's header.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// How the input was packed.
+    pub fn packing(&self) -> Packing {
+        self.packing
+    }
+
+    /// What is missing, if the input was truncated.
+    pub fn salvage(&self) -> Option<&Salvage> {
+        self.salvage.as_ref()
+    }
+
+    /// Whether the file is whole.
+    pub fn completeness(&self) -> &Completeness {
+        &self.completeness
+    }
+
+    /// Nodes in the file.
+    pub fn node_count(&self) -> u32 {
+        self.graph.node_count()
+    }
+
+    /// Edges in the file.
+    pub fn edge_count(&self) -> u32 {
+        self.graph.edge_count()
+    }
+
+    /// The root node.
+    pub fn root(&self) -> NodeOrdinal {
+        NodeOrdinal(self.graph.root)
+    }
+
+    /// Fields per node in the file; ordinal times this is DevTools' node index.
+    pub fn node_field_count(&self) -> u32 {
+        self.header.nodes.width as u32
+    }
+
+    /// Sections that are kept but not understood (scopes in very new V8): name and raw numbers.
+    pub fn extra_sections(&self) -> impl Iterator<Item = (&str, &[i64])> {
+        self.graph.extra_sections.iter().map(|(name, numbers)| (name.as_str(), numbers.as_slice()))
+    }
+
+    /// The node with an id, as in `@123`. If a broken file has it twice, the first.
+    pub fn node_by_id(&self, id: u64) -> Option<NodeOrdinal> {
+        let by_id = self.cache.by_id.get_or_init(|| {
+            let mut order: Vec<u32> = (0..self.node_count()).collect();
+            order.sort_by_key(|&n| self.graph.id(n));
+            order
+        });
+        let at = by_id.partition_point(|&n| self.graph.id(n) < id);
+        by_id.get(at).copied().filter(|&n| self.graph.id(n) == id).map(NodeOrdinal)
+    }
+
+    /// The questions that depend on a model.
+    pub fn analysis(&self, model: Model) -> Analysis<'_> {
+        Analysis { snapshot: self, model }
+    }
+
+    pub(crate) fn ephemerons(&self) -> &Ephemerons {
+        self.cache.ephemerons.get_or_init(|| Ephemerons::new(&self.graph.strings))
+    }
+
+    pub(crate) fn reach(&self) -> &Reach {
+        self.cache.reach.get_or_init(|| distances::compute(&self.graph, self.ephemerons()))
+    }
+
+    pub(crate) fn retainers(&self) -> &Retainers {
+        self.cache.retainers.get_or_init(|| Retainers::new(&self.graph))
+    }
+
+    pub(crate) fn plain_objects(&self) -> &PlainObjects {
+        self.cache.plain_objects.get_or_init(|| PlainObjects::collect(&self.graph))
+    }
+
+    pub(crate) fn definitions(&self) -> &[Definition] {
+        self.cache.definitions.get_or_init(|| self.plain_objects().infer(&self.graph))
+    }
+
+    pub(crate) fn classes(&self) -> &Classes {
+        self.cache.classes.get_or_init(|| classes::compute(&self.graph, self.plain_objects(), self.definitions()))
+    }
+
+    pub(crate) fn scripts(&self) -> &HashMap<i64, String> {
+        self.cache.scripts.get_or_init(|| collect_scripts(self))
+    }
+
+    pub(crate) fn native_contexts(&self) -> &NativeContexts {
+        self.cache.contexts.get_or_init(|| native_contexts::compute(&self.graph))
+    }
+}
+
+/// A snapshot seen through a model. Cheap to make and to copy.
+#[derive(Clone, Copy)]
+pub struct Analysis<'s> {
+    pub(crate) snapshot: &'s Snapshot,
+    pub(crate) model: Model,
+}
+
+impl<'s> Analysis<'s> {
+    /// The snapshot underneath.
+    pub fn snapshot(&self) -> &'s Snapshot {
+        self.snapshot
+    }
+
+    /// The model.
+    pub fn model(&self) -> Model {
+        self.model
+    }
+
+    fn cache(&self) -> &'s ModelCache {
+        &self.snapshot.cache.models[self.model as usize]
+    }
+
+    pub(crate) fn graph(&self) -> &'s Graph {
+        &self.snapshot.graph
+    }
+
+    fn sizes(&self) -> Option<&'s Sizes> {
+        let fold = || if self.model == Model::Devtools { fold::compute(self.graph()) } else { None };
+        self.cache().sizes.get_or_init(fold).as_ref()
+    }
+
+    /// Self sizes of this model, as a function that needs no look-up of the cache.
+    pub(crate) fn size_fn(&self) -> impl Fn(u32) -> u64 + Copy + 's {
+        let (graph, sizes) = (self.graph(), self.sizes());
+        move |ordinal| match sizes {
+            Some(sizes) => sizes.get(ordinal),
+            None => graph.size(ordinal),
+        }
+    }
+
+    pub(crate) fn dominators(&self) -> &'s Dominators {
+        self.cache().dominators.get_or_init(|| {
+            let (graph, snapshot) = (self.graph(), self.snapshot);
+            let page = (self.model == Model::Devtools).then(|| &snapshot.reach().page);
+            let essential = essential::compute(graph, page, snapshot.ephemerons());
+            dominators::compute(graph, &essential)
+        })
+    }
+
+    /// Retained sizes by dominator number.
+    pub(crate) fn retained(&self) -> &'s [u64] {
+        self.cache().retained.get_or_init(|| dominators::retained(self.dominators(), self.size_fn()))
+    }
+
+    pub(crate) fn tree(&self) -> &'s TreeOrder {
+        self.cache().tree.get_or_init(|| TreeOrder::new(self.dominators()))
+    }
+
+    pub(crate) fn table(&self) -> &'s ClassTable {
+        self.cache().table.get_or_init(|| build_class_table(self, None))
+    }
+
+    /// Computes everything that the summary needs, on two threads.
+    pub fn prepare(&self) {
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                self.sizes();
+                self.snapshot.classes();
+            });
+            self.dominators();
+        });
+        std::thread::scope(|scope| {
+            scope.spawn(|| self.statistics());
+            self.table();
+        });
+    }
+
+    /// Where the bytes are.
+    pub fn statistics(&self) -> &'s statistics::Statistics {
+        self.cache().statistics.get_or_init(|| {
+            let extra = self.snapshot.header.extra_native_bytes();
+            statistics::compute(self.graph(), self.retained()[0], extra, self.size_fn())
+        })
+    }
+
+    /// Self size of a node in this model: folded in `devtools`, as in the file in `gc`.
+    pub fn self_size(&self, node: NodeOrdinal) -> u64 {
+        self.size_fn()(node.0)
+    }
+
+    /// What would be freed with the node.
+    pub fn retained_size(&self, node: NodeOrdinal) -> u64 {
+        self.retained()[self.dominators().number[node.0 as usize] as usize]
+    }
+
+    /// Steps from a user root; see [`crate::SYSTEM_DISTANCE`] and [`crate::UNREACHABLE_DISTANCE`].
+    pub fn distance(&self, node: NodeOrdinal) -> i32 {
+        self.snapshot.reach().distance[node.0 as usize]
+    }
+
+    /// The immediate dominator; the root's is the root.
+    pub fn dominator(&self, node: NodeOrdinal) -> NodeOrdinal {
+        NodeOrdinal(self.dominators().idom_of(node.0))
+    }
+}
