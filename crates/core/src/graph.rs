@@ -130,7 +130,11 @@ impl Graph {
         self.first_edge.reserve_exact(expected + 1);
     }
 
-    pub(crate) fn append_nodes(&mut self, rows: &crate::read::NodeRows, edge_sum: &mut u64) -> std::result::Result<(), String> {
+    pub(crate) fn append_nodes(
+        &mut self,
+        rows: &crate::read::NodeRows,
+        edge_sum: &mut u64,
+    ) -> std::result::Result<(), String> {
         let before = self.node_type.len();
         self.node_type.extend_from_slice(&rows.ty);
         self.node_name.extend_from_slice(&rows.name);

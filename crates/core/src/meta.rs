@@ -30,7 +30,10 @@ impl Fields {
 
     fn require(&self, section: &str, name: &str, at: u64) -> Result<usize> {
         self.position(name).ok_or_else(|| {
-            Error::malformed(at, format!("`meta.{section}` has no field `{name}`: expected one, found {:?}", self.names))
+            Error::malformed(
+                at,
+                format!("`meta.{section}` has no field `{name}`: expected one, found {:?}", self.names),
+            )
         })
     }
 }
@@ -111,7 +114,11 @@ impl Header {
             return Err(Error::malformed(at, "more than 64 fields per node or edge"));
         }
         let types = |key: &str, position: usize| -> Vec<String> {
-            let list = meta.get(key).and_then(Value::as_array).and_then(|l| l.get(position)).and_then(Value::as_array);
+            let list = meta
+                .get(key)
+                .and_then(Value::as_array)
+                .and_then(|l| l.get(position))
+                .and_then(Value::as_array);
             list.into_iter().flatten().map(|v| v.as_str().unwrap_or("").to_owned()).collect()
         };
         Ok(Header {

@@ -200,7 +200,9 @@ impl Snapshot {
     }
 
     pub(crate) fn classes(&self) -> &Classes {
-        self.cache.classes.get_or_init(|| classes::compute(&self.graph, self.plain_objects(), self.definitions()))
+        self.cache
+            .classes
+            .get_or_init(|| classes::compute(&self.graph, self.plain_objects(), self.definitions()))
     }
 
     pub(crate) fn scripts(&self) -> &HashMap<i64, String> {

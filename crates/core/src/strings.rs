@@ -207,7 +207,8 @@ mod tests {
 
     #[test]
     fn ephemeron_names() {
-        let name = b"12 / part of key (Foo (bar) @ 9 @33) -> value (system / Map @1234) pair in WeakMap (table @77)";
+        let name =
+            b"12 / part of key (Foo (bar) @ 9 @33) -> value (system / Map @1234) pair in WeakMap (table @77)";
         let (shared, table) = parse_ephemeron(name).unwrap();
         assert_eq!(table, 77);
         assert!(shared.starts_with(b" / part of key"));

@@ -194,7 +194,12 @@ fn finish(mut row: DiffRow) -> Option<DiffRow> {
     Some(row)
 }
 
-fn by_id(old: &Analysis<'_>, new: &Analysis<'_>, a: Option<&Members>, b: Option<&Members>) -> Option<DiffRow> {
+fn by_id(
+    old: &Analysis<'_>,
+    new: &Analysis<'_>,
+    a: Option<&Members>,
+    b: Option<&Members>,
+) -> Option<DiffRow> {
     let mut row = start(old, new, a, b);
     let (a, b) = (a.map_or(&[] as &[u32], |m| &m.nodes), b.map_or(&[] as &[u32], |m| &m.nodes));
     let (old_size, new_size) = (old.size_fn(), new.size_fn());
@@ -224,7 +229,12 @@ fn by_id(old: &Analysis<'_>, new: &Analysis<'_>, a: Option<&Members>, b: Option<
     (row.added_count > 0 || row.removed_count > 0).then_some(row).and_then(finish)
 }
 
-fn by_class(old: &Analysis<'_>, new: &Analysis<'_>, a: Option<&Members>, b: Option<&Members>) -> Option<DiffRow> {
+fn by_class(
+    old: &Analysis<'_>,
+    new: &Analysis<'_>,
+    a: Option<&Members>,
+    b: Option<&Members>,
+) -> Option<DiffRow> {
     let mut row = start(old, new, a, b);
     row.added_count = row.new_count.saturating_sub(row.old_count);
     row.removed_count = row.old_count.saturating_sub(row.new_count);

@@ -54,7 +54,9 @@ pub fn decide(old: &Snapshot, new: &Snapshot, matching: Matching) -> (MatchedBy,
         let percent = equal * 100 / common;
         return (
             MatchedBy::Class,
-            format!("only {percent} % of the {common} objects with a common id agree in type and name: different processes"),
+            format!(
+                "only {percent} % of the {common} objects with a common id agree in type and name: different processes"
+            ),
         );
     }
     (MatchedBy::Id, "the ids belong together".to_owned())
@@ -62,13 +64,17 @@ pub fn decide(old: &Snapshot, new: &Snapshot, matching: Matching) -> (MatchedBy,
 
 /// What the headers that this project writes say against matching by id.
 fn headers_forbid(old: &Snapshot, new: &Snapshot) -> Option<String> {
-    let text = |snapshot: &Snapshot, key: &str| -> Option<Value> { snapshot.header().stillheap()?.get(key).cloned() };
+    let text = |snapshot: &Snapshot, key: &str| -> Option<Value> {
+        snapshot.header().stillheap()?.get(key).cloned()
+    };
     for (snapshot, which) in [(old, "older"), (new, "newer")] {
         if text(snapshot, "objectIds").as_ref().and_then(Value::as_str) == Some("cleared") {
             return Some(format!("object ids were cleared after the {which} snapshot"));
         }
         if text(snapshot, "mode").as_ref().and_then(Value::as_str) == Some("fork") {
-            return Some(format!("the {which} snapshot was taken in a forked process, whose ids nobody else knows"));
+            return Some(format!(
+                "the {which} snapshot was taken in a forked process, whose ids nobody else knows"
+            ));
         }
     }
     for key in ["processId", "pid", "startTime", "thread", "threadId"] {
@@ -85,7 +91,8 @@ fn agreement(old: &Snapshot, new: &Snapshot) -> (u64, u64) {
     let sorted = |snapshot: &Snapshot| -> Vec<(u64, u32)> {
         let graph = &snapshot.graph;
         let telling = |n: &u32| matches!(graph.node_type[*n as usize], node::OBJECT | node::CLOSURE);
-        let mut ids: Vec<(u64, u32)> = (0..graph.node_count()).filter(telling).map(|n| (graph.id(n), n)).collect();
+        let mut ids: Vec<(u64, u32)> =
+            (0..graph.node_count()).filter(telling).map(|n| (graph.id(n), n)).collect();
         ids.sort_unstable();
         ids
     };

@@ -44,7 +44,8 @@ pub(crate) fn members(analysis: &Analysis<'_>, definitions: Option<&[Definition]
         let slot = &mut slot_of[class as usize];
         if *slot == u32::MAX {
             *slot = found.len() as u32;
-            let row = aggregates::Aggregate { class, count: found.len() as u64, distance: 0, size: 0, retained: 0 };
+            let row =
+                aggregates::Aggregate { class, count: found.len() as u64, distance: 0, size: 0, retained: 0 };
             found.push((row, Vec::new()));
         }
         found[*slot as usize].1.push(ordinal as u32);

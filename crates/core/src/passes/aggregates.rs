@@ -105,7 +105,11 @@ pub(crate) fn compute(
     for (position, &number) in tree.at.iter().enumerate() {
         let ordinal = dominators.order[number as usize];
         let slot = slot_of[classes.of_node[ordinal as usize] as usize];
-        if slot == u32::MAX || open_until[slot as usize] > position as u32 || size(ordinal) == 0 || !admit(ordinal) {
+        if slot == u32::MAX
+            || open_until[slot as usize] > position as u32
+            || size(ordinal) == 0
+            || !admit(ordinal)
+        {
             continue;
         }
         rows[slot as usize].retained += retained[number as usize];

@@ -88,7 +88,13 @@ pub(crate) fn compute(graph: &Graph, ephemerons: &Ephemerons) -> Reach {
 /// How many queue entries are looked up together: their memory accesses overlap.
 const BATCH: usize = 16;
 
-fn breadth_first(graph: &Graph, queue: &mut Vec<u32>, seen: &mut Bits, distance: &mut [i32], skips: &mut Skips<'_>) {
+fn breadth_first(
+    graph: &Graph,
+    queue: &mut Vec<u32>,
+    seen: &mut Bits,
+    distance: &mut [i32],
+    skips: &mut Skips<'_>,
+) {
     let mut next = 0;
     let mut ranges = [(0u32, 0usize, 0usize, 0i32); BATCH];
     while next < queue.len() {
@@ -100,7 +106,9 @@ fn breadth_first(graph: &Graph, queue: &mut Vec<u32>, seen: &mut Bits, distance:
         next += count;
         for &(from, start, end, depth) in &ranges[..count] {
             let special = skips.special.get(from);
-            for (i, (&to, &ty)) in graph.edge_to[start..end].iter().zip(&graph.edge_type[start..end]).enumerate() {
+            for (i, (&to, &ty)) in
+                graph.edge_to[start..end].iter().zip(&graph.edge_type[start..end]).enumerate()
+            {
                 if seen.get(to) || ty == edge::WEAK {
                     continue;
                 }
@@ -179,8 +187,9 @@ fn page_owned(graph: &Graph, seen: &Bits, refused: &[u32], mut stack: Vec<u32>) 
         })
     };
     let start_set: HashSet<u32> = starts().collect();
-    let reusable =
-        graph.edges(graph.root).all(|e| !is_user_root(graph, graph.edge_to[e]) || start_set.contains(&graph.edge_to[e]));
+    let reusable = graph
+        .edges(graph.root)
+        .all(|e| !is_user_root(graph, graph.edge_to[e]) || start_set.contains(&graph.edge_to[e]));
     let mut page = if reusable { seen.clone() } else { Bits::new(graph.node_type.len()) };
     stack.clear();
     let more = if reusable { refused } else { &[] };

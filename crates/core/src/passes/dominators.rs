@@ -65,8 +65,12 @@ struct Frame {
 impl Walk {
     fn run(graph: &Graph, essential: &Bits) -> Walk {
         let nodes = graph.node_type.len();
-        let mut walk =
-            Walk { order: Vec::with_capacity(nodes), number: vec![NONE; nodes], parent: Vec::with_capacity(nodes), reached: 0 };
+        let mut walk = Walk {
+            order: Vec::with_capacity(nodes),
+            number: vec![NONE; nodes],
+            parent: Vec::with_capacity(nodes),
+            reached: 0,
+        };
         let mut seen = Bits::new(nodes);
         walk.from(graph, essential, &mut seen, graph.root);
         if walk.order.len() < nodes {
@@ -142,7 +146,13 @@ struct Predecessors {
 }
 
 impl Predecessors {
-    fn collect(graph: &Graph, essential: &Bits, number: &[u32], reached: u32, semi: &mut [u32]) -> Predecessors {
+    fn collect(
+        graph: &Graph,
+        essential: &Bits,
+        number: &[u32],
+        reached: u32,
+        semi: &mut [u32],
+    ) -> Predecessors {
         let mut first = vec![0u32; reached as usize + 1];
         let mut upward: Vec<(u32, u32)> = Vec::new();
         for (ordinal, &from) in number.iter().enumerate() {
@@ -194,7 +204,8 @@ struct Link {
 }
 
 fn semidominators(parent: &[u32], preds: &Predecessors, semi: &mut [u32]) {
-    let mut links: Vec<Link> = parent.iter().zip(semi.iter()).map(|(&ancestor, &label)| Link { ancestor, label }).collect();
+    let mut links: Vec<Link> =
+        parent.iter().zip(semi.iter()).map(|(&ancestor, &label)| Link { ancestor, label }).collect();
     let mut path: Vec<u32> = Vec::new();
     for node in (1..parent.len()).rev() {
         let mut best = semi[node];

@@ -38,7 +38,8 @@ pub(crate) fn compute(graph: &Graph, size: impl Fn(u32) -> u64) -> Vec<Group> {
             continue;
         }
         let truncated = is_truncated(graph, ordinal);
-        let extra = truncated.then(|| (number_behind(graph, ordinal, b"length"), number_behind(graph, ordinal, b"hash")));
+        let extra = truncated
+            .then(|| (number_behind(graph, ordinal, b"length"), number_behind(graph, ordinal, b"hash")));
         let entry = seen.entry((names::display(graph, ordinal), extra)).or_insert(u32::MAX);
         if *entry == u32::MAX {
             *entry = FIRST | firsts.len() as u32;
@@ -66,7 +67,8 @@ fn is_flat(graph: &Graph, ordinal: u32) -> bool {
 
 pub(crate) fn internal_target(graph: &Graph, ordinal: u32, name: &[u8]) -> Option<u32> {
     let mut edges = graph.edges(ordinal);
-    let found = edges.find(|&e| graph.edge_type[e] == edge::INTERNAL && graph.strings.bytes(graph.edge_name[e]) == name);
+    let found = edges
+        .find(|&e| graph.edge_type[e] == edge::INTERNAL && graph.strings.bytes(graph.edge_name[e]) == name);
     found.map(|e| graph.edge_to[e])
 }
 

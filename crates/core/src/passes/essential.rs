@@ -25,7 +25,10 @@ pub(crate) fn compute(graph: &Graph, page: Option<&Bits>, ephemerons: &Ephemeron
             if outside && page.is_some_and(|page| page.get(to)) {
                 continue;
             }
-            if ty == edge::INTERNAL && page.is_some() && graph.strings.kind(graph.edge_name[e]) == kind::EPHEMERON {
+            if ty == edge::INTERNAL
+                && page.is_some()
+                && graph.strings.kind(graph.edge_name[e]) == kind::EPHEMERON
+            {
                 let owner = ephemerons.get(graph.edge_name[e]).map(|pair| pair.table);
                 if owner == Some(graph.id(from)) {
                     continue;

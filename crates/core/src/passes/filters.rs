@@ -72,9 +72,9 @@ pub(crate) fn compute(
 ) -> Bits {
     let nodes = graph.node_type.len();
     let reached = match filter {
-        Filter::RetainedByContexts => refuse(graph, |_, e| {
-            graph.name_kind(graph.edge_to[e]) != kind::CONTEXT
-        }),
+        Filter::RetainedByContexts => {
+            refuse(graph, |_, e| graph.name_kind(graph.edge_to[e]) != kind::CONTEXT)
+        }
         Filter::RetainedByDetachedDomNodes => refuse(graph, |_, e| graph.detachedness(graph.edge_to[e]) != 2),
         Filter::RetainedByConsole => refuse(graph, |from, e| {
             !(graph.node_type[from as usize] == node::SYNTHETIC

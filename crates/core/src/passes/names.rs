@@ -138,7 +138,9 @@ fn json_quote(text: &[u8]) -> Vec<u8> {
             13 => out.extend(b"\\r"),
             0..0x20 => out.extend(format!("\\u{b:04x}").bytes()),
             0xed if text.get(i + 1).is_some_and(|n| *n >= 0xa0) => {
-                let unit = 0xd000 | (text[i + 1] as u32 & 0x3f) << 6 | (text.get(i + 2).copied().unwrap_or(0) as u32 & 0x3f);
+                let unit = 0xd000
+                    | (text[i + 1] as u32 & 0x3f) << 6
+                    | (text.get(i + 2).copied().unwrap_or(0) as u32 & 0x3f);
                 out.extend(format!("\\u{unit:04x}").bytes());
                 i += 2;
             }

@@ -41,7 +41,10 @@ impl Retainers {
     }
 
     /// (edge, source) pairs in file order.
-    pub(crate) fn of(&self, node: u32) -> impl DoubleEndedIterator<Item = (u32, u32)> + ExactSizeIterator + '_ {
+    pub(crate) fn of(
+        &self,
+        node: u32,
+    ) -> impl DoubleEndedIterator<Item = (u32, u32)> + ExactSizeIterator + '_ {
         let range = self.first[node as usize] as usize..self.first[node as usize + 1] as usize;
         self.edges[range.clone()].iter().copied().zip(self.sources[range].iter().copied())
     }

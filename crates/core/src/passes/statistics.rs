@@ -46,7 +46,12 @@ pub struct V8HeapStatistics {
     pub system: u64,
 }
 
-pub(crate) fn compute(graph: &Graph, root_retained: u64, extra_native: u64, size: impl Fn(u32) -> u64) -> Statistics {
+pub(crate) fn compute(
+    graph: &Graph,
+    root_retained: u64,
+    extra_native: u64,
+    size: impl Fn(u32) -> u64,
+) -> Statistics {
     let mut out = Statistics { total: root_retained + extra_native, ..Statistics::default() };
     out.native.total = extra_native;
     let mut elements: Vec<u32> = Vec::new();

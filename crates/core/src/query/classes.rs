@@ -171,7 +171,9 @@ impl<'s> Analysis<'s> {
                 let owner = &snapshot.native_contexts().owner;
                 Bits::from_fn(nodes, |i| owner[i as usize] == context.0)
             }
-            NodeFilter::Ids(above, up_to) => Bits::from_fn(nodes, |i| (above + 1..=up_to).contains(&graph.id(i))),
+            NodeFilter::Ids(above, up_to) => {
+                Bits::from_fn(nodes, |i| (above + 1..=up_to).contains(&graph.id(i)))
+            }
             NodeFilter::TraceNode(row) => {
                 let wanted = graph.trace_tree.id.get(row as usize).copied();
                 Bits::from_fn(nodes, |i| {
@@ -207,7 +209,8 @@ impl<'s> Analysis<'s> {
             wanted[table.class[row] as usize] = true;
         }
         let size = self.size_fn();
-        let ordinals = (0..self.graph().node_count()).filter(|&n| wanted[classes.of_node[n as usize] as usize]);
+        let ordinals =
+            (0..self.graph().node_count()).filter(|&n| wanted[classes.of_node[n as usize] as usize]);
         Ok(ordinals.filter(|&n| size(n) != 0).map(NodeOrdinal).collect())
     }
 

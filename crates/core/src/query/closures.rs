@@ -96,16 +96,27 @@ impl<'s> Analysis<'s> {
             function.contexts.sort_unstable();
             function.contexts.dedup();
         }
-        let mut order: Vec<(u64, u32)> =
-            functions.iter().enumerate().map(|(i, f)| (self.retained_by_all(&f.contexts), i as u32)).collect();
+        let mut order: Vec<(u64, u32)> = functions
+            .iter()
+            .enumerate()
+            .map(|(i, f)| (self.retained_by_all(&f.contexts), i as u32))
+            .collect();
         order.sort_by_key(|&(retained, i)| (std::cmp::Reverse(retained), i));
         Paged::of(&order, page, |&(retained, i)| self.closure_row(&functions, &users, i, retained))
     }
 
-    fn closure_row(&self, functions: &[Function], users: &HashMap<u32, Vec<u32>>, i: u32, retained: u64) -> ClosureRow {
+    fn closure_row(
+        &self,
+        functions: &[Function],
+        users: &HashMap<u32, Vec<u32>>,
+        i: u32,
+        retained: u64,
+    ) -> ClosureRow {
         let graph = self.graph();
         let function = &functions[i as usize];
-        let label = |f: &Function| (self.name(NodeOrdinal(f.closures[0])).into_owned(), self.closure_position(f.closures[0]));
+        let label = |f: &Function| {
+            (self.name(NodeOrdinal(f.closures[0])).into_owned(), self.closure_position(f.closures[0]))
+        };
         let mut shared: HashMap<u32, u64> = HashMap::new();
         for other in function.contexts.iter().filter_map(|c| users.get(c)).flatten().filter(|&&o| o != i) {
             *shared.entry(*other).or_default() += 1;
@@ -149,7 +160,10 @@ impl<'s> Analysis<'s> {
             .map(|(name, mut targets)| {
                 targets.sort_unstable();
                 targets.dedup();
-                let largest = targets.iter().copied().max_by_key(|&t| (self.retained_size(NodeOrdinal(t)), std::cmp::Reverse(t)));
+                let largest = targets
+                    .iter()
+                    .copied()
+                    .max_by_key(|&t| (self.retained_size(NodeOrdinal(t)), std::cmp::Reverse(t)));
                 let variable = ContextVariable {
                     name: graph.strings.text(name).into_owned(),
                     objects: targets.len() as u64,
@@ -217,7 +231,10 @@ pub(crate) fn collect_scripts(snapshot: &crate::Snapshot) -> HashMap<i64, String
         let target = |n: u32, name: &[u8]| duplicates::internal_target(graph, n, name);
         let Some(shared) = target(closure, b"shared") else { continue };
         // Node 20 and older call the field differently.
-        let Some(script) = target(shared, b"script").or_else(|| target(shared, b"script_or_debug_info")) else { continue };
+        let Some(script) = target(shared, b"script").or_else(|| target(shared, b"script_or_debug_info"))
+        else {
+            continue;
+        };
         let name = names::display(graph, script);
         if !name.is_empty() && !name.starts_with(b"system / ") {
             scripts.insert(location.script_id, String::from_utf8_lossy(&name).into_owned());

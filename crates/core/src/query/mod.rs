@@ -22,8 +22,6 @@ pub use retainers::*;
 pub use strings::*;
 pub use timeline::*;
 
-
-
 /// Which part of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Page {

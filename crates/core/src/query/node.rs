@@ -194,7 +194,9 @@ impl<'s> Analysis<'s> {
             EdgeSort::Name => edges.sort_by(|&a, &b| self.compare_edge_names(a, b)),
             EdgeSort::RetainedSize => {
                 let retained = |e: u32| self.retained_size(NodeOrdinal(graph.edge_to[e as usize]));
-                edges.sort_by(|&a, &b| retained(b).cmp(&retained(a)).then_with(|| self.compare_edge_names(a, b)));
+                edges.sort_by(|&a, &b| {
+                    retained(b).cmp(&retained(a)).then_with(|| self.compare_edge_names(a, b))
+                });
             }
             EdgeSort::File => {}
         }
@@ -239,9 +241,8 @@ impl<'s> Analysis<'s> {
             node::CONS_STRING => names::cons(graph, n, limit.max(1)),
             node::SLICED_STRING => {
                 // V8 gives a slice no text, only its parent: the offset is not in the file, so show the parent's.
-                let parent = duplicates::internal_target(graph, n, b"parent").filter(|_| {
-                    matches!(graph.name_bytes(n), b"" | b"(sliced string)")
-                });
+                let parent = duplicates::internal_target(graph, n, b"parent")
+                    .filter(|_| matches!(graph.name_bytes(n), b"" | b"(sliced string)"));
                 parent.map_or_else(|| graph.name_bytes(n).to_vec(), |p| graph.name_bytes(p).to_vec())
             }
             node::SYMBOL => graph.name_bytes(n).to_vec(),

@@ -40,16 +40,13 @@ impl<'s> Analysis<'s> {
         from != graph.root && !matches!(graph.edge_type[e as usize], edge::WEAK | edge::INVISIBLE)
     }
 
-    /// (edge, holder) pairs in DevTools' order: by distance, then by the edge's name.
+    /// (edge, holder) pairs in DevTools' order: by distance, then larger holders first.
     pub(crate) fn retainer_edges(&self, node: NodeOrdinal) -> Vec<(u32, u32)> {
-        let distance = &self.snapshot.reach().distance;
+        let (distance, size) = (&self.snapshot.reach().distance, self.size_fn());
         // DevTools keeps them in reverse file order, which decides between equals.
         let retainers = self.snapshot.retainers().of(node.0).rev();
         let mut list: Vec<(u32, u32)> = retainers.filter(|&(e, from)| self.retains(e, from)).collect();
-        list.sort_by(|a, b| {
-            let by_distance = distance[a.1 as usize].cmp(&distance[b.1 as usize]);
-            by_distance.then_with(|| self.compare_edge_names(a.0, b.0))
-        });
+        list.sort_by_key(|&(_, from)| (distance[from as usize], std::cmp::Reverse(size(from))));
         list
     }
 
@@ -104,7 +101,9 @@ impl<'s> Analysis<'s> {
             }
         }
         let mut rows: Vec<((u32, u8, u32), Sum)> = sums.into_iter().collect();
-        rows.sort_by_key(|(key, sum)| (std::cmp::Reverse(sum.objects), distance[sum.nearest as usize], sum.edge, *key));
+        rows.sort_by_key(|(key, sum)| {
+            (std::cmp::Reverse(sum.objects), distance[sum.nearest as usize], sum.edge, *key)
+        });
         let total = rows.len();
         let items = rows.drain(page.range(total)).map(|((class, ty, name), mut sum)| {
             sum.holders.sort_unstable();
@@ -114,7 +113,11 @@ impl<'s> Analysis<'s> {
             MergedRetainer {
                 class_key: class.key(),
                 class_name: String::from_utf8_lossy(&class.name).into_owned(),
-                edge: if numbered { "[]".to_owned() } else { names::edge(graph, sum.edge as usize).into_owned() },
+                edge: if numbered {
+                    "[]".to_owned()
+                } else {
+                    names::edge(graph, sum.edge as usize).into_owned()
+                },
                 edge_type: graph.edge_type_name(ty).to_owned(),
                 objects: sum.objects,
                 holders: sum.holders.len() as u64,

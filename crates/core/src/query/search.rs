@@ -9,7 +9,13 @@ use crate::{Analysis, NodeOrdinal};
 impl<'s> Analysis<'s> {
     /// Nodes of non-zero size whose display name contains a text, in file order; ASCII and Unicode case are
     /// ignored unless `case_sensitive`.
-    pub fn search(&self, text: &str, case_sensitive: bool, filter: Option<NodeFilter>, page: Page) -> Paged<NodeInfo> {
+    pub fn search(
+        &self,
+        text: &str,
+        case_sensitive: bool,
+        filter: Option<NodeFilter>,
+        page: Page,
+    ) -> Paged<NodeInfo> {
         let lower = text.to_lowercase();
         let found = self.search_by(filter, |name| {
             if case_sensitive {
@@ -23,7 +29,11 @@ impl<'s> Analysis<'s> {
 
     /// The same with any test of the name: globs and regular expressions are the caller's. Each name of the
     /// file is tested once, however many nodes have it.
-    pub fn search_by(&self, filter: Option<NodeFilter>, mut test: impl FnMut(&str) -> bool) -> Vec<NodeOrdinal> {
+    pub fn search_by(
+        &self,
+        filter: Option<NodeFilter>,
+        mut test: impl FnMut(&str) -> bool,
+    ) -> Vec<NodeOrdinal> {
         let (graph, size) = (self.graph(), self.size_fn());
         let kept = filter.map(|f| self.kept(f));
         let matches: Vec<bool> = (0..graph.strings.len()).map(|i| test(&graph.strings.text(i))).collect();

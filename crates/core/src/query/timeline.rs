@@ -87,7 +87,9 @@ pub(crate) fn functions(snapshot: &Snapshot) -> Vec<TraceFunction> {
     else {
         return Vec::new();
     };
-    let text = |index: i64| u32::try_from(index).map_or_else(|_| String::new(), |i| graph.strings.text(i).into_owned());
+    let text = |index: i64| {
+        u32::try_from(index).map_or_else(|_| String::new(), |i| graph.strings.text(i).into_owned())
+    };
     let rows = graph.raw_functions.chunks_exact(fields.len());
     rows.map(|row| TraceFunction {
         name: text(row[name]),
@@ -103,7 +105,8 @@ impl<'s> Analysis<'s> {
     /// The timeline's samples; empty if the file has none.
     pub fn samples(&self) -> Vec<TimelineSample> {
         let (graph, fields) = (self.graph(), &self.snapshot.header().samples);
-        let (Some(time), Some(last)) = (fields.position("timestamp_us"), fields.position("last_assigned_id")) else {
+        let (Some(time), Some(last)) = (fields.position("timestamp_us"), fields.position("last_assigned_id"))
+        else {
             return Vec::new();
         };
         let rows = graph.raw_samples.chunks_exact(fields.len());

@@ -36,7 +36,9 @@ pub(crate) fn recognise(mut raw: Box<dyn Read + Send>) -> io::Result<Input> {
     let whole = io::Cursor::new(head).chain(raw);
     let reader: Box<dyn Read + Send> = match packing {
         Packing::Plain => Box::new(whole),
-        Packing::Gzip => Box::new(Ahead::new(flate2::read::MultiGzDecoder::new(io::BufReader::with_capacity(1 << 18, whole)))),
+        Packing::Gzip => Box::new(Ahead::new(flate2::read::MultiGzDecoder::new(
+            io::BufReader::with_capacity(1 << 18, whole),
+        ))),
         Packing::Zstd => Box::new(Ahead::new(zstd::stream::read::Decoder::new(whole)?)),
     };
     Ok(Input { packing, reader })

@@ -115,7 +115,11 @@ pub(crate) fn open_path(path: &Path, options: ReadOptions<'_>) -> Result<Loaded>
 }
 
 /// `size` is the number of bytes the input is known to have; it bounds what is reserved ahead.
-pub(crate) fn open_reader(raw: Box<dyn Read + Send>, size: Option<u64>, options: ReadOptions<'_>) -> Result<Loaded> {
+pub(crate) fn open_reader(
+    raw: Box<dyn Read + Send>,
+    size: Option<u64>,
+    options: ReadOptions<'_>,
+) -> Result<Loaded> {
     let input = input::recognise(raw).map_err(|e| Error::io(e, "reading the snapshot"))?;
     let size = size.filter(|_| input.packing == Packing::Plain).unwrap_or(0);
     let threads = match options.threads {
@@ -195,17 +199,20 @@ impl Sections<'_> {
         let at = match self.scanner.peek()? {
             Some(b'"') => self.scanner.position(),
             Some(b) => {
-                let message = format!("expected a section name in quotes, found `{}`", (b as char).escape_default());
+                let message =
+                    format!("expected a section name in quotes, found `{}`", (b as char).escape_default());
                 return Err(Error::malformed(self.scanner.position(), message));
             }
             None => return Ok(None),
         };
         let Some(text) = self.scanner.value(1 << 20)? else { return Ok(None) };
-        let key: String =
-            serde_json::from_slice(text).map_err(|e| Error::malformed(at, format!("a broken section name: {e}")))?;
+        let key: String = serde_json::from_slice(text)
+            .map_err(|e| Error::malformed(at, format!("a broken section name: {e}")))?;
         match self.scanner.peek()? {
             Some(b':') => self.scanner.bump(),
-            Some(_) => return Err(Error::malformed(self.scanner.position(), "expected `:` after a section name")),
+            Some(_) => {
+                return Err(Error::malformed(self.scanner.position(), "expected `:` after a section name"));
+            }
             None => return Ok(None),
         }
         Ok(Some(key))
@@ -220,7 +227,8 @@ impl Sections<'_> {
             }
             None => Ok(false),
             Some(b) => {
-                let message = format!("expected `[` after \"{section}\", found `{}`", (b as char).escape_default());
+                let message =
+                    format!("expected `[` after \"{section}\", found `{}`", (b as char).escape_default());
                 Err(Error::malformed(self.scanner.position(), message))
             }
         }
@@ -228,7 +236,10 @@ impl Sections<'_> {
 
     /// Reads one section. False if the input ends inside it.
     fn section(&mut self, key: &str) -> Result<bool> {
-        let known = matches!(key, "snapshot" | "nodes" | "edges" | "strings" | "locations" | "samples" | "trace_tree");
+        let known = matches!(
+            key,
+            "snapshot" | "nodes" | "edges" | "strings" | "locations" | "samples" | "trace_tree"
+        );
         if known && self.seen.iter().any(|s| s == key) {
             return Err(Error::malformed(self.scanner.position(), format!("a second section \"{key}\"")));
         }
@@ -252,12 +263,18 @@ impl Sections<'_> {
             "strings" => self.strings(),
             "trace_tree" => match self.header.clone() {
                 Some(header) => {
-                    let whole = trace::parse_tree(&mut self.scanner, &header.trace_nodes, &mut self.graph.trace_tree);
+                    let whole =
+                        trace::parse_tree(&mut self.scanner, &header.trace_nodes, &mut self.graph.trace_tree);
                     whole
                 }
                 None => self.scanner.skip_value(),
             },
-            "locations" | "samples" | "trace_function_infos" | "scopes" | "scope_context_vars" | "scope_uses" => {
+            "locations"
+            | "samples"
+            | "trace_function_infos"
+            | "scopes"
+            | "scope_context_vars"
+            | "scope_uses" => {
                 let mut numbers = Vec::new();
                 let whole = self.plain(key, &mut numbers)?;
                 match key {
@@ -320,9 +337,9 @@ impl Sections<'_> {
                 whole &= !block.truncated;
                 max_name.merge(rows.max_name);
                 check_rows(block, rows.leftover, "node", width)?;
-                graph.append_nodes(rows, &mut edge_sum).map_err(|message| {
-                    Error::new(ErrorKind::TooLarge, Some(block.position(0)), message)
-                })
+                graph
+                    .append_nodes(rows, &mut edge_sum)
+                    .map_err(|message| Error::new(ErrorKind::TooLarge, Some(block.position(0)), message))
             },
         )?;
         graph.promised_edges = edge_sum;
@@ -362,7 +379,11 @@ impl Sections<'_> {
                 graph.edge_name.extend_from_slice(&rows.name);
                 graph.edge_to.extend_from_slice(&rows.to);
                 if graph.edge_to.len() >= u32::MAX as usize {
-                    return Err(Error::new(ErrorKind::TooLarge, Some(block.position(0)), "more than 2^32 edges"));
+                    return Err(Error::new(
+                        ErrorKind::TooLarge,
+                        Some(block.position(0)),
+                        "more than 2^32 edges",
+                    ));
                 }
                 Ok(())
             },
@@ -391,7 +412,11 @@ impl Sections<'_> {
                 table.ends.extend(rows.ends.iter().map(|end| end + offset));
                 table.kinds.extend_from_slice(&rows.kinds);
                 if table.ends.len() >= (u32::MAX / 2) as usize {
-                    return Err(Error::new(ErrorKind::TooLarge, Some(block.position(0)), "more than 2^31 strings"));
+                    return Err(Error::new(
+                        ErrorKind::TooLarge,
+                        Some(block.position(0)),
+                        "more than 2^31 strings",
+                    ));
                 }
                 Ok(())
             },
@@ -406,7 +431,11 @@ impl Sections<'_> {
         let truncated = !closed && (self.cut_in.is_some() || !self.seen.iter().any(|s| s == "strings"));
         let Some(header) = self.header.take() else {
             let kind = if closed { ErrorKind::NotASnapshot } else { ErrorKind::Truncated };
-            return Err(Error::new(kind, Some(position), "the section \"snapshot\" is missing: nothing can be salvaged"));
+            return Err(Error::new(
+                kind,
+                Some(position),
+                "the section \"snapshot\" is missing: nothing can be salvaged",
+            ));
         };
         let has = |name: &str| self.seen.iter().any(|s| s == name);
         let sections_present = ["nodes", "edges", "strings"].into_iter().all(has);
@@ -430,7 +459,8 @@ impl Sections<'_> {
             let message = format!("the nodes own {} edges, but the file has {edges}", graph.promised_edges);
             return Err(Error::malformed(position, message));
         }
-        let edges_expected = if has("nodes") { graph.promised_edges } else { header.edge_count().unwrap_or(0) };
+        let edges_expected =
+            if has("nodes") { graph.promised_edges } else { header.edge_count().unwrap_or(0) };
         if truncated {
             // Owners of edges that were lost keep the ones that were read; counts beyond the read edges shrink.
             graph.clamp_edges();
@@ -451,7 +481,10 @@ impl Sections<'_> {
         let width = header.nodes.width as u64;
         let root = header.root_index();
         if root % width != 0 || root / width >= nodes {
-            return Err(Error::malformed(0, format!("`root_index` {root}: expected a multiple of {width} inside the nodes")));
+            return Err(Error::malformed(
+                0,
+                format!("`root_index` {root}: expected a multiple of {width} inside the nodes"),
+            ));
         }
         graph.root = (root / width) as u32;
         graph.settle(&header)?;

@@ -64,7 +64,11 @@ pub(crate) fn run<T: Default + Send>(
     })
 }
 
-fn help<T>(queue: &Mutex<Receiver<Job<T>>>, parse: &(impl Fn(&Block, &mut T) -> Result<()> + Sync), results: Sender<Done<T>>) {
+fn help<T>(
+    queue: &Mutex<Receiver<Job<T>>>,
+    parse: &(impl Fn(&Block, &mut T) -> Result<()> + Sync),
+    results: Sender<Done<T>>,
+) {
     loop {
         let job = match queue.lock() {
             Ok(queue) => queue.recv(),

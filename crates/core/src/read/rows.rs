@@ -80,7 +80,11 @@ impl<'b> Numbers<'b> {
     /// A number that may be negative.
     #[inline(always)]
     fn next_signed(&mut self) -> Result<i64> {
-        if self.bytes.get(self.at) == Some(&b'-') { Ok(self.slow(true)? as i64) } else { Ok(self.next()? as i64) }
+        if self.bytes.get(self.at) == Some(&b'-') {
+            Ok(self.slow(true)? as i64)
+        } else {
+            Ok(self.next()? as i64)
+        }
     }
 
     #[cold]
@@ -109,7 +113,10 @@ impl<'b> Numbers<'b> {
                 self.at += 1;
                 self.skip_space();
                 if self.done() && self.block.last && !self.block.truncated {
-                    return Err(Error::malformed(self.position(), "expected a number after the comma, found `]`"));
+                    return Err(Error::malformed(
+                        self.position(),
+                        "expected a number after the comma, found `]`",
+                    ));
                 }
             }
             Some(_) => {
@@ -212,7 +219,12 @@ fn row<'r>(numbers: &mut Numbers<'_>, row: &'r mut [u64], leftover: &mut usize) 
     Ok(Some(row))
 }
 
-pub(crate) fn parse_nodes(block: &Block, layout: &NodeLayout, types: &TypeTable, out: &mut NodeRows) -> Result<()> {
+pub(crate) fn parse_nodes(
+    block: &Block,
+    layout: &NodeLayout,
+    types: &TypeTable,
+    out: &mut NodeRows,
+) -> Result<()> {
     match layout.width {
         5 => nodes_of_width::<5>(block, layout, types, out),
         6 => nodes_of_width::<6>(block, layout, types, out),
@@ -221,7 +233,12 @@ pub(crate) fn parse_nodes(block: &Block, layout: &NodeLayout, types: &TypeTable,
     }
 }
 
-fn nodes_of_width<const W: usize>(block: &Block, layout: &NodeLayout, types: &TypeTable, out: &mut NodeRows) -> Result<()> {
+fn nodes_of_width<const W: usize>(
+    block: &Block,
+    layout: &NodeLayout,
+    types: &TypeTable,
+    out: &mut NodeRows,
+) -> Result<()> {
     out.clear();
     let width = if W == 0 { layout.width } else { W };
     let mut numbers = Numbers::new(block);
@@ -338,7 +355,14 @@ mod tests {
     use super::*;
 
     fn block(text: &str) -> Block {
-        Block { data: text.as_bytes().to_vec(), start: 0, end: text.len(), base: 1000, last: true, truncated: false }
+        Block {
+            data: text.as_bytes().to_vec(),
+            start: 0,
+            end: text.len(),
+            base: 1000,
+            last: true,
+            truncated: false,
+        }
     }
 
     #[test]

@@ -47,7 +47,16 @@ pub(crate) struct Scanner<'p> {
 
 impl<'p> Scanner<'p> {
     pub(crate) fn new(input: Box<dyn Read + Send>, progress: Option<&'p mut dyn FnMut(u64)>) -> Scanner<'p> {
-        Scanner { input, data: vec![0; WINDOW], pos: 0, len: 0, base: 0, eof: false, spare: Vec::new(), progress }
+        Scanner {
+            input,
+            data: vec![0; WINDOW],
+            pos: 0,
+            len: 0,
+            base: 0,
+            eof: false,
+            spare: Vec::new(),
+            progress,
+        }
     }
 
     /// Position in the file of the next byte.

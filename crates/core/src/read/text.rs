@@ -48,13 +48,17 @@ pub(crate) fn parse_strings(block: &Block, out: &mut TextRows) -> Result<()> {
             }
             _ => {
                 let what = if expect_string { "a string" } else { "`,` or `]` after a string" };
-                let found = if b.is_ascii_graphic() { format!("`{}`", b as char) } else { format!("byte 0x{b:02x}") };
+                let found =
+                    if b.is_ascii_graphic() { format!("`{}`", b as char) } else { format!("byte 0x{b:02x}") };
                 return Err(Error::malformed(block.position(at), format!("expected {what}, found {found}")));
             }
         }
     }
     if expect_string && block.last && !block.truncated && !out.ends.is_empty() {
-        return Err(Error::malformed(block.position(bytes.len()), "expected a string after the comma, found `]`"));
+        return Err(Error::malformed(
+            block.position(bytes.len()),
+            "expected a string after the comma, found `]`",
+        ));
     }
     Ok(())
 }
@@ -97,7 +101,10 @@ fn escape(block: &Block, bytes: &[u8], at: usize, out: &mut Vec<u8>) -> Result<u
         Some(&b @ (b'"' | b'\\' | b'/')) => b,
         Some(b'u') => {
             let Some(mut unit) = hex4(bytes, at + 1) else {
-                return Err(Error::malformed(block.position(at), "expected four hexadecimal digits after `\\u`"));
+                return Err(Error::malformed(
+                    block.position(at),
+                    "expected four hexadecimal digits after `\\u`",
+                ));
             };
             let mut next = at + 5;
             if (0xd800..0xdc00).contains(&unit) && bytes.get(next..next + 2) == Some(b"\\u") {
@@ -163,7 +170,8 @@ mod tests {
     use super::*;
 
     fn decode(text: &[u8]) -> Result<Vec<Vec<u8>>> {
-        let block = Block { data: text.to_vec(), start: 0, end: text.len(), base: 0, last: true, truncated: false };
+        let block =
+            Block { data: text.to_vec(), start: 0, end: text.len(), base: 0, last: true, truncated: false };
         let mut rows = TextRows::default();
         parse_strings(&block, &mut rows)?;
         let mut start = 0;
@@ -180,7 +188,10 @@ mod tests {
 
     #[test]
     fn escapes_and_encodings() {
-        let strings = decode(b"\"<dummy>\",\n\"\" , \"a\\n\\\"\\\\\\/\\u00e9\",\"\\ud83d\\ude00\\ud800x\",\"\xff\xc3\xa9\"").unwrap();
+        let strings = decode(
+            b"\"<dummy>\",\n\"\" , \"a\\n\\\"\\\\\\/\\u00e9\",\"\\ud83d\\ude00\\ud800x\",\"\xff\xc3\xa9\"",
+        )
+        .unwrap();
         assert_eq!(strings[0], b"<dummy>");
         assert_eq!(strings[1], b"");
         assert_eq!(strings[2], "a\n\"\\/é".as_bytes());
@@ -190,7 +201,9 @@ mod tests {
 
     #[test]
     fn errors_say_where() {
-        for (text, at) in [("\"a\" \"b\"", 4), ("\"a\",", 4), ("\"a\\x\"", 3), ("\"\\u12g4\"", 2), ("7", 0), (",\"a\"", 0)] {
+        for (text, at) in
+            [("\"a\" \"b\"", 4), ("\"a\",", 4), ("\"a\\x\"", 3), ("\"\\u12g4\"", 2), ("7", 0), (",\"a\"", 0)]
+        {
             let error = decode(text.as_bytes()).unwrap_err();
             assert_eq!(error.position(), Some(at), "{text}: {error}");
         }

@@ -51,7 +51,10 @@ pub(crate) fn parse_tree(scanner: &mut Scanner<'_>, fields: &Fields, out: &mut T
                     value = value.saturating_mul(10).saturating_add((b - b'0') as u64);
                 }
                 if open.field >= children {
-                    return Err(Error::malformed(scanner.position(), "expected a call site's children, found a number"));
+                    return Err(Error::malformed(
+                        scanner.position(),
+                        "expected a call site's children, found a number",
+                    ));
                 }
                 open.row[open.field] = value;
                 open.field += 1;

@@ -1,0 +1,51 @@
+//! Where the time goes: opens a snapshot and runs the summary's passes one after the other on one thread, or
+//! (with `--together`) as the command line does.
+//!
+//!     cargo run --release --example phases -- [--together] FILE
+
+use std::time::Instant;
+
+use stillheap_core::{ClassSort, Model, NodeOrdinal, Page, ReadOptions, Snapshot};
+
+fn main() -> stillheap_core::Result<()> {
+    let mut args: Vec<String> = std::env::args().skip(1).collect();
+    let together = args.first().is_some_and(|a| a == "--together");
+    let single = args.first().is_some_and(|a| a == "--single");
+    if together || single {
+        args.remove(0);
+    }
+    let mut last = Instant::now();
+    let mut step = |what: &str| {
+        println!("{:8.3} s  {what}", last.elapsed().as_secs_f64());
+        last = Instant::now();
+    };
+    let options = ReadOptions { threads: single as usize, ..ReadOptions::default() };
+    let snapshot = Snapshot::open_with(&args[0], options)?;
+    step("open");
+    let analysis = snapshot.analysis(Model::Devtools);
+    if !together {
+        let root = NodeOrdinal(0);
+        analysis.distance(root);
+        step("distances and page ownership");
+        analysis.dominator(root);
+        step("essential edges and dominators");
+        analysis.self_size(root);
+        step("folded sizes");
+        analysis.retained_size(root);
+        step("retained sizes");
+        analysis.class_name(root);
+        step("shapes and classes");
+        analysis.statistics();
+        step("statistics");
+    } else {
+        analysis.prepare();
+        step("prepare");
+    }
+    let top = analysis.classes(None).sorted(ClassSort::RetainedSize, Page::first(3));
+    step("class table");
+    for row in top.items {
+        println!("{} x {} retains {}", row.count, row.name, row.retained_size);
+    }
+    println!("total {}", analysis.statistics().total);
+    Ok(())
+}
