@@ -1,1 +1,316 @@
-//! The stillheap addon.
+//! The stillheap addon: converts types, and brings V8, the signal and the file together.
+//!
+//! Nothing here is public to users: index.js is, and it alone calls these functions. What can fail returns
+//! JSON, `{"result": …}` or `{"error": …}`, from which index.js makes values and Errors.
+
+mod capture;
+mod fault;
+mod isolates;
+mod outstanding;
+mod report;
+mod request;
+mod signal;
+mod status;
+mod sys;
+mod v8;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use napi::bindgen_prelude::AsyncTask;
+use napi::{Env, Error, Result, Task};
+use napi_derive::napi;
+use serde::{Deserialize, Serialize};
+use stillheap_sink::{Canceller, Failure};
+
+use capture::{Capture, Finishing};
+use isolates::{Introduction, Notify, Target};
+use outstanding::Outstanding;
+use request::{CaptureRequest, CaptureResult, outcome_json};
+
+/// What JavaScript says about the isolate it runs in.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Setup {
+    thread_id: u32,
+    is_main_thread: bool,
+    node: String,
+    foreign: Option<String>,
+    defaults: CaptureRequest,
+}
+
+fn parse<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T> {
+    serde_json::from_str(json).map_err(|error| Error::from_reason(format!("stillheap: internal: {error}")))
+}
+
+fn to_json<T: Serialize>(outcome: std::result::Result<T, Failure>) -> String {
+    outcome_json(&outcome).to_string()
+}
+
+/// The addon's side of one isolate.
+#[napi]
+pub struct Isolate {
+    target: Arc<Target>,
+}
+
+#[napi]
+impl Isolate {
+    /// Makes this thread's isolate known. `notify(kind, json)` is called from the event loop.
+    #[napi(constructor, catch_unwind)]
+    pub fn new(env: Env, setup: String, notify: Notify) -> Result<Self> {
+        let setup: Setup = parse(&setup)?;
+        sys::pin_library();
+        sys::at_exit(outstanding::settle);
+        let (target, added) = isolates::add(Introduction {
+            isolate: v8::CurrentIsolate::get().map(v8::CurrentIsolate::handle),
+            environment: v8::Environment::of(env),
+            thread_id: setup.thread_id,
+            is_main: setup.is_main_thread,
+            foreign: setup.foreign,
+            notify,
+            defaults: setup.defaults,
+        });
+        if added {
+            // Before the isolate is disposed of, so that no other thread speaks to it any more.
+            env.add_env_cleanup_hook(target.id, isolates::remove)?;
+            status::open(&setup.node, target.engine_reason());
+        }
+        Ok(Self { target })
+    }
+
+    /// Why captures go through `node:v8`, or null.
+    #[napi(getter)]
+    pub fn engine_reason(&self) -> Option<String> {
+        self.target.engine_reason()
+    }
+
+    /// What a signal's capture shall do.
+    #[napi(catch_unwind)]
+    pub fn set_defaults(&self, defaults: String) -> Result<()> {
+        self.target.set_defaults(parse(&defaults)?);
+        Ok(())
+    }
+
+    /// Whether JavaScript listens to `snapshot` and to `error`; else stderr is told.
+    #[napi(catch_unwind)]
+    pub fn set_listeners(&self, snapshot: bool, error: bool) {
+        self.target.set_listeners(snapshot, error);
+    }
+
+    /// Installs the handler; null, or why not. The automatic installation at load time leaves alone what
+    /// is there, and what was stopped.
+    #[napi(catch_unwind)]
+    pub fn start_signal(&self, signal: i32, all_threads: bool, automatic: bool) -> Option<String> {
+        signal::install(signal, all_threads, automatic).err()
+    }
+
+    #[napi(catch_unwind)]
+    pub fn stop_signal(&self) {
+        signal::uninstall();
+    }
+
+    /// Serves a signal's request through V8, if there is one.
+    #[napi(catch_unwind)]
+    pub fn run_pending(&self) {
+        signal::run_pending(self.target.id);
+    }
+
+    /// Takes a signal's request over, for `node:v8`.
+    #[napi(catch_unwind)]
+    pub fn take_pending(&self) -> bool {
+        self.target.engine_reason().is_some() && self.target.take_pending()
+    }
+
+    /// Makes known what came of a request that was taken over.
+    #[napi(catch_unwind)]
+    pub fn publish(&self, outcome: String, quiet: bool) -> Result<()> {
+        signal::publish(&self.target, &parse(&outcome)?, quiet);
+        signal::redeliver(&self.target);
+        Ok(())
+    }
+
+    /// Opens a capture's file: `{"result": null}` and the operation, or the error.
+    #[napi(catch_unwind)]
+    pub fn open(&self, request: String) -> Result<Operation> {
+        let request: CaptureRequest = parse(&request)?;
+        let spool = request.spool;
+        Ok(match Capture::open(request, &self.target) {
+            Ok(capture) => Operation {
+                target: Arc::clone(&self.target),
+                canceller: Some(capture.canceller()),
+                capture: Some(capture),
+                failure: None,
+                entered: false,
+                spool,
+            },
+            Err(failure) => Operation {
+                target: Arc::clone(&self.target),
+                canceller: None,
+                capture: None,
+                failure: Some(failure),
+                entered: false,
+                spool,
+            },
+        })
+    }
+}
+
+/// A capture in steps: `generate` and `serialize` (or `createRawFile` and `import`), then `finish`.
+#[napi]
+pub struct Operation {
+    target: Arc<Target>,
+    canceller: Option<Canceller>,
+    capture: Option<Capture>,
+    failure: Option<Failure>,
+    entered: bool,
+    spool: bool,
+}
+
+#[napi]
+impl Operation {
+    /// Takes the snapshot in V8's memory.
+    #[napi(catch_unwind)]
+    pub fn generate(&mut self) -> String {
+        let entered = self.enter();
+        let outcome = entered.and_then(|()| self.step(Capture::generate));
+        to_json(outcome)
+    }
+
+    /// Writes it out to the file's writer.
+    #[napi(catch_unwind)]
+    pub fn serialize(&mut self) -> String {
+        let outcome = self.step(Capture::serialize);
+        self.leave();
+        to_json(outcome)
+    }
+
+    /// Makes an empty private file beside the target.
+    #[napi(catch_unwind)]
+    pub fn create_raw_file(&mut self) -> String {
+        to_json(match &self.capture {
+            Some(capture) => capture.create_raw_file(),
+            None => Err(self.missing()),
+        })
+    }
+
+    /// Takes over what `node:v8` wrote into that file.
+    #[napi(catch_unwind)]
+    pub fn import(&mut self, path: String) -> String {
+        to_json(self.step(|capture, _| capture.import(&PathBuf::from(path))))
+    }
+
+    /// Waits, off the JavaScript thread, until the file is whole and has its name.
+    #[napi(catch_unwind)]
+    pub fn finish(&mut self) -> AsyncTask<FinishTask> {
+        AsyncTask::new(FinishTask {
+            finishing: Some(self.finishing()),
+            outstanding: Some(Outstanding::new()),
+        })
+    }
+
+    /// Waits for it on this thread.
+    #[napi(catch_unwind)]
+    pub fn finish_sync(&mut self) -> String {
+        to_json(self.finishing().and_then(Finishing::finish))
+    }
+
+    /// Stops the writer; `finish` then says that the capture was aborted.
+    #[napi(catch_unwind)]
+    pub fn cancel(&self) {
+        if let Some(canceller) = &self.canceller {
+            canceller.cancel();
+        }
+    }
+
+    /// Drops everything that has not been finished.
+    #[napi(catch_unwind)]
+    pub fn discard(&mut self) {
+        if let Some(capture) = self.capture.take() {
+            capture.discard(&self.target);
+        }
+        self.leave();
+    }
+
+    fn enter(&mut self) -> std::result::Result<(), Failure> {
+        if self.entered || self.target.enter() {
+            self.entered = true;
+            return Ok(());
+        }
+        Err(Failure::own(
+            "ERR_STILLHEAP_BUSY",
+            "another capture of this thread is between its steps; start this one when that has ended",
+        ))
+    }
+
+    fn leave(&mut self) {
+        if self.entered {
+            self.entered = false;
+            self.target.leave();
+            signal::redeliver(&self.target);
+        }
+    }
+
+    fn step(
+        &mut self,
+        step: impl FnOnce(&mut Capture, &Target) -> std::result::Result<(), Failure>,
+    ) -> std::result::Result<(), Failure> {
+        match &mut self.capture {
+            Some(capture) => step(capture, &self.target),
+            None => Err(self.missing()),
+        }
+    }
+
+    fn finishing(&mut self) -> std::result::Result<Finishing, Failure> {
+        self.leave();
+        match self.capture.take() {
+            Some(capture) => Ok(capture.into_finishing(&self.target)),
+            None => Err(self.missing()),
+        }
+    }
+
+    fn missing(&self) -> Failure {
+        self.failure
+            .clone()
+            .unwrap_or_else(|| Failure::own("ERR_STILLHEAP_INTERNAL", "this capture has ended already"))
+    }
+
+    /// Whether the result will carry a descriptor.
+    #[napi(getter)]
+    pub fn spool(&self) -> bool {
+        self.spool
+    }
+}
+
+impl Drop for Operation {
+    fn drop(&mut self) {
+        self.discard();
+    }
+}
+
+/// Finishing a file on a thread of libuv's pool.
+pub struct FinishTask {
+    finishing: Option<std::result::Result<Finishing, Failure>>,
+    outstanding: Option<Outstanding>,
+}
+
+impl Task for FinishTask {
+    type Output = std::result::Result<CaptureResult, Failure>;
+    type JsValue = String;
+
+    fn compute(&mut self) -> Result<Self::Output> {
+        let finishing = self.finishing.take().ok_or_else(|| Error::from_reason("finished twice"))?;
+        let outcome = finishing.and_then(Finishing::finish);
+        self.outstanding = None;
+        Ok(outcome)
+    }
+
+    fn resolve(&mut self, _env: Env, outcome: Self::Output) -> Result<Self::JsValue> {
+        Ok(to_json(outcome))
+    }
+}
+
+/// For the tests: the next capture panics.
+#[napi(catch_unwind)]
+pub fn inject_panic() {
+    fault::arm();
+}

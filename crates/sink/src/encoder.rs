@@ -67,7 +67,8 @@ impl Encoder {
 
     /// Writes what is still held back, and gives the file back.
     pub(crate) fn finish(self) -> io::Result<File> {
-        let unbuffer = |buffered: BufWriter<File>| buffered.into_inner().map_err(io::IntoInnerError::into_error);
+        let unbuffer =
+            |buffered: BufWriter<File>| buffered.into_inner().map_err(io::IntoInnerError::into_error);
         match self {
             Self::Plain(file) => Ok(file),
             Self::Gzip(encoder) => unbuffer(encoder.finish()?),

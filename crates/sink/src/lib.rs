@@ -18,5 +18,5 @@ mod writer;
 pub use encoder::Compression;
 pub use failure::Failure;
 pub use name::{NameContext, NameTemplate, TemplateError};
-pub use place::{Destination, available_space};
-pub use writer::{QUEUED_CHUNKS, Sink, Spooled, Written};
+pub use place::{Destination, available_space, create_private_file};
+pub use writer::{Canceller, QUEUED_CHUNKS, Sink, Spooled, Written};

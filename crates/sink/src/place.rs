@@ -81,12 +81,23 @@ impl Drop for Temporary {
     }
 }
 
+/// Makes an empty file with a random name and mode 0600 in `directory`.
+///
+/// # Errors
+/// What the system says.
+pub fn create_private_file(directory: &Path) -> Result<PathBuf, Failure> {
+    let path = directory.join(temporary_name("stillheap"));
+    open_new(&path).map_err(|error| Failure::system(&error, "open", directory))?;
+    Ok(path)
+}
+
 /// An unlinked file in `directory` for data that is read back once.
 pub(crate) fn spool_file(directory: &Path) -> Result<File, Failure> {
     let path = directory.join(temporary_name("stillheap-spool"));
     let mut options = OpenOptions::new();
     options.read(true);
-    let file = open_new_with(&mut options, &path).map_err(|error| Failure::system(&error, "open", directory))?;
+    let file =
+        open_new_with(&mut options, &path).map_err(|error| Failure::system(&error, "open", directory))?;
     fs::remove_file(&path).map_err(|error| Failure::system(&error, "unlink", directory))?;
     Ok(file)
 }

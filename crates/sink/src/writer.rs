@@ -171,7 +171,10 @@ impl Sink {
         // When the writer has failed this send fails, too, and the thread's result says why.
         let _ = self.sender.send(Message::Finish);
         self.thread.join().unwrap_or_else(|_| {
-            Err(Failure::own("ERR_STILLHEAP_INTERNAL", "the writer stopped unexpectedly; nothing was written"))
+            Err(Failure::own(
+                "ERR_STILLHEAP_INTERNAL",
+                "the writer stopped unexpectedly; nothing was written",
+            ))
         })
     }
 }
@@ -347,7 +350,11 @@ mod tests {
         symlink(&victim, &link).unwrap();
         for path in [&link, Path::new("/dev/full"), Path::new("/dev/null")] {
             let destination = Destination { overwrite: true, ..to(path) };
-            assert_eq!(Sink::create(destination, Compression::None).err().unwrap().code, "EEXIST", "{path:?}");
+            assert_eq!(
+                Sink::create(destination, Compression::None).err().unwrap().code,
+                "EEXIST",
+                "{path:?}"
+            );
         }
         assert_eq!(fs::read(&victim).unwrap(), b"precious");
     }

@@ -1,0 +1,320 @@
+'use strict';
+
+// What `require('stillheap')` gives: an EventEmitter with functions that need no `this`.
+
+const { EventEmitter } = require('node:events');
+const { constants } = require('node:os');
+const { isMainThread, threadId } = require('node:worker_threads');
+const { failure, fromNative } = require('./errors.js');
+const { captureOptions, processOptions, fromEnvironment } = require('./options.js');
+
+/** Changing listeners is told to the addon, which speaks on stderr where nobody listens. */
+class Stillheap extends EventEmitter {
+  #changed = () => {};
+
+  watchListeners(changed) {
+    this.#changed = changed;
+    delete this.watchListeners;
+  }
+
+  #then(result) {
+    this.#changed(this.listenerCount('snapshot') > 0, this.listenerCount('error') > 0);
+    return result;
+  }
+
+  addListener(...args) {
+    return this.#then(super.addListener(...args));
+  }
+
+  on(...args) {
+    return this.#then(super.on(...args));
+  }
+
+  prependListener(...args) {
+    return this.#then(super.prependListener(...args));
+  }
+
+  removeListener(...args) {
+    return this.#then(super.removeListener(...args));
+  }
+
+  off(...args) {
+    return this.#then(super.off(...args));
+  }
+
+  removeAllListeners(...args) {
+    return this.#then(super.removeAllListeners(...args));
+  }
+}
+
+/** Why this runtime's V8 is not to be called directly, whatever it exports. */
+function foreignRuntime(env) {
+  if (env.STILLHEAP_ENGINE === 'node') return 'STILLHEAP_ENGINE=node asks for it';
+  for (const [name, title] of [
+    ['electron', 'Electron'],
+    ['bun', 'Bun'],
+    ['deno', 'Deno'],
+    ['nw', 'NW.js'],
+  ]) {
+    if (process.versions[name] !== undefined) return `this is ${title}, not Node.js`;
+  }
+  return process.release?.name === 'node' ? undefined : `this is ${process.release?.name}, not Node.js`;
+}
+
+function create(version) {
+  const native = require('./native.js');
+  const emitter = new Stillheap();
+  const complain = (line) => process.stderr.write(`${line}\n`);
+  const defaults = {
+    compress: 'none',
+    mode: 'auto',
+    numericValues: false,
+    internals: false,
+    keepObjectIds: false,
+    overwrite: false,
+    quiet: false,
+    signal: constants.signals.SIGUSR2 ?? null,
+    threads: 'main',
+    ...fromEnvironment(process.env, complain),
+  };
+
+  const isolate = new native.Isolate(
+    JSON.stringify({
+      threadId,
+      isMainThread,
+      node: process.version,
+      foreign: foreignRuntime(process.env),
+      defaults: toNative(defaults, 'signal'),
+    }),
+    (kind, json) => {
+      if (kind === 'outcome') announce(JSON.parse(json));
+      else if (isolate.engineReason === null) isolate.runPending();
+      else if (isolate.takePending()) captureThroughNode();
+    },
+  );
+  emitter.watchListeners((snapshot, error) => isolate.setListeners(snapshot, error));
+
+  /** A signal's outcome becomes an event; where nobody listens, the addon has written a line already. */
+  function announce({ result, error }) {
+    if (result) emitter.emit('snapshot', publicResult(result));
+    else if (emitter.listenerCount('error') > 0) emitter.emit('error', fromNative(error));
+  }
+
+  /** Serves a signal where V8 is out of reach. */
+  function captureThroughNode() {
+    let outcome;
+    try {
+      const operation = isolate.open(JSON.stringify(toNative(defaults, 'signal')));
+      outcome = takeAndFinishSync(operation, defaults);
+    } catch (error) {
+      outcome = { error: { message: error.message, code: error.code ?? 'ERR_STILLHEAP_INTERNAL' } };
+    }
+    isolate.publish(JSON.stringify(outcome), defaults.quiet);
+  }
+
+  /** Runs the part that needs this thread; throws what went wrong. */
+  function* take(operation, options) {
+    if (isolate.engineReason === null) {
+      yield 'generating';
+      unwrap(operation.generate());
+      yield 'serializing';
+      unwrap(operation.serialize());
+    } else {
+      yield 'generating';
+      const raw = unwrap(operation.createRawFile());
+      const fs = require('node:fs');
+      try {
+        require('node:v8').writeHeapSnapshot(raw, {
+          exposeInternals: options.internals,
+          exposeNumericValues: options.numericValues,
+        });
+        unwrap(operation.import(raw));
+      } finally {
+        fs.rmSync(raw, { force: true });
+      }
+    }
+  }
+
+  function takeAndFinishSync(operation, options) {
+    try {
+      for (const _phase of take(operation, options));
+      return JSON.parse(operation.finishSync());
+    } finally {
+      operation.discard();
+    }
+  }
+
+  // Captures of one thread follow one another: V8's snapshots take a multiple of the heap each.
+  let last = Promise.resolve();
+  function inTurn(body) {
+    const result = last.then(body);
+    last = result.catch(() => {});
+    return result;
+  }
+
+  async function run(options, extra) {
+    const { signal, onProgress } = options;
+    signal?.throwIfAborted();
+    const operation = isolate.open(JSON.stringify({ ...toNative(options, 'call'), ...extra }));
+    const cancel = () => operation.cancel();
+    signal?.addEventListener?.('abort', cancel, { once: true });
+    const report = (phase) => {
+      onProgress?.({ phase });
+      signal?.throwIfAborted();
+    };
+    try {
+      for (const phase of take(operation, options)) report(phase);
+      report('writing');
+      const result = unwrap(await operation.finish());
+      onProgress?.({ phase: 'done' });
+      return result;
+    } catch (error) {
+      if (error.code === 'ERR_STILLHEAP_ABORTED') signal?.throwIfAborted();
+      throw error;
+    } finally {
+      signal?.removeEventListener?.('abort', cancel);
+      operation.discard();
+    }
+  }
+
+  function emitSoon(result) {
+    if (emitter.listenerCount('snapshot') > 0) process.nextTick(() => emitter.emit('snapshot', result));
+  }
+
+  function resolveMode(options) {
+    if (options.mode === 'fork') {
+      throw failure(
+        'ERR_STILLHEAP_UNSUPPORTED',
+        "The mode 'fork' is not available in this version: use 'inline' or 'auto'",
+      );
+    }
+    return options;
+  }
+
+  async function capture(options) {
+    const checked = resolveMode(captureOptions(options, captureDefaults()));
+    const result = publicResult(await inTurn(() => run(checked)));
+    emitSoon(result);
+    return result;
+  }
+
+  function captureStream(options) {
+    const checked = resolveMode(captureOptions(options, captureDefaults()));
+    return require('./stream.js').create(checked, (withSignal) =>
+      inTurn(() => run(withSignal, { file: undefined, spool: true })),
+    );
+  }
+
+  function writeSnapshot(filename, callback) {
+    const { checkArguments, outcomeToError } = require('./heapdump.js');
+    const given = checkArguments(filename, callback);
+    const file = given.filename === undefined ? {} : { file: given.filename };
+    const options = resolveMode(captureOptions(file, captureDefaults()));
+    let outcome;
+    try {
+      const operation = isolate.open(JSON.stringify(toNative(options, 'call')));
+      outcome = takeAndFinishSync(operation, options);
+    } catch (error) {
+      outcome = { error };
+    }
+    if (outcome.error) {
+      const error = outcomeToError(outcome.error);
+      given.callback?.(error);
+      return false;
+    }
+    const result = publicResult(outcome.result);
+    emitSoon(result);
+    given.callback?.(null, given.filename ?? shortName(result.file));
+    return true;
+  }
+
+  function captureDefaults() {
+    const { signal: _signal, threads: _threads, quiet: _quiet, ...rest } = defaults;
+    return rest;
+  }
+
+  function configure(options) {
+    Object.assign(defaults, processOptions(options, 'The argument of configure'));
+    isolate.setDefaults(JSON.stringify(toNative(defaults, 'signal')));
+    if (options && (options.signal !== undefined || options.threads !== undefined)) applySignal(false);
+  }
+
+  function start(options) {
+    const checked = processOptions(options, 'The argument of start');
+    // After NODE_HEAPDUMP_OPTIONS=nosignal, a plain start() means the usual signal.
+    if (checked.signal === undefined && defaults.signal === null) {
+      checked.signal = constants.signals.SIGUSR2 ?? null;
+    }
+    Object.assign(defaults, checked);
+    isolate.setDefaults(JSON.stringify(toNative(defaults, 'signal')));
+    applySignal(false);
+  }
+
+  function stop() {
+    isolate.stopSignal();
+  }
+
+  function applySignal(automatic) {
+    if (defaults.signal === null) {
+      if (!automatic) isolate.stopSignal();
+      return;
+    }
+    const problem = isolate.startSignal(defaults.signal, defaults.threads === 'all', automatic);
+    if (problem === null) return;
+    if (automatic) complain(`stillheap: ${problem}`);
+    else throw failure('ERR_STILLHEAP_SIGNAL', problem);
+  }
+
+  Object.assign(emitter, { writeSnapshot, capture, captureStream, configure, start, stop });
+  Object.defineProperties(emitter, {
+    version: { value: version, enumerable: true },
+    engine: {
+      get: () => (isolate.engineReason === null ? 'v8' : 'node'),
+      enumerable: true,
+    },
+    engineReason: { get: () => isolate.engineReason ?? undefined, enumerable: true },
+  });
+  applySignal(true);
+  return emitter;
+}
+
+/** Options in the addon's words. */
+function toNative(options, trigger) {
+  const { file, dir, fallbackDir, name, compress, numericValues, internals, keepObjectIds, overwrite, quiet } =
+    options;
+  return {
+    file,
+    dir,
+    fallbackDir,
+    name,
+    compress,
+    numericValues,
+    internals,
+    keepObjectIds,
+    overwrite,
+    quiet,
+    trigger,
+  };
+}
+
+function unwrap(json) {
+  const { result, error } = JSON.parse(json);
+  if (error) throw fromNative(error);
+  return result;
+}
+
+function publicResult(result) {
+  return { ...result, startTime: new Date(result.startTime) };
+}
+
+/** heapdump gave names relative to the working directory. */
+function shortName(file) {
+  const path = require('node:path');
+  try {
+    return path.dirname(file) === process.cwd() ? path.basename(file) : file;
+  } catch {
+    return file;
+  }
+}
+
+module.exports = { create };

@@ -1,0 +1,428 @@
+//! One capture: open the file, let V8 take the snapshot (freeze the heap), let V8 write it out (read the
+//! frozen heap), finish the file. Each step is its own call, because the first three need the JavaScript
+//! thread and the last must not have it.
+//!
+//! Time: V8's; our part of the pause is one copy per 256 kB chunk. Memory: V8's, plus the sink's queue.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use stillheap_control::Phase;
+use stillheap_sink::{Canceller, Destination, Failure, NameContext, Sink, Spooled, Written, available_space};
+
+use crate::fault;
+use crate::isolates::Target;
+use crate::request::{CaptureRequest, CaptureResult, FallbackDir};
+use crate::sys::with_signals_blocked;
+use crate::v8::{CurrentIsolate, HeapSnapshot, SnapshotOptions};
+
+/// Captures of this process, for `{seq}`.
+static SEQUENCE: AtomicU64 = AtomicU64::new(0);
+
+/// The smallest snapshot that Node ever gives takes more than this (in bytes).
+const LEAST_RAW_SIZE: u64 = 1 << 20;
+/// Bytes of JSON that a node takes at least, with its edges and strings. Measured: 60 to 80.
+const LEAST_BYTES_PER_NODE: u64 = 35;
+/// The most that compression was seen to save, with room to spare.
+const MOST_COMPRESSION: u64 = 30;
+
+/// A capture between its steps. Lives on the isolate's thread until [`Capture::into_finishing`].
+pub struct Capture {
+    request: CaptureRequest,
+    sink: Sink,
+    directory: PathBuf,
+    fallback_dir: Option<FallbackDir>,
+    clock: Clock,
+    snapshot: Option<HeapSnapshot>,
+    engine: Engine,
+    ids: ObjectIds,
+    node_count: Option<u64>,
+}
+
+/// When what began and how long what took.
+struct Clock {
+    time: DateTime<Utc>,
+    begun: Instant,
+    generate_ms: f64,
+    serialize_ms: f64,
+    pause_ms: f64,
+}
+
+enum Engine {
+    V8,
+    /// `node:v8` does it, on the JavaScript side, for this reason.
+    Node(String),
+}
+
+/// What became of the ids that V8 gives to objects.
+#[derive(Clone, Copy)]
+enum ObjectIds {
+    Cleared,
+    Kept(&'static str),
+}
+
+const KEPT_AS_ASKED: &str = "keepObjectIds was asked for";
+const KEPT_FOR_OTHERS: &str = "V8 was giving ids before this capture (another tool took a snapshot or tracks the heap), so they were left alone";
+const KEPT_BY_NODE: &str = "node:v8 offers no way to clear them";
+
+fn milliseconds(since: Instant) -> f64 {
+    (since.elapsed().as_secs_f64() * 1e6).round() / 1e3
+}
+
+impl Capture {
+    /// Opens the file (or the spool) that the snapshot will go to. Nothing stands under its final name yet.
+    pub fn open(request: CaptureRequest, target: &Target) -> Result<Self, Failure> {
+        let clock = Clock {
+            time: Utc::now(),
+            begun: Instant::now(),
+            generate_ms: 0.0,
+            serialize_ms: 0.0,
+            pause_ms: 0.0,
+        };
+        let place = Place::choose(&request, target, clock.time)?;
+        let (sink, directory, fallback_dir) = place.open(&request)?;
+        let engine = match target.engine_reason() {
+            None => Engine::V8,
+            Some(reason) => Engine::Node(reason),
+        };
+        let ids = if request.keep_object_ids { ObjectIds::Kept(KEPT_AS_ASKED) } else { ObjectIds::Cleared };
+        Ok(Self {
+            request,
+            sink,
+            directory,
+            fallback_dir,
+            clock,
+            snapshot: None,
+            engine,
+            ids,
+            node_count: None,
+        })
+    }
+
+    pub fn canceller(&self) -> Canceller {
+        self.sink.canceller()
+    }
+
+    /// Freezes the heap: V8 takes its snapshot.
+    pub fn generate(&mut self, target: &Target) -> Result<(), Failure> {
+        fault::hit();
+        let isolate = CurrentIsolate::get()
+            .ok_or_else(|| Failure::own("ERR_STILLHEAP_UNSUPPORTED", "no V8 isolate is entered here"))?;
+        let begun = Instant::now();
+        if isolate.has_object_ids(target.environment) && !target.ids_are_ours() {
+            self.ids = ObjectIds::Kept(KEPT_FOR_OTHERS);
+        }
+        let options = SnapshotOptions {
+            internals: self.request.internals,
+            numeric_values: self.request.numeric_values,
+        };
+        let mut report = |done: u32, total: u32| {
+            target.progress(self.request.trigger, Phase::Generating, done.into(), total.into());
+            true
+        };
+        let snapshot = isolate.take_heap_snapshot(options, &mut report);
+        self.clock.generate_ms = milliseconds(begun);
+        self.clock.pause_ms = self.clock.generate_ms;
+        let Some(snapshot) = snapshot else {
+            self.settle_ids(target);
+            return Err(Failure::own("ERR_STILLHEAP_V8", "V8 gave no snapshot"));
+        };
+        self.node_count = Some(snapshot.nodes_count());
+        self.snapshot = Some(snapshot);
+        Ok(())
+    }
+
+    /// Reads the frozen heap: V8 writes its snapshot out into the sink, then forgets it.
+    pub fn serialize(&mut self, target: &Target) -> Result<(), Failure> {
+        let begun = Instant::now();
+        let Some(snapshot) = self.snapshot.take() else {
+            return Err(Failure::own("ERR_STILLHEAP_INTERNAL", "there is no snapshot to write out"));
+        };
+        let enough = self.check_space(snapshot.nodes_count());
+        if enough.is_ok() {
+            let mut header = Some(self.header(target));
+            let mut total = 0;
+            // When the writer stops V8 by taking no more, `finish` will say why.
+            let _ = snapshot.serialize(&mut |chunk| {
+                total += chunk.len() as u64;
+                target.progress(self.request.trigger, Phase::Serializing, total, 0);
+                match header.take().and_then(|header| insert_header(chunk, &header)) {
+                    Some(chunk) => self.sink.write(&chunk),
+                    None => self.sink.write(chunk),
+                }
+            });
+        }
+        drop(snapshot);
+        self.settle_ids(target);
+        self.clock.serialize_ms = milliseconds(begun);
+        self.clock.pause_ms += self.clock.serialize_ms;
+        enough
+    }
+
+    /// Makes an empty file, mode 0600, for `node:v8` to write the snapshot to; [`Capture::import`] reads it.
+    pub fn create_raw_file(&self) -> Result<PathBuf, Failure> {
+        stillheap_sink::create_private_file(&self.directory)
+    }
+
+    /// Takes over a snapshot that `node:v8` wrote while the JavaScript thread stood still since `open`.
+    pub fn import(&mut self, raw: &Path) -> Result<(), Failure> {
+        self.clock.pause_ms = milliseconds(self.clock.begun);
+        self.clock.generate_ms = self.clock.pause_ms;
+        self.ids = ObjectIds::Kept(KEPT_BY_NODE);
+        let read = |error: std::io::Error| Failure::system(&error, "read", raw);
+        let mut file = std::fs::File::open(raw).map_err(read)?;
+        let mut buffer = vec![0; 256 * 1024];
+        let mut tail = Vec::new();
+        loop {
+            let count = std::io::Read::read(&mut file, &mut buffer).map_err(read)?;
+            if count == 0 {
+                break;
+            }
+            tail.extend_from_slice(&buffer[..count]);
+            tail.drain(..tail.len().saturating_sub(64));
+            if !self.sink.write(&buffer[..count]) {
+                return Ok(());
+            }
+        }
+        // Older runtimes leave half a file behind when the disk is full, and say nothing.
+        if !tail.trim_ascii_end().ends_with(b"]}") {
+            return Err(Failure::own("ERR_STILLHEAP_V8", "node:v8 wrote an incomplete snapshot"));
+        }
+        Ok(())
+    }
+
+    /// Ends the JavaScript thread's part.
+    pub fn into_finishing(self, target: &Target) -> Finishing {
+        let (engine, engine_reason) = match self.engine {
+            Engine::V8 => ("v8", None),
+            Engine::Node(reason) => ("node", Some(reason)),
+        };
+        let (object_ids, object_ids_reason) = match self.ids {
+            ObjectIds::Cleared => ("cleared", None),
+            ObjectIds::Kept(reason) => ("kept", Some(reason)),
+        };
+        let result = CaptureResult {
+            file: None,
+            bytes: 0,
+            raw_bytes: 0,
+            compress: self.request.compress,
+            pause_ms: self.clock.pause_ms,
+            generate_ms: self.clock.generate_ms,
+            serialize_ms: self.clock.serialize_ms,
+            duration_ms: 0.0,
+            mode: "inline",
+            engine,
+            engine_reason,
+            object_ids,
+            object_ids_reason,
+            node_count: self.node_count,
+            pid: std::process::id(),
+            thread_id: target.thread_id,
+            is_main_thread: target.is_main,
+            start_time: self.clock.time.to_rfc3339_opts(SecondsFormat::Millis, true),
+            trigger: self.request.trigger,
+            fallback_dir: self.fallback_dir,
+            fd: None,
+        };
+        Finishing { sink: self.sink, spool: self.request.spool, begun: self.clock.begun, result }
+    }
+
+    /// Drops everything; the temporary file is gone afterwards.
+    pub fn discard(mut self, target: &Target) {
+        if self.snapshot.take().is_some() {
+            self.settle_ids(target);
+        }
+        self.sink.discard();
+    }
+
+    /// Clears the ids unless they are wanted or somebody else's, and remembers whose they are.
+    fn settle_ids(&self, target: &Target) {
+        match self.ids {
+            ObjectIds::Cleared => {
+                if let Some(isolate) = CurrentIsolate::get() {
+                    isolate.clear_object_ids();
+                }
+                target.ids_were_cleared();
+            }
+            ObjectIds::Kept(reason) if reason == KEPT_AS_ASKED => target.ids_were_kept(),
+            ObjectIds::Kept(_) => {}
+        }
+    }
+
+    /// Refuses when the file system can't hold what is about to be written.
+    fn check_space(&self, nodes: u64) -> Result<(), Failure> {
+        let raw = nodes.saturating_mul(LEAST_BYTES_PER_NODE);
+        let least = match self.request.compress {
+            stillheap_sink::Compression::None => raw,
+            _ => raw / MOST_COMPRESSION,
+        };
+        refuse_if_full(&self.directory, least)
+    }
+
+    /// What we write into the snapshot's header beside `meta`: which process and id space it comes from,
+    /// so that a comparison knows whether ids may be matched. Readers skip fields that they don't know.
+    fn header(&self, target: &Target) -> String {
+        let ids = match self.ids {
+            ObjectIds::Cleared => "cleared",
+            ObjectIds::Kept(_) => "kept",
+        };
+        let header = serde_json::json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "pid": std::process::id(),
+            "threadId": target.thread_id,
+            "time": self.clock.time.to_rfc3339_opts(SecondsFormat::Millis, true),
+            "mode": "inline",
+            "objectIds": ids,
+            "processId": target.id_space(),
+        });
+        header.to_string()
+    }
+}
+
+/// The capture after the JavaScript thread is free again.
+pub struct Finishing {
+    sink: Sink,
+    spool: bool,
+    begun: Instant,
+    result: CaptureResult,
+}
+
+impl Finishing {
+    /// Waits until the file is whole and has its name.
+    pub fn finish(mut self) -> Result<CaptureResult, Failure> {
+        if self.spool {
+            let Spooled { file, bytes, raw_bytes } = self.sink.finish_spool()?;
+            (self.result.bytes, self.result.raw_bytes) = (bytes, raw_bytes);
+            #[cfg(unix)]
+            {
+                use std::os::fd::IntoRawFd;
+                self.result.fd = Some(file.into_raw_fd());
+            }
+            #[cfg(not(unix))]
+            drop(file);
+        } else {
+            let Written { path, bytes, raw_bytes } = self.sink.finish()?;
+            (self.result.bytes, self.result.raw_bytes) = (bytes, raw_bytes);
+            self.result.file = Some(path);
+            LAST_SIZE[self.result.compress as usize].store(bytes, Ordering::Relaxed);
+        }
+        self.result.duration_ms = milliseconds(self.begun);
+        Ok(self.result)
+    }
+}
+
+/// The size of this process's last file, per compression: the best estimate of the next one's.
+static LAST_SIZE: [AtomicU64; 3] = [const { AtomicU64::new(0) }; 3];
+
+/// The places to try, in order.
+struct Place {
+    candidates: Vec<PathBuf>,
+    name: Option<String>,
+}
+
+impl Place {
+    fn choose(request: &CaptureRequest, target: &Target, time: DateTime<Utc>) -> Result<Self, Failure> {
+        let absolute =
+            |path: &Path| std::path::absolute(path).map_err(|error| Failure::system(&error, "getcwd", path));
+        if let Some(file) = &request.file {
+            return Ok(Self { candidates: vec![absolute(file)?], name: None });
+        }
+        let template = request.name_template()?;
+        let context = NameContext {
+            time,
+            pid: std::process::id(),
+            thread: target.thread_id,
+            sequence: SEQUENCE.fetch_add(1, Ordering::Relaxed) + 1,
+        };
+        let name = template.render(&context) + request.compress.extension();
+        let mut candidates = vec![match &request.dir {
+            Some(directory) => absolute(directory)?,
+            None if request.spool => std::env::temp_dir(),
+            // The working directory may have been removed; then only the fallback is left.
+            None => std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/nonexistent")),
+        }];
+        match (&request.fallback_dir, &request.dir) {
+            (Some(fallback), _) => candidates.push(absolute(fallback)?),
+            (None, None) => candidates.push(std::env::temp_dir()),
+            // A directory that was asked for is not silently replaced by another one.
+            (None, Some(_)) => {}
+        }
+        Ok(Self { candidates, name: Some(name) })
+    }
+
+    fn open(self, request: &CaptureRequest) -> Result<(Sink, PathBuf, Option<FallbackDir>), Failure> {
+        let mut first: Option<(PathBuf, Failure)> = None;
+        for candidate in self.candidates {
+            let (path, directory) = match &self.name {
+                Some(name) => (candidate.join(name), candidate),
+                None => {
+                    let parent = candidate.parent().unwrap_or(Path::new("/")).to_owned();
+                    (candidate, parent)
+                }
+            };
+            let destination =
+                Destination { path, overwrite: request.overwrite, generated: self.name.is_some() };
+            let opened = refuse_if_full(&directory, least_size(request)).and_then(|()| {
+                with_signals_blocked(|| match request.spool {
+                    true => Sink::spool(&directory, request.compress),
+                    false => Sink::create(destination, request.compress),
+                })
+            });
+            match opened {
+                Ok(sink) => {
+                    let fallback_dir =
+                        first.map(|(wanted, failure)| FallbackDir { wanted, reason: failure.message });
+                    return Ok((sink, directory, fallback_dir));
+                }
+                Err(failure) if failure.is_about_the_directory() => {
+                    first.get_or_insert((directory, failure));
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+        Err(first.map_or_else(
+            || Failure::own("ERR_STILLHEAP_INTERNAL", "there was no directory to try"),
+            |(_, failure)| failure,
+        ))
+    }
+}
+
+fn least_size(request: &CaptureRequest) -> u64 {
+    let last = LAST_SIZE[request.compress as usize].load(Ordering::Relaxed);
+    let least = match request.compress {
+        stillheap_sink::Compression::None => LEAST_RAW_SIZE,
+        _ => LEAST_RAW_SIZE / MOST_COMPRESSION,
+    };
+    // The heap may have shrunk since.
+    least.max(last / 4)
+}
+
+fn refuse_if_full(directory: &Path, least: u64) -> Result<(), Failure> {
+    match available_space(directory) {
+        Some(free) if free < least => {
+            #[cfg(unix)]
+            let no_space = nix::errno::Errno::ENOSPC as i32;
+            #[cfg(not(unix))]
+            let no_space = 28;
+            let error = std::io::Error::from_raw_os_error(no_space);
+            let mut failure = Failure::system(&error, "statvfs", directory);
+            failure.message += &format!("; the snapshot takes at least {least} bytes and {free} are free");
+            Err(failure)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Puts `"stillheap":{…}` at the end of the snapshot's header, which V8's first chunk contains whole.
+fn insert_header(chunk: &[u8], header: &str) -> Option<Vec<u8>> {
+    const END: &[u8] = b"},\n\"nodes\":[";
+    let at = chunk.windows(END.len()).take(64 * 1024).position(|window| window == END)?;
+    let mut with_header = Vec::with_capacity(chunk.len() + header.len() + 16);
+    with_header.extend_from_slice(&chunk[..at]);
+    with_header.extend_from_slice(b",\"stillheap\":");
+    with_header.extend_from_slice(header.as_bytes());
+    with_header.extend_from_slice(&chunk[at..]);
+    Some(with_header)
+}

@@ -1,0 +1,244 @@
+//! The isolates (main thread and workers) that have loaded the addon.
+//!
+//! State belongs to an environment, not to the process. Other threads find an isolate in the list and may
+//! ask it for a capture only while they hold the list's lock; the environment's clean-up hook takes the
+//! isolate off the list first, so whatever comes later meets nothing.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use napi::Status;
+use napi::bindgen_prelude::FnArgs;
+use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
+use stillheap_control::Phase;
+
+use crate::request::{CaptureRequest, Trigger};
+use crate::status;
+use crate::v8::{Environment, IsolateHandle, V8};
+
+/// Calls JavaScript with `(kind, json)` when its loop next turns; never keeps the process alive.
+pub type Notify =
+    ThreadsafeFunction<FnArgs<(String, String)>, (), FnArgs<(String, String)>, Status, false, true>;
+
+/// One isolate.
+pub struct Target {
+    /// Never used twice in a process.
+    pub id: u64,
+    pub isolate: Option<IsolateHandle>,
+    pub environment: Environment,
+    /// Node's `threadId`.
+    pub thread_id: u32,
+    pub is_main: bool,
+    /// Why V8 can't be used directly here although its symbols may be there (Electron, Bun …).
+    foreign: Option<String>,
+    notify: Notify,
+    /// A signal's request that nobody has taken up.
+    pending: AtomicBool,
+    /// V8 is in a capture, or JavaScript is between two steps of one.
+    busy: AtomicBool,
+    /// A signal's capture is under way, up to its file's final name.
+    signal_busy: AtomicBool,
+    /// Whether somebody listens to `snapshot` and `error` in JavaScript.
+    listens_to_snapshot: AtomicBool,
+    listens_to_error: AtomicBool,
+    /// The ids that V8 knows are there because we kept them.
+    ids_are_ours: AtomicBool,
+    /// Changes whenever ids are cleared; ids of two snapshots with the same value may be compared.
+    id_space: AtomicU64,
+    /// What a signal's capture shall do.
+    defaults: Mutex<CaptureRequest>,
+    last_progress: Mutex<Option<Instant>>,
+}
+
+static LIST: Mutex<Vec<Arc<Target>>> = Mutex::new(Vec::new());
+static CLOSED: AtomicBool = AtomicBool::new(false);
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
+/// How often the status page is rewritten while V8 works, at most.
+const PROGRESS_INTERVAL_MS: u128 = 50;
+
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Our critical sections leave their data whole even if they panic.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What an isolate tells about itself.
+pub struct Introduction {
+    pub isolate: Option<IsolateHandle>,
+    pub environment: Environment,
+    pub thread_id: u32,
+    pub is_main: bool,
+    pub foreign: Option<String>,
+    pub notify: Notify,
+    pub defaults: CaptureRequest,
+}
+
+/// Adds an isolate. One that is there already (the module was loaded again in another context) keeps its
+/// first entry.
+pub fn add(introduction: Introduction) -> (Arc<Target>, bool) {
+    let mut list = lock(&LIST);
+    let same = |target: &&Arc<Target>| {
+        introduction.isolate.is_some() && target.isolate == introduction.isolate
+            || target.environment == introduction.environment
+    };
+    if let Some(target) = list.iter().find(same) {
+        return (Arc::clone(target), false);
+    }
+    let Introduction { isolate, environment, thread_id, is_main, foreign, notify, defaults } = introduction;
+    let target = Arc::new(Target {
+        id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+        isolate,
+        environment,
+        thread_id,
+        is_main,
+        foreign,
+        notify,
+        pending: AtomicBool::new(false),
+        busy: AtomicBool::new(false),
+        signal_busy: AtomicBool::new(false),
+        listens_to_snapshot: AtomicBool::new(false),
+        listens_to_error: AtomicBool::new(false),
+        ids_are_ours: AtomicBool::new(false),
+        id_space: AtomicU64::new(new_id_space()),
+        defaults: Mutex::new(defaults),
+        last_progress: Mutex::new(None),
+    });
+    list.push(Arc::clone(&target));
+    (target, true)
+}
+
+/// Takes an isolate off the list; from the environment's clean-up hook.
+pub fn remove(id: u64) {
+    lock(&LIST).retain(|target| target.id != id);
+}
+
+/// From now on no isolate is found any more; at exit. The entries stay: to drop them would be to call into
+/// a runtime that is being taken down.
+pub fn close() {
+    // Under the lock, so that whoever is busy with an isolate has finished.
+    let _list = lock(&LIST);
+    CLOSED.store(true, Ordering::Release);
+}
+
+pub fn find(id: u64) -> Option<Arc<Target>> {
+    let list = lock(&LIST);
+    if CLOSED.load(Ordering::Acquire) {
+        return None;
+    }
+    list.iter().find(|target| target.id == id).cloned()
+}
+
+/// Runs `body` on every isolate, none of which can go away meanwhile.
+pub fn for_each(mut body: impl FnMut(&Target)) {
+    let list = lock(&LIST);
+    if !CLOSED.load(Ordering::Acquire) {
+        list.iter().for_each(|target| body(target));
+    }
+}
+
+impl Target {
+    /// Why captures go through `node:v8` here; `None` if V8 is used directly.
+    pub fn engine_reason(&self) -> Option<String> {
+        match (&self.foreign, V8::get()) {
+            (Some(reason), _) => Some(reason.clone()),
+            (None, Err(reason)) => Some(reason.to_owned()),
+            (None, Ok(_)) => None,
+        }
+    }
+
+    /// Leaves a request for a capture; whoever takes it with [`Target::take_pending`] does it.
+    pub fn set_pending(&self) {
+        self.pending.store(true, Ordering::Release);
+    }
+
+    pub fn take_pending(&self) -> bool {
+        self.pending.swap(false, Ordering::AcqRel)
+    }
+
+    pub fn is_pending(&self) -> bool {
+        self.pending.load(Ordering::Acquire)
+    }
+
+    /// Enters a capture; false if one is under way on this thread.
+    pub fn enter(&self) -> bool {
+        !self.busy.swap(true, Ordering::AcqRel)
+    }
+
+    pub fn leave(&self) {
+        self.busy.store(false, Ordering::Release);
+    }
+
+    /// Enters a signal's capture; false if one is under way.
+    pub fn enter_signal(&self) -> bool {
+        !self.signal_busy.swap(true, Ordering::AcqRel)
+    }
+
+    pub fn leave_signal(&self) {
+        self.signal_busy.store(false, Ordering::Release);
+    }
+
+    /// Has JavaScript called when its loop next turns.
+    pub fn notify(&self, kind: &str, json: String) {
+        // When the environment is closing, nobody is left to be told; the status page has it.
+        let _ = self.notify.call((kind.to_owned(), json).into(), ThreadsafeFunctionCallMode::NonBlocking);
+    }
+
+    pub fn set_listeners(&self, snapshot: bool, error: bool) {
+        self.listens_to_snapshot.store(snapshot, Ordering::Relaxed);
+        self.listens_to_error.store(error, Ordering::Relaxed);
+    }
+
+    pub fn listens_to_snapshot(&self) -> bool {
+        self.listens_to_snapshot.load(Ordering::Relaxed)
+    }
+
+    pub fn listens_to_error(&self) -> bool {
+        self.listens_to_error.load(Ordering::Relaxed)
+    }
+
+    pub fn defaults(&self) -> CaptureRequest {
+        lock(&self.defaults).clone()
+    }
+
+    pub fn set_defaults(&self, defaults: CaptureRequest) {
+        *lock(&self.defaults) = defaults;
+    }
+
+    pub fn ids_are_ours(&self) -> bool {
+        self.ids_are_ours.load(Ordering::Relaxed)
+    }
+
+    pub fn ids_were_kept(&self) {
+        self.ids_are_ours.store(true, Ordering::Relaxed);
+    }
+
+    pub fn ids_were_cleared(&self) {
+        self.ids_are_ours.store(false, Ordering::Relaxed);
+        self.id_space.store(new_id_space(), Ordering::Relaxed);
+    }
+
+    pub fn id_space(&self) -> String {
+        format!("{:016x}", self.id_space.load(Ordering::Relaxed))
+    }
+
+    /// Shows on the status page how far a signal's capture is.
+    pub fn progress(&self, trigger: Trigger, phase: Phase, done: u64, total: u64) {
+        if trigger != Trigger::Signal {
+            return;
+        }
+        let mut last = lock(&self.last_progress);
+        if last.is_none_or(|last| last.elapsed().as_millis() >= PROGRESS_INTERVAL_MS) {
+            *last = Some(Instant::now());
+            status::running(phase, done, total);
+        }
+    }
+}
+
+/// Never the same twice, in this process or, but for an unlikely chance, in another.
+fn new_id_space() -> u64 {
+    let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos() as u64;
+    let unique = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+    // Multiplication by an odd constant (splitmix64's) is a bijection: what differs stays different.
+    (time ^ (u64::from(std::process::id()) << 40) ^ (unique << 56)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}

@@ -1,0 +1,40 @@
+//! Files that are being finished: the process waits for them when it exits.
+
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::isolates;
+
+static COUNT: Mutex<usize> = Mutex::new(0);
+static CHANGED: Condvar = Condvar::new();
+
+/// A disk that takes longer than this for the rest of a file isn't waited for.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// One file that is being finished, as long as it lives.
+pub struct Outstanding(());
+
+impl Outstanding {
+    pub fn new() -> Self {
+        *isolates::lock(&COUNT) += 1;
+        Self(())
+    }
+}
+
+impl Drop for Outstanding {
+    fn drop(&mut self) {
+        *isolates::lock(&COUNT) -= 1;
+        CHANGED.notify_all();
+    }
+}
+
+/// To be called at exit: starts nothing new, and waits until what was begun is whole under its final name.
+pub fn settle() {
+    isolates::close();
+    let count = isolates::lock(&COUNT);
+    let waited = CHANGED.wait_timeout_while(count, LONGEST_WAIT, |count| *count > 0);
+    let left = *waited.unwrap_or_else(PoisonError::into_inner).0;
+    if left > 0 {
+        eprintln!("stillheap: the process ends before {left} heap snapshot(s) could be finished");
+    }
+}

@@ -1,0 +1,385 @@
+//! A signal asks for a snapshot.
+//!
+//! The handler (signal-hook's) only writes a byte into a socket. A thread of ours reads it and asks the
+//! isolate in two ways, of which the first to be served wins: a V8 interrupt, which runs as soon as
+//! JavaScript checks its stack guard, even in `while (true) {}`; and a call through the event loop, which
+//! wakes one that idles. The same thread then waits for the file, so that the service doesn't.
+//!
+//! Signals that arrive while a capture runs leave one request behind, however many they are.
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, OnceLock};
+
+use stillheap_control::Phase;
+use stillheap_sink::Failure;
+
+use crate::capture::{Capture, Finishing};
+use crate::isolates::{self, Target, lock};
+use crate::outstanding::Outstanding;
+use crate::report;
+use crate::request::{Trigger, outcome_json};
+use crate::status;
+use crate::sys::{Delivery, deliver_elsewhere};
+
+/// Whether the signal is for all isolates rather than for the main thread.
+static ALL_THREADS: AtomicBool = AtomicBool::new(false);
+
+/// What the thread is told.
+enum Command {
+    Install { signal: i32, reply: SyncSender<Result<(), String>> },
+    Uninstall { reply: SyncSender<()> },
+    Finish(Box<Job>),
+    Deliver(u64),
+}
+
+/// A signal's capture whose part on the JavaScript thread is over.
+struct Job {
+    target: Arc<Target>,
+    finishing: Result<Finishing, Failure>,
+    quiet: bool,
+    _outstanding: Outstanding,
+}
+
+/// The handler was installed or removed since the process began.
+static SETTLED: AtomicBool = AtomicBool::new(false);
+
+/// Installs the handler, or moves it to another signal. An `automatic` installation only counts if it is the
+/// first thing that happens to the handler in this process.
+pub fn install(signal: i32, all_threads: bool, automatic: bool) -> Result<(), String> {
+    if SETTLED.swap(true, Ordering::AcqRel) && automatic {
+        return Ok(());
+    }
+    ALL_THREADS.store(all_threads, Ordering::Relaxed);
+    let (reply, answer) = sync_channel(1);
+    thread::post(Command::Install { signal, reply })?;
+    answer.recv().map_err(|_| "the signal thread has ended".to_owned())?
+}
+
+/// Removes the handler: the signal does again what it would do without us.
+pub fn uninstall() {
+    SETTLED.store(true, Ordering::Release);
+    if !thread::is_running() {
+        return;
+    }
+    let (reply, answer) = sync_channel(1);
+    if thread::post(Command::Uninstall { reply }).is_ok() {
+        let _ = answer.recv();
+    }
+}
+
+/// Asks this copy's isolates; says how many were asked.
+pub fn deliver_here(request: Delivery) -> u32 {
+    let mut delivered = 0;
+    isolates::for_each(|target| {
+        let wanted = match request {
+            Delivery::Main => target.is_main,
+            Delivery::All => true,
+            Delivery::Any => delivered == 0,
+        };
+        if wanted {
+            ask(target);
+            delivered += 1;
+        }
+    });
+    delivered
+}
+
+/// Asks one isolate, by interrupt and through its event loop. Only under the list's lock.
+fn ask(target: &Target) {
+    target.set_pending();
+    if let (Some(isolate), None) = (target.isolate, target.engine_reason()) {
+        // SAFETY: the list's lock is held and the isolate is on the list, so its environment's clean-up,
+        // which comes before its disposal, has yet to get that lock. `on_interrupt` accepts any number.
+        unsafe { isolate.request_interrupt(on_interrupt, target.id as usize) };
+    }
+    target.notify("wake", String::new());
+}
+
+unsafe extern "C" fn on_interrupt(_isolate: *mut core::ffi::c_void, id: *mut core::ffi::c_void) {
+    // A panic must not unwind through V8's frames.
+    let _ = catch_unwind(|| run_pending(id as u64));
+}
+
+/// Serves an isolate's request, if there still is one; on the isolate's thread.
+pub fn run_pending(id: u64) {
+    let Some(target) = isolates::find(id) else { return };
+    // A capture that is under way asks again when it ends.
+    if target.engine_reason().is_some() || !target.is_pending() || !target.enter_signal() {
+        return;
+    }
+    if !target.enter() {
+        target.leave_signal();
+        return;
+    }
+    if !target.take_pending() {
+        target.leave();
+        target.leave_signal();
+        return;
+    }
+    let outstanding = Outstanding::new();
+    let request = target.defaults();
+    let quiet = request.quiet;
+    let attempt = catch_unwind(AssertUnwindSafe(|| {
+        target.progress(Trigger::Signal, Phase::Generating, 0, 0);
+        let mut capture = Capture::open(request, &target)?;
+        let taken = capture.generate(&target).and_then(|()| capture.serialize(&target));
+        match taken {
+            Ok(()) => Ok(capture.into_finishing(&target)),
+            Err(failure) => {
+                capture.discard(&target);
+                Err(failure)
+            }
+        }
+    }));
+    target.leave();
+    let finishing = attempt.unwrap_or_else(|_| {
+        Err(Failure::own("ERR_STILLHEAP_INTERNAL", "the capture stopped unexpectedly; nothing was written"))
+    });
+    let job = Job { target: Arc::clone(&target), finishing, quiet, _outstanding: outstanding };
+    if thread::post(Command::Finish(Box::new(job))).is_err() {
+        target.leave_signal();
+    }
+}
+
+/// Asks again for what came while a capture was under way; after it has ended.
+pub fn redeliver(target: &Target) {
+    if target.is_pending() {
+        let _ = thread::post(Command::Deliver(target.id));
+    }
+}
+
+/// Makes a signal's outcome known: to the status page, to JavaScript, or else on stderr.
+pub fn publish(target: &Target, outcome: &serde_json::Value, quiet: bool) {
+    status::ended(outcome.clone(), target.is_pending());
+    let listened = match outcome.get("error") {
+        Some(_) => target.listens_to_error(),
+        None => target.listens_to_snapshot(),
+    };
+    if !listened && !quiet {
+        eprintln!("{}", report::line(outcome));
+    }
+    target.notify("outcome", outcome.to_string());
+}
+
+fn finish(job: Job) {
+    let Job { target, finishing, quiet, _outstanding } = job;
+    target.progress(Trigger::Signal, Phase::Writing, 0, 0);
+    let outcome = outcome_json(&finishing.and_then(Finishing::finish));
+    target.leave_signal();
+    publish(&target, &outcome, quiet);
+    redeliver(&target);
+}
+
+fn arrived(count: u64) {
+    status::signals_arrived(count);
+    if ALL_THREADS.load(Ordering::Relaxed) {
+        deliver_here(Delivery::All);
+        deliver_elsewhere(Delivery::All);
+        return;
+    }
+    let asked = deliver_here(Delivery::Main) > 0
+        || deliver_elsewhere(Delivery::Main) > 0
+        || deliver_here(Delivery::Any) > 0
+        || deliver_elsewhere(Delivery::Any) > 0;
+    if !asked {
+        status::ended(
+            outcome_json::<()>(&Err(Failure::own("ERR_STILLHEAP_EXITING", "no isolate is left to capture"))),
+            false,
+        );
+    }
+}
+
+#[cfg(unix)]
+mod thread {
+    //! The thread, and the socket that wakes it.
+
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixStream;
+
+    use signal_hook::SigId;
+    use signal_hook::low_level::{pipe, unregister};
+
+    use super::*;
+    use crate::sys::{Copies, Disposition, Keeper, spawn_quiet};
+
+    /// What signal-hook's handler writes.
+    const SIGNAL: u8 = b'X';
+    const COMMAND: u8 = b'C';
+
+    struct Handle {
+        commands: Mutex<VecDeque<Command>>,
+        wake: UnixStream,
+    }
+
+    static HANDLE: OnceLock<Result<Handle, String>> = OnceLock::new();
+
+    pub fn is_running() -> bool {
+        HANDLE.get().is_some()
+    }
+
+    pub fn post(command: Command) -> Result<(), String> {
+        let handle = HANDLE.get_or_init(|| start().map_err(|error| error.to_string())).as_ref();
+        let handle = handle.map_err(|error| format!("the signal thread could not be started: {error}"))?;
+        lock(&handle.commands).push_back(command);
+        // When the socket is full, the thread has enough to wake up for.
+        let _ = (&handle.wake).write(&[COMMAND]);
+        Ok(())
+    }
+
+    fn start() -> io::Result<Handle> {
+        let (receiver, wake) = UnixStream::pair()?;
+        wake.set_nonblocking(true)?;
+        let for_signals = wake.try_clone()?;
+        spawn_quiet("stillheap", move || {
+            let mut handler =
+                Handler { keeper: Keeper::new(), wake: for_signals, active: None, ours: HashMap::new() };
+            // Ends only with the process: the sending end is never closed.
+            while let Ok(signals) = wait(&receiver) {
+                let handled = catch_unwind(AssertUnwindSafe(|| handler.turn(signals)));
+                if handled.is_err() {
+                    eprintln!("stillheap: an internal error was caught; signals are still served");
+                }
+            }
+        })?;
+        Ok(Handle { commands: Mutex::new(VecDeque::new()), wake })
+    }
+
+    /// Waits for something to do; says how many signals came.
+    fn wait(mut receiver: &UnixStream) -> io::Result<u64> {
+        let mut bytes = [0; 256];
+        loop {
+            match receiver.read(&mut bytes) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(count) => {
+                    return Ok(bytes[..count].iter().filter(|byte| **byte == SIGNAL).count() as u64);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    struct Handler {
+        keeper: Option<Keeper>,
+        wake: UnixStream,
+        active: Option<Active>,
+        /// signal-hook installs its handler once per signal and leaves it there; this is it.
+        ours: HashMap<i32, Disposition>,
+    }
+
+    struct Active {
+        signal: i32,
+        registration: SigId,
+        /// What held before our handler: libuv's handler, where there is libuv.
+        before: Disposition,
+    }
+
+    impl Handler {
+        fn turn(&mut self, signals: u64) {
+            if signals > 0 {
+                if let Some(keeper) = &self.keeper {
+                    keeper.drain();
+                }
+                arrived(signals);
+            }
+            loop {
+                let Some(Ok(handle)) = HANDLE.get() else { return };
+                let Some(command) = lock(&handle.commands).pop_front() else { return };
+                match command {
+                    Command::Install { signal, reply } => {
+                        let _ = reply.send(self.install(signal));
+                    }
+                    Command::Uninstall { reply } => {
+                        self.uninstall();
+                        let _ = reply.send(());
+                    }
+                    Command::Finish(job) => finish(*job),
+                    Command::Deliver(id) => isolates::for_each(|target| {
+                        if target.id == id {
+                            ask(target);
+                        }
+                    }),
+                }
+            }
+        }
+
+        fn install(&mut self, signal: i32) -> Result<(), String> {
+            if self.active.as_ref().is_some_and(|active| active.signal == signal) {
+                return Ok(());
+            }
+            self.uninstall();
+            if !Copies::find(deliver_here).claim() {
+                return Err("another copy of stillheap in this process handles the signal".to_owned());
+            }
+            let installed = self.register(signal);
+            match installed {
+                Ok(active) => {
+                    self.active = Some(active);
+                    status::signal(Some(signal));
+                    Ok(())
+                }
+                Err(error) => {
+                    self.release();
+                    Err(format!("signal {signal} can't be handled: {error}"))
+                }
+            }
+        }
+
+        fn register(&mut self, signal: i32) -> io::Result<Active> {
+            // libuv first: see sys::keeper.
+            if let Some(keeper) = &self.keeper {
+                keeper.hold(signal);
+            }
+            let before = Disposition::current(signal)?;
+            let registration = pipe::register(signal, self.wake.try_clone()?)?;
+            match self.ours.get(&signal) {
+                None => {
+                    self.ours.insert(signal, Disposition::current(signal)?);
+                }
+                Some(ours) => ours.restore(signal)?,
+            }
+            Ok(Active { signal, registration, before })
+        }
+
+        fn uninstall(&mut self) {
+            let Some(active) = self.active.take() else { return };
+            unregister(active.registration);
+            self.release();
+            // libuv has reset the signal if nobody else watches it. If somebody does, our handler still
+            // stands in front of libuv's.
+            let ours = self.ours.get(&active.signal);
+            if let (Some(ours), Ok(now)) = (ours, Disposition::current(active.signal))
+                && now.same_handler(ours)
+            {
+                let _ = active.before.restore(active.signal);
+            }
+            status::signal(None);
+        }
+
+        fn release(&self) {
+            if let Some(keeper) = &self.keeper {
+                keeper.release();
+            }
+            Copies::find(deliver_here).release();
+        }
+    }
+}
+
+#[cfg(not(unix))]
+mod thread {
+    //! There are no such signals here.
+
+    use super::*;
+
+    pub fn is_running() -> bool {
+        false
+    }
+
+    pub fn post(_command: Command) -> Result<(), String> {
+        Err("this system has no signals that ask for a snapshot; use capture() or writeSnapshot()".to_owned())
+    }
+}

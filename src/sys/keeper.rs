@@ -1,0 +1,98 @@
+//! Keeps libuv from giving a signal back to the system's default, which would kill the service.
+//!
+//! `process.on('SIGUSR2', …)` makes libuv install its handler when the first watcher of that signal starts,
+//! over whatever stood there, and reset the signal to its default when the last one stops. Both would undo
+//! our handler; after the second, the next SIGUSR2 ends the process. So we hold a watcher of our own, in a
+//! loop of our own, for as long as our handler shall stand: libuv's handler is then installed before ours,
+//! ours calls it, and libuv has no reason to touch the signal again, whatever the application registers and
+//! removes, in whatever order. The watcher itself does nothing.
+
+use core::ffi::{c_char, c_int, c_uint, c_void};
+use core::mem::transmute;
+use std::ffi::CStr;
+
+type Ptr = *mut c_void;
+
+/// `UV_SIGNAL` in `uv_handle_type`; part of libuv 1's ABI.
+const UV_SIGNAL: c_int = 16;
+/// `UV_RUN_NOWAIT` in `uv_run_mode`.
+const UV_RUN_NOWAIT: c_int = 2;
+
+/// libuv's functions, and a loop with one signal watcher. Stays on the thread that made it.
+pub struct Keeper {
+    run: unsafe extern "C" fn(Ptr, c_int) -> c_int,
+    start: unsafe extern "C" fn(Ptr, unsafe extern "C" fn(Ptr, c_int), c_int) -> c_int,
+    stop: unsafe extern "C" fn(Ptr) -> c_int,
+    event_loop: Ptr,
+    watcher: Ptr,
+}
+
+unsafe extern "C" fn ignore(_watcher: Ptr, _signal: c_int) {}
+
+fn lookup(name: &CStr) -> Option<Ptr> {
+    // SAFETY: dlsym only reads the NUL-terminated name.
+    let address = unsafe { dlsym(name.as_ptr()) };
+    (!address.is_null()).then_some(address)
+}
+
+#[cfg(unix)]
+unsafe fn dlsym(name: *const c_char) -> Ptr {
+    // SAFETY: passed on to the caller.
+    unsafe { libc::dlsym(libc::RTLD_DEFAULT, name) }
+}
+
+#[cfg(not(unix))]
+unsafe fn dlsym(_name: *const c_char) -> Ptr {
+    core::ptr::null_mut()
+}
+
+impl Keeper {
+    /// `None` where the runtime has no libuv 1 in reach (Bun): then nobody resets signals behind our back.
+    pub fn new() -> Option<Self> {
+        // SAFETY: the names are libuv 1's public C functions, whose signatures don't change within the
+        // major version, which is checked first. The two objects have the sizes that libuv itself gives,
+        // are aligned for anything, zeroed, and never freed or moved.
+        unsafe {
+            let version: unsafe extern "C" fn() -> c_uint = transmute(lookup(c"uv_version")?);
+            if version() >> 16 != 1 {
+                return None;
+            }
+            let loop_size: unsafe extern "C" fn() -> usize = transmute(lookup(c"uv_loop_size")?);
+            let handle_size: unsafe extern "C" fn(c_int) -> usize = transmute(lookup(c"uv_handle_size")?);
+            let loop_init: unsafe extern "C" fn(Ptr) -> c_int = transmute(lookup(c"uv_loop_init")?);
+            let signal_init: unsafe extern "C" fn(Ptr, Ptr) -> c_int = transmute(lookup(c"uv_signal_init")?);
+            let keeper = Self {
+                run: transmute::<Ptr, _>(lookup(c"uv_run")?),
+                start: transmute::<Ptr, _>(lookup(c"uv_signal_start")?),
+                stop: transmute::<Ptr, _>(lookup(c"uv_signal_stop")?),
+                event_loop: allocate(loop_size())?,
+                watcher: allocate(handle_size(UV_SIGNAL))?,
+            };
+            (loop_init(keeper.event_loop) == 0 && signal_init(keeper.event_loop, keeper.watcher) == 0)
+                .then_some(keeper)
+        }
+    }
+
+    /// From now on libuv's handler is installed for `signal`; false if libuv refused.
+    pub fn hold(&self, signal: i32) -> bool {
+        // SAFETY: the watcher is initialised and used on this thread only.
+        unsafe { (self.start)(self.watcher, ignore, signal) == 0 }
+    }
+
+    /// Lets go: libuv resets the signal if nobody else watches it.
+    pub fn release(&self) {
+        // SAFETY: as above.
+        unsafe { (self.stop)(self.watcher) };
+    }
+
+    /// Takes libuv's messages about signals that came out of the loop's pipe.
+    pub fn drain(&self) {
+        // SAFETY: as above; the only handle's callback does nothing.
+        unsafe { (self.run)(self.event_loop, UV_RUN_NOWAIT) };
+    }
+}
+
+/// Zeroed memory that is never freed.
+fn allocate(size: usize) -> Option<Ptr> {
+    (size > 0).then(|| Box::leak(vec![0_u128; size.div_ceil(16)].into_boxed_slice()).as_mut_ptr().cast())
+}

@@ -1,0 +1,47 @@
+//! What we need of the operating system and of libuv beyond the safe crates: each file one thing, its
+//! unsafe code inside, a safe interface outside.
+
+mod copies;
+mod disposition;
+mod exit;
+mod keeper;
+mod pin;
+
+pub use copies::{Copies, Delivery, deliver_elsewhere};
+pub use disposition::Disposition;
+pub use exit::at_exit;
+pub use keeper::Keeper;
+pub use pin::pin_library;
+
+use std::thread::{Builder, JoinHandle};
+
+/// Starts a thread that none of the application's signals are delivered to.
+#[cfg(unix)]
+pub fn spawn_quiet(name: &str, body: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
+    with_signals_blocked(|| Builder::new().name(name.to_owned()).stack_size(512 * 1024).spawn(body))
+}
+
+/// Starts a thread.
+#[cfg(not(unix))]
+pub fn spawn_quiet(name: &str, body: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
+    Builder::new().name(name.to_owned()).spawn(body)
+}
+
+/// Runs `body` with all signals blocked on this thread; threads started in it inherit that.
+#[cfg(unix)]
+pub fn with_signals_blocked<T>(body: impl FnOnce() -> T) -> T {
+    use nix::sys::signal::{SigSet, SigmaskHow};
+    let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK);
+    let result = body();
+    if let Ok(before) = before {
+        // It was valid when we read it.
+        let _ = before.thread_set_mask();
+    }
+    result
+}
+
+/// Runs `body`.
+#[cfg(not(unix))]
+pub fn with_signals_blocked<T>(body: impl FnOnce() -> T) -> T {
+    body()
+}

@@ -1,0 +1,89 @@
+//! Which form of the API a V8 version has. One row for each V8 that a supported Node carries; a new major
+//! gets its row after its headers were compared (CONTRIBUTING.md, "Support a new Node major").
+
+/// The forms of `HeapProfiler::TakeHeapSnapshot`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TakeForm {
+    /// `(ActivityControl*, ObjectNameResolver*, bool treat_global_objects_as_roots, bool numeric)`
+    Flags,
+    /// `(const HeapSnapshotOptions&)`
+    Options,
+}
+
+/// One V8 version that we know.
+#[derive(Clone, Copy, Debug)]
+struct Row {
+    v8: (u32, u32),
+    node: u32,
+    take: TakeForm,
+}
+
+/// `include/node/v8-profiler.h` of each Node major, read and tested.
+const TABLE: &[Row] = &[
+    Row { v8: (10, 2), node: 18, take: TakeForm::Flags },
+    Row { v8: (11, 3), node: 20, take: TakeForm::Options },
+    Row { v8: (11, 8), node: 21, take: TakeForm::Options },
+    Row { v8: (12, 4), node: 22, take: TakeForm::Options },
+    Row { v8: (12, 9), node: 23, take: TakeForm::Options },
+    Row { v8: (13, 6), node: 24, take: TakeForm::Options },
+    Row { v8: (14, 1), node: 25, take: TakeForm::Options },
+    Row { v8: (14, 6), node: 26, take: TakeForm::Options },
+];
+
+/// The form for a version string like `12.4.254.21-node.33`.
+pub(super) fn take_form(version: &str) -> Result<TakeForm, String> {
+    let mut numbers = version.split('.').map(|part| part.parse::<u32>().ok());
+    let (Some(Some(major)), Some(Some(minor))) = (numbers.next(), numbers.next()) else {
+        return Err(format!("V8's version '{version}' can't be read"));
+    };
+    // A suffix other than Node's own means another embedder, whose V8 may be built in other ways.
+    if !version.contains("-node.") {
+        return Err(format!("V8 {version} isn't a V8 of Node.js"));
+    }
+    TABLE.iter().find(|row| row.v8 == (major, minor)).map(|row| row.take).ok_or_else(|| {
+        let nodes: Vec<String> = TABLE.iter().map(|row| row.node.to_string()).collect();
+        format!(
+            "V8 {major}.{minor} isn't one that this version of stillheap knows (Node {})",
+            nodes.join(", ")
+        )
+    })
+}
+
+/// `v8::HeapProfiler::HeapSnapshotOptions` (v8-profiler.h), zeroed = defaults. The fields up to
+/// `numerics_mode` are the same from Node 20 to 26; from Node 21 on `stack_state` follows, whose default is
+/// 0. The spare room keeps a V8 that reads a further field within our memory.
+#[repr(C)]
+pub(super) struct HeapSnapshotOptions {
+    pub control: *mut core::ffi::c_void,
+    pub resolver: *mut core::ffi::c_void,
+    pub snapshot_mode: i32,
+    pub numerics_mode: i32,
+    pub spare: [u64; 8],
+}
+
+const _: () = assert!(core::mem::offset_of!(HeapSnapshotOptions, control) == 0);
+const _: () = assert!(core::mem::offset_of!(HeapSnapshotOptions, resolver) == 8);
+const _: () = assert!(core::mem::offset_of!(HeapSnapshotOptions, snapshot_mode) == 16);
+const _: () = assert!(core::mem::offset_of!(HeapSnapshotOptions, numerics_mode) == 20);
+const _: () = assert!(core::mem::offset_of!(HeapSnapshotOptions, spare) == 24);
+
+/// `HeapSnapshotMode::kExposeInternals`
+pub(super) const EXPOSE_INTERNALS: i32 = 1;
+/// `NumericsMode::kExposeNumericValues`
+pub(super) const EXPOSE_NUMERIC_VALUES: i32 = 1;
+/// `HeapSnapshot::SerializationFormat::kJSON`
+pub(super) const JSON: i32 = 0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_each_supported_node_and_no_other() {
+        assert_eq!(take_form("10.2.154.26-node.39"), Ok(TakeForm::Flags));
+        assert_eq!(take_form("11.3.244.8-node.33"), Ok(TakeForm::Options));
+        assert!(take_form("15.0.1.2-node.3").unwrap_err().contains("15.0"));
+        assert!(take_form("12.4.254.20-electron.0").is_err());
+        assert!(take_form("nonsense").is_err());
+    }
+}

@@ -1,0 +1,179 @@
+//! Taking, writing out and deleting a heap snapshot.
+
+use core::ffi::c_void;
+use core::marker::PhantomData;
+use core::ptr::{self, NonNull};
+
+use napi::sys;
+
+use super::abi::{EXPOSE_INTERNALS, EXPOSE_NUMERIC_VALUES, HeapSnapshotOptions, JSON};
+use super::streams::{ActivityControl, OutputStream};
+use super::symbols::{InterruptCallback, Ptr, Take, V8};
+
+/// What a snapshot shall contain beside the usual.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SnapshotOptions {
+    /// V8's `kExposeInternals`: V8's own objects, too.
+    pub internals: bool,
+    /// V8's `kExposeNumericValues`: the values of numbers.
+    pub numeric_values: bool,
+}
+
+/// The isolate that is entered on this thread; can't leave it.
+#[derive(Clone, Copy)]
+pub struct CurrentIsolate {
+    v8: &'static V8,
+    isolate: NonNull<c_void>,
+    not_send: PhantomData<*mut ()>,
+}
+
+/// An isolate's address, for use from other threads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IsolateHandle(usize);
+
+/// A Node-API environment, as an address. Belongs to its isolate's thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Environment(usize);
+
+impl Environment {
+    /// Whoever keeps one must drop it in the environment's clean-up hook: it isn't valid after that.
+    pub fn of(env: napi::Env) -> Self {
+        Self(env.raw() as usize)
+    }
+}
+
+impl CurrentIsolate {
+    /// The isolate that is entered on this thread, if V8 is in reach and there is one.
+    pub fn get() -> Option<Self> {
+        let v8 = V8::get().ok()?;
+        // SAFETY: `Isolate::GetCurrent` reads a thread-local; null means that none is entered.
+        let isolate = NonNull::new(unsafe { (v8.get_current)() })?;
+        Some(Self { v8, isolate, not_send: PhantomData })
+    }
+
+    /// The handle under which other threads may speak of this isolate.
+    pub fn handle(self) -> IsolateHandle {
+        IsolateHandle(self.isolate.as_ptr() as usize)
+    }
+
+    fn heap_profiler(self) -> Ptr {
+        // SAFETY: the isolate is entered on this thread, hence alive.
+        unsafe { (self.v8.get_heap_profiler)(self.isolate.as_ptr()) }
+    }
+
+    /// Takes a snapshot; `report(done, total)` is told how far V8 is and stops it by `false`. `None` if it
+    /// was stopped. No JavaScript runs, but garbage is collected.
+    pub fn take_heap_snapshot(
+        self,
+        options: SnapshotOptions,
+        report: &mut dyn FnMut(u32, u32) -> bool,
+    ) -> Option<HeapSnapshot> {
+        let mut control = ActivityControl::new(report);
+        let profiler = self.heap_profiler();
+        let snapshot = match self.v8.take {
+            Take::Flags(take) => {
+                // SAFETY: the profiler belongs to the entered isolate, `control` outlives the call, and a
+                // null resolver is V8's default.
+                unsafe {
+                    take(
+                        profiler,
+                        control.as_ptr(),
+                        ptr::null_mut(),
+                        !options.internals,
+                        options.numeric_values,
+                    )
+                }
+            }
+            Take::Options(take) => {
+                let options = HeapSnapshotOptions {
+                    control: control.as_ptr(),
+                    resolver: ptr::null_mut(),
+                    snapshot_mode: if options.internals { EXPOSE_INTERNALS } else { 0 },
+                    numerics_mode: if options.numeric_values { EXPOSE_NUMERIC_VALUES } else { 0 },
+                    spare: [0; 8],
+                };
+                // SAFETY: as above; the options have V8's layout (see abi.rs) and outlive the call.
+                unsafe { take(profiler, &raw const options) }
+            }
+        };
+        NonNull::new(snapshot).map(|snapshot| HeapSnapshot { v8: self.v8, snapshot, not_send: PhantomData })
+    }
+
+    /// Whether V8 has given the global object an id: then somebody has taken a snapshot or tracks the heap,
+    /// and V8 follows every object that moves.
+    pub fn has_object_ids(self, environment: Environment) -> bool {
+        let mut global = ptr::null_mut();
+        // SAFETY: the environment is this thread's and alive (see Environment::of); V8 interrupts and
+        // Node-API calls both come with an open handle scope, which keeps the new handle alive. A
+        // `napi_value` is a `Local<Value>`, and the call only looks an address up.
+        unsafe {
+            sys::napi_get_global(environment.0 as sys::napi_env, &raw mut global) == sys::Status::napi_ok
+                && (self.v8.get_object_id)(self.heap_profiler(), global.cast()) != 0
+        }
+    }
+
+    /// Makes V8 forget all ids and stop following moves. Only for ids that our own captures brought about:
+    /// ids that were there before belong to somebody else.
+    pub fn clear_object_ids(self) {
+        let profiler = self.heap_profiler();
+        // SAFETY: the isolate is entered on this thread. An allocation tracker (a DevTools recording that
+        // began after our capture) keeps a raw pointer to the id map which the second call replaces, so
+        // it has to be stopped first; without one the first call does nothing.
+        unsafe {
+            (self.v8.stop_tracking)(profiler);
+            (self.v8.clear_object_ids)(profiler);
+        }
+    }
+}
+
+impl IsolateHandle {
+    /// Asks for `callback(isolate, data)` when the isolate's JavaScript next checks its stack guard.
+    ///
+    /// # Safety
+    /// The isolate must not be disposed of before this returns, and `callback` must accept `data` for ever,
+    /// and neither run JavaScript nor unwind.
+    pub unsafe fn request_interrupt(self, callback: InterruptCallback, data: usize) {
+        if let Ok(v8) = V8::get() {
+            // SAFETY: `Isolate::RequestInterrupt` may be called from any thread; the caller vouches for
+            // the rest.
+            unsafe { (v8.request_interrupt)(self.0 as Ptr, callback, data as Ptr) }
+        }
+    }
+}
+
+/// A snapshot in V8's memory, deleted when dropped, on the isolate's thread.
+pub struct HeapSnapshot {
+    v8: &'static V8,
+    snapshot: NonNull<c_void>,
+    not_send: PhantomData<*mut ()>,
+}
+
+impl HeapSnapshot {
+    /// How many nodes it has.
+    pub fn nodes_count(&self) -> u64 {
+        // SAFETY: the snapshot is alive until self is dropped.
+        let count = unsafe { (self.v8.nodes_count)(self.snapshot.as_ptr()) };
+        u64::try_from(count).unwrap_or(0)
+    }
+
+    /// Writes the snapshot as JSON, all ASCII, in chunks; `write` stops V8 by `false`. Says whether all
+    /// chunks were taken.
+    pub fn serialize(&self, write: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+        let mut all_taken = true;
+        let mut write = |bytes: &[u8]| {
+            all_taken = all_taken && write(bytes);
+            all_taken
+        };
+        let mut stream = OutputStream::new(&mut write);
+        // SAFETY: the snapshot and the stream are alive for the whole call.
+        unsafe { (self.v8.serialize)(self.snapshot.as_ptr(), stream.as_ptr(), JSON) };
+        !stream.panicked() && all_taken
+    }
+}
+
+impl Drop for HeapSnapshot {
+    fn drop(&mut self) {
+        // SAFETY: the snapshot came from V8, is deleted once, and HeapSnapshot never leaves its thread.
+        unsafe { (self.v8.delete)(self.snapshot.as_ptr()) }
+    }
+}
