@@ -1,0 +1,23 @@
+import stillheap = require('./index.js');
+
+export const writeSnapshot: typeof stillheap.writeSnapshot;
+export const capture: typeof stillheap.capture;
+export const captureStream: typeof stillheap.captureStream;
+export const configure: typeof stillheap.configure;
+export const start: typeof stillheap.start;
+export const stop: typeof stillheap.stop;
+export const version: typeof stillheap.version;
+export type CaptureMode = stillheap.CaptureMode;
+export type CaptureOptions = stillheap.CaptureOptions;
+export type CapturePhase = stillheap.CapturePhase;
+export type CaptureProgress = stillheap.CaptureProgress;
+export type CaptureResult = stillheap.CaptureResult;
+export type CaptureStream = stillheap.CaptureStream;
+export type CommonOptions = stillheap.CommonOptions;
+export type Compression = stillheap.Compression;
+export type ProcessOptions = stillheap.ProcessOptions;
+export type SignalName = stillheap.SignalName;
+export type Stillheap = stillheap.Stillheap;
+export type StillheapError = stillheap.StillheapError;
+export type StillheapEvents = stillheap.StillheapEvents;
+export default stillheap;

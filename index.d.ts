@@ -1,0 +1,227 @@
+import { EventEmitter } from 'node:events';
+import { PassThrough } from 'node:stream';
+
+/** How a file is compressed while it is written. DevTools opens only plain files; stillheap opens all. */
+type Compression = 'none' | 'gzip' | 'zstd';
+
+/** Where the heap is frozen: in this process (`'inline'`: it stands still), or in a forked child. */
+type CaptureMode = 'inline' | 'fork';
+
+/** The order is the order in time. */
+type CapturePhase = 'generating' | 'serializing' | 'writing' | 'done';
+
+/** What a single capture and the defaults of all captures have in common. */
+interface CommonOptions {
+  /**
+   * The directory for files that are named by the template; must exist. Default: `STILLHEAP_DIR`, else the
+   * working directory and, where that can't be written to, the temporary directory.
+   */
+  dir?: string | URL;
+  /** A second choice for when `dir` can't be written to. Default: `STILLHEAP_FALLBACK_DIR`, else none. */
+  fallbackDir?: string | URL;
+  /**
+   * A template for file names, with `{date}` (UTC), `{pid}`, `{thread}` and `{seq}`. The extension follows
+   * from the compression. Default: `STILLHEAP_NAME`, else `heapdump-{date}-{pid}-{thread}`.
+   */
+  name?: string;
+  /** Default: `'auto'`, which takes the best mode there is and says in `modeReason` why, if it isn't the best. */
+  mode?: 'auto' | CaptureMode;
+  /** Default: `STILLHEAP_COMPRESS`, else `'none'`; with `file`, what its extension (.gz, .zst) says. */
+  compress?: Compression;
+  /** Include the values of numbers (V8's `kExposeNumericValues`). Default: false. */
+  numericValues?: boolean;
+  /** Include V8's internal objects (V8's `kExposeInternals`). Default: false. */
+  internals?: boolean;
+  /**
+   * Keep the ids that V8 gives to objects, so that DevTools can match the objects of this snapshot with the
+   * next one's. The price is lasting: V8 follows every object that moves from then on, and
+   * allocation-heavy code runs several times slower until ids are cleared by a capture with `false`.
+   * Default: false, or true with `STILLHEAP_OBJECT_IDS=keep`.
+   */
+  keepObjectIds?: boolean;
+  /** Replace a regular file that is there already. Links and devices are never replaced. Default: false. */
+  overwrite?: boolean;
+}
+
+interface CaptureOptions extends CommonOptions {
+  /** The file to write, relative to the working directory. Excludes `dir` and `name`. */
+  file?: string | URL;
+  /**
+   * Called at the beginning of each phase, and with `'done'` at the end. What it throws stops the capture
+   * and rejects its promise.
+   */
+  onProgress?: (progress: CaptureProgress) => void;
+  /** Stops the capture at its next step; nothing is left behind. Rejects with the signal's reason. */
+  signal?: AbortSignal;
+}
+
+interface CaptureProgress {
+  phase: CapturePhase;
+}
+
+/** Defaults for all captures of this thread, and the signal that asks for one. */
+interface ProcessOptions extends CommonOptions {
+  /**
+   * The signal that asks for a snapshot, or false for none. Default: `STILLHEAP_SIGNAL`, else `'SIGUSR2'`;
+   * none with `NODE_HEAPDUMP_OPTIONS=nosignal`.
+   */
+  signal?: SignalName | false;
+  /**
+   * Whom the signal captures: the main thread, or every thread that has loaded stillheap, each into its own
+   * file. Default: `STILLHEAP_THREADS`, else `'main'`.
+   */
+  threads?: 'main' | 'all';
+  /** No lines on stderr about signals' outcomes. Default: `STILLHEAP_QUIET`, else false. */
+  quiet?: boolean;
+}
+
+type SignalName =
+  | 'SIGUSR2'
+  | 'SIGUSR1'
+  | 'SIGHUP'
+  | 'SIGQUIT'
+  | 'SIGWINCH'
+  | 'SIGURG'
+  | 'SIGIO'
+  | 'SIGPWR'
+  | 'SIGALRM';
+
+/** A capture that went well. */
+interface CaptureResult {
+  /** Absolute path of the finished file: synced, mode 0600. */
+  file: string;
+  /** The file's size in bytes. */
+  bytes: number;
+  /** Bytes before compression. */
+  rawBytes: number;
+  compress: Compression;
+  /** How long the JavaScript thread stood still, in milliseconds. */
+  pauseMs: number;
+  /** The part of the pause in which V8 walked the heap. */
+  generateMs: number;
+  /** The part of the pause in which V8 wrote its snapshot out. */
+  serializeMs: number;
+  /** From the beginning to the synced file under its final name, in milliseconds. */
+  durationMs: number;
+  mode: CaptureMode;
+  /** Why it isn't the mode that `'auto'` prefers. */
+  modeReason?: string;
+  /** `'v8'`: V8 was called directly. `'node'`: through the module `node:v8`. */
+  engine: 'v8' | 'node';
+  /** Why it went through `node:v8`. */
+  engineReason?: string;
+  /** Whether V8 still knows the ids it gave; see `keepObjectIds`. */
+  objectIds: 'kept' | 'cleared';
+  /** Why they were kept. */
+  objectIdsReason?: string;
+  /** Nodes in the snapshot; null where V8 wasn't called directly. */
+  nodeCount: number | null;
+  pid: number;
+  /** `worker_threads.threadId` of the captured thread. */
+  threadId: number;
+  isMainThread: boolean;
+  startTime: Date;
+  trigger: 'call' | 'signal';
+  /** Present when the first choice of directory could not be written to. */
+  fallbackDir?: { wanted: string; reason: string };
+}
+
+/** A snapshot as a stream; the bytes are those of a file. */
+interface CaptureStream extends PassThrough {
+  /** Resolves when the snapshot is complete and its bytes begin to flow. */
+  readonly result: Promise<Omit<CaptureResult, 'file'>>;
+}
+
+/** An error of stillheap's own or of the system: code, and errno, syscall, path where there are such. */
+interface StillheapError extends Error {
+  /** `'ENOSPC'`, `'EEXIST'`, … or `'ERR_STILLHEAP_…'`. */
+  code: string;
+  /** Negative, as in Node's own errors. */
+  errno?: number;
+  syscall?: string;
+  path?: string;
+}
+
+interface StillheapEvents {
+  /** Every capture that went well, whoever asked for it. */
+  snapshot: [result: CaptureResult];
+  /** A signal's capture that failed. Without a listener, one line is written to stderr. */
+  error: [error: StillheapError];
+}
+
+interface Stillheap extends EventEmitter<StillheapEvents> {
+  /**
+   * heapdump's function. Writes a snapshot before it returns, by default to
+   * `heapdump-*.heapsnapshot` in the working directory. The callback is called before it returns, too.
+   *
+   * @returns whether the snapshot was written
+   * @throws TypeError for arguments of a wrong type; nothing has been written then
+   */
+  writeSnapshot(callback?: (error: StillheapError | null, filename?: string) => void): boolean;
+  writeSnapshot(
+    filename?: string | URL | null,
+    callback?: ((error: StillheapError | null, filename?: string) => void) | null,
+  ): boolean;
+
+  /**
+   * Writes a snapshot of this thread's heap to a file. Captures of one thread follow one another.
+   *
+   * @throws (rejects) TypeError for wrong options, StillheapError, or the AbortSignal's reason
+   */
+  capture(options?: CaptureOptions): Promise<CaptureResult>;
+
+  /**
+   * A snapshot as a stream, for piping to storage. It is spooled to an unlinked file in `dir` (default: the
+   * temporary directory) first, so that memory stays small whatever the consumer's pace.
+   *
+   * @throws TypeError for wrong options; other errors destroy the stream
+   */
+  captureStream(options?: Omit<CaptureOptions, 'file' | 'name' | 'overwrite'>): CaptureStream;
+
+  /**
+   * Sets defaults for what follows, captures on a signal included.
+   *
+   * @throws TypeError for wrong options; StillheapError (ERR_STILLHEAP_SIGNAL) if the signal can't be handled
+   */
+  configure(options: ProcessOptions): void;
+
+  /**
+   * Installs the signal handler, which loading the module has done already unless
+   * `NODE_HEAPDUMP_OPTIONS=nosignal` or `STILLHEAP_SIGNAL=none` kept it from that.
+   *
+   * @throws as `configure`
+   */
+  start(options?: ProcessOptions): void;
+
+  /** Removes the signal handler of the process: the signal does again what it would do without us. */
+  stop(): void;
+
+  /** stillheap's version. */
+  readonly version: string;
+  /** How captures reach V8 in this process. */
+  readonly engine: 'v8' | 'node';
+  /** Why `engine` is `'node'`. */
+  readonly engineReason?: string;
+}
+
+declare const stillheap: Stillheap;
+
+declare namespace stillheap {
+  export type {
+    CaptureMode,
+    CaptureOptions,
+    CapturePhase,
+    CaptureProgress,
+    CaptureResult,
+    CaptureStream,
+    CommonOptions,
+    Compression,
+    ProcessOptions,
+    SignalName,
+    Stillheap,
+    StillheapError,
+    StillheapEvents,
+  };
+}
+
+export = stillheap;
