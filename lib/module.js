@@ -6,7 +6,7 @@ const { EventEmitter } = require('node:events');
 const { constants } = require('node:os');
 const { isMainThread, threadId } = require('node:worker_threads');
 const { failure, fromNative } = require('./errors.js');
-const { captureOptions, processOptions, fromEnvironment } = require('./options.js');
+const { captureOptions, streamOptions, processOptions, fromEnvironment } = require('./options.js');
 
 /** Changing listeners is told to the addon, which speaks on stderr where nobody listens. */
 class Stillheap extends EventEmitter {
@@ -199,7 +199,7 @@ function create(version) {
   }
 
   function captureStream(options) {
-    const checked = resolveMode(captureOptions(options, captureDefaults()));
+    const checked = resolveMode(streamOptions(options, captureDefaults()));
     return require('./stream.js').create(checked, (withSignal) =>
       inTurn(() => run(withSignal, { file: undefined, spool: true })),
     );

@@ -104,6 +104,7 @@ const common = {
 };
 
 const perCapture = { ...common, file: path, onProgress: callback, signal: abortSignal };
+const { file: _file, name: _name, overwrite: _overwrite, ...perStream } = perCapture;
 
 const perProcess = { ...common, signal, threads: oneOf(threadChoices), quiet: boolean };
 
@@ -136,6 +137,11 @@ function captureOptions(options, defaults) {
     checked.compress ??= compressionOf(checked.file);
   }
   return { ...defaults, ...checked };
+}
+
+/** A stream's options: those of a capture but for what concerns the file. */
+function streamOptions(options, defaults) {
+  return { ...defaults, ...check(options, perStream, 'The argument of captureStream') };
 }
 
 /** The compression that a file's name promises. */
@@ -189,4 +195,4 @@ function fromEnvironment(env, complain) {
   return options;
 }
 
-module.exports = { captureOptions, processOptions, fromEnvironment, compressionOf, path };
+module.exports = { captureOptions, streamOptions, processOptions, fromEnvironment, compressionOf, path };
