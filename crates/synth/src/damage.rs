@@ -91,6 +91,17 @@ pub enum Damage {
     NotJson,
 }
 
+/// What a reader should make of a spoiled file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// An error.
+    Refused,
+    /// Answers, and a word that the file does not keep its promises.
+    Reported,
+    /// Answers.
+    Harmless,
+}
+
 impl Damage {
     /// All of them.
     pub const ALL: [Damage; 41] = [
@@ -137,13 +148,25 @@ impl Damage {
         Damage::NotJson,
     ];
 
-    /// Whether a reader should still answer, if perhaps with a warning: files like these exist, or the harm is
-    /// outside what a reader needs.
-    pub fn is_harmless(self) -> bool {
-        matches!(
-            self,
-            Damage::LoneSurrogate | Damage::UnknownDeepSection | Damage::ByteOrderMark | Damage::StringsFirst
-        )
+    /// What a reader should make of it: files with some of these faults exist and must open.
+    pub fn outcome(self) -> Outcome {
+        match self {
+            // The sections tell for themselves how long they are.
+            Damage::NodeCountTooLarge
+            | Damage::NodeCountTooSmall
+            | Damage::NodeCountHuge
+            | Damage::EdgeCountTooLarge
+            | Damage::TrailingText => Outcome::Reported,
+            // V8 cuts strings between surrogates; other producers write names as raw bytes.
+            Damage::LoneSurrogate
+            | Damage::NotUtf8
+            | Damage::RawControlCharacter
+            | Damage::ByteOrderMark
+            | Damage::TypePastEnd
+            | Damage::UnknownDeepSection
+            | Damage::UnknownVeryDeepSection => Outcome::Harmless,
+            _ => Outcome::Refused,
+        }
     }
 
     /// The spoiled file. Panics if `good` lacks what is to be spoiled: a test that spoils nothing tests nothing.

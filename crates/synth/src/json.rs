@@ -56,10 +56,21 @@ impl<W: Write> TextWriter<W> {
         };
         let mut text = format!("{s}{{{s}\"snapshot\"{s}:{s}{{{s}\"meta\":{s}{{\"node_fields\":{s}");
         text += &list(&meta.node_fields);
-        text += &format!(",\"node_types\":[{},\"string\"", list(&meta.node_types));
-        text += &",\"number\"".repeat(meta.number_entries);
+        // Entry i says what column i holds.
+        let types = |fields: &[String], types: &[String]| -> String {
+            let entry = |field: &String| match field.as_str() {
+                "type" => list(types),
+                "name" => "\"string\"".to_owned(),
+                "name_or_index" => "\"string_or_number\"".to_owned(),
+                "to_node" => "\"node\"".to_owned(),
+                _ => "\"number\"".to_owned(),
+            };
+            fields.iter().map(entry).collect::<Vec<_>>().join(",")
+        };
+        text += &format!(",\"node_types\":[{}", types(&meta.node_fields, &meta.node_types));
+        text += &",\"number\"".repeat(meta.extra_type_entries);
         text += &format!("],{s}\"edge_fields\":{}", list(&meta.edge_fields));
-        text += &format!(",\"edge_types\":[{},\"string_or_number\",\"node\"]", list(&meta.edge_types));
+        text += &format!(",\"edge_types\":[{}]", types(&meta.edge_fields, &meta.edge_types));
         if meta.traces {
             text += ",\"trace_function_info_fields\":[\"function_id\",\"name\",\"script_name\",\"script_id\",\
                      \"line\",\"column\"],\"trace_node_fields\":[\"id\",\"function_info_index\",\"count\",\"size\",\

@@ -24,7 +24,7 @@ mod units;
 mod workload;
 
 pub use builder::{EdgeName, Node, NodeId, Snapshot, TraceFunction, TraceNode};
-pub use damage::{Damage, mutate};
+pub use damage::{Damage, Outcome, mutate};
 pub use json::TextLayout;
 pub use meta::{Meta, Variant};
 pub use random::{RandomOptions, random_graph, random_pair};

@@ -91,8 +91,8 @@ pub struct Meta {
     pub node_fields: Vec<String>,
     /// Names that the column `type` numbers.
     pub node_types: Vec<String>,
-    /// Entries of `node_types` after the list and the `"string"`: Node 24 has one too many.
-    pub number_entries: usize,
+    /// Entries of `node_types` beyond one a field: Node 24 has one.
+    pub extra_type_entries: usize,
     /// Names of an edge row's columns, in order.
     pub edge_fields: Vec<String>,
     /// Names that the column `type` of an edge numbers.
@@ -145,7 +145,7 @@ impl Meta {
             _ => strings(&SEVEN),
         };
         let mut meta = Meta {
-            number_entries: node_fields.len() - 2 + usize::from(variant == Variant::Node24),
+            extra_type_entries: usize::from(variant == Variant::Node24),
             node_fields,
             node_types,
             edge_fields: strings(&["type", "name_or_index", "to_node"]),

@@ -48,7 +48,8 @@ impl Parsed {
         for target in edges.iter().skip(to_node).step_by(edge_fields.len()) {
             assert!((*target as usize) < parsed.nodes.len() && target % parsed.fields.len() as u64 == 0);
         }
-        let types = meta["node_types"][0].as_array().expect("a list").len() as u64;
+        let types = meta["node_types"].as_array().expect("a list").iter().find(|t| t.is_array());
+        let types = types.and_then(Value::as_array).expect("the types").len() as u64;
         assert!(parsed.column("type").iter().all(|&t| t < types));
         assert!(parsed.column("name").iter().all(|&n| n < parsed.strings.len() as u64));
         parsed
