@@ -14,10 +14,12 @@ fn main() -> stillheap_core::Result<()> {
     if together || single {
         args.remove(0);
     }
-    let mut last = Instant::now();
+    let (mut last, mut last_cpu) = (Instant::now(), cpu_ticks());
     let mut step = |what: &str| {
-        println!("{:8.3} s  {what}", last.elapsed().as_secs_f64());
-        last = Instant::now();
+        let (user, system) = cpu_ticks();
+        let (u, s) = ((user - last_cpu.0) as f64 / 100.0, (system - last_cpu.1) as f64 / 100.0);
+        println!("{:8.3} s wall {u:5.2} s user {s:5.2} s system  {what}", last.elapsed().as_secs_f64());
+        (last, last_cpu) = (Instant::now(), (user, system));
     };
     let options = ReadOptions { threads: single as usize, ..ReadOptions::default() };
     let snapshot = Snapshot::open_with(&args[0], options)?;
@@ -48,4 +50,12 @@ fn main() -> stillheap_core::Result<()> {
     }
     println!("total {}", analysis.statistics().total);
     Ok(())
+}
+
+/// User and system time of all threads in hundredths of a second (Linux; zero elsewhere).
+fn cpu_ticks() -> (u64, u64) {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let number = |i: usize| fields.get(i).and_then(|f| f.parse().ok()).unwrap_or(0);
+    (number(11), number(12))
 }

@@ -238,19 +238,13 @@ impl Graph {
         if sorted {
             return;
         }
-        let mut order: Vec<u32> = (0..self.location_nodes.len() as u32).collect();
-        order.sort_by_key(|&i| (self.location_nodes[i as usize], i));
-        let mut nodes: Vec<u32> = Vec::with_capacity(order.len());
-        let mut locations: Vec<Location> = Vec::with_capacity(order.len());
-        for i in order {
-            let node = self.location_nodes[i as usize];
-            if nodes.last() == Some(&node) {
-                locations.pop();
-                nodes.pop();
-            }
-            nodes.push(node);
-            locations.push(self.locations[i as usize]);
+        // Last row of each node; cheaper than sorting, and locations are many where they are at all.
+        let mut row_of = vec![u32::MAX; self.node_type.len()];
+        for (row, &node) in self.location_nodes.iter().enumerate() {
+            row_of[node as usize] = row as u32;
         }
+        let rows = row_of.iter().enumerate().filter(|&(_, &row)| row != u32::MAX);
+        let (nodes, locations) = rows.map(|(node, &row)| (node as u32, self.locations[row as usize])).unzip();
         self.location_nodes = nodes;
         self.locations = locations;
     }

@@ -427,8 +427,8 @@ impl Sections<'_> {
 
     /// Checks what can be checked only now, and fills in what a truncated file lacks.
     fn finish(mut self, packing: Packing, closed: bool, salvage: bool) -> Result<Loaded> {
-        let position = self.scanner.position();
         let truncated = !closed && (self.cut_in.is_some() || !self.seen.iter().any(|s| s == "strings"));
+        let position = if truncated { self.scanner.end_position() } else { self.scanner.position() };
         let Some(header) = self.header.take() else {
             let kind = if closed { ErrorKind::NotASnapshot } else { ErrorKind::Truncated };
             return Err(Error::new(

@@ -64,6 +64,11 @@ impl<'p> Scanner<'p> {
         self.base + self.pos as u64
     }
 
+    /// Position in the file behind the last byte read so far.
+    pub(crate) fn end_position(&self) -> u64 {
+        self.base + self.len as u64
+    }
+
     /// Makes room and reads until the window is full or the input ends.
     fn fill(&mut self) -> Result<()> {
         if self.pos > 0 {
