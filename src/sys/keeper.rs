@@ -18,11 +18,19 @@ const UV_SIGNAL: c_int = 16;
 /// `UV_RUN_NOWAIT` in `uv_run_mode`.
 const UV_RUN_NOWAIT: c_int = 2;
 
+type Run = unsafe extern "C" fn(Ptr, c_int) -> c_int;
+type Start = unsafe extern "C" fn(Ptr, unsafe extern "C" fn(Ptr, c_int), c_int) -> c_int;
+type OnHandle = unsafe extern "C" fn(Ptr) -> c_int;
+type OnTwo = unsafe extern "C" fn(Ptr, Ptr) -> c_int;
+type Version = unsafe extern "C" fn() -> c_uint;
+type Size = unsafe extern "C" fn() -> usize;
+type SizeOf = unsafe extern "C" fn(c_int) -> usize;
+
 /// libuv's functions, and a loop with one signal watcher. Stays on the thread that made it.
 pub struct Keeper {
-    run: unsafe extern "C" fn(Ptr, c_int) -> c_int,
-    start: unsafe extern "C" fn(Ptr, unsafe extern "C" fn(Ptr, c_int), c_int) -> c_int,
-    stop: unsafe extern "C" fn(Ptr) -> c_int,
+    run: Run,
+    start: Start,
+    stop: OnHandle,
     event_loop: Ptr,
     watcher: Ptr,
 }
@@ -53,18 +61,18 @@ impl Keeper {
         // major version, which is checked first. The two objects have the sizes that libuv itself gives,
         // are aligned for anything, zeroed, and never freed or moved.
         unsafe {
-            let version: unsafe extern "C" fn() -> c_uint = transmute(lookup(c"uv_version")?);
+            let version = transmute::<Ptr, Version>(lookup(c"uv_version")?);
             if version() >> 16 != 1 {
                 return None;
             }
-            let loop_size: unsafe extern "C" fn() -> usize = transmute(lookup(c"uv_loop_size")?);
-            let handle_size: unsafe extern "C" fn(c_int) -> usize = transmute(lookup(c"uv_handle_size")?);
-            let loop_init: unsafe extern "C" fn(Ptr) -> c_int = transmute(lookup(c"uv_loop_init")?);
-            let signal_init: unsafe extern "C" fn(Ptr, Ptr) -> c_int = transmute(lookup(c"uv_signal_init")?);
+            let loop_size = transmute::<Ptr, Size>(lookup(c"uv_loop_size")?);
+            let handle_size = transmute::<Ptr, SizeOf>(lookup(c"uv_handle_size")?);
+            let loop_init = transmute::<Ptr, OnHandle>(lookup(c"uv_loop_init")?);
+            let signal_init = transmute::<Ptr, OnTwo>(lookup(c"uv_signal_init")?);
             let keeper = Self {
-                run: transmute::<Ptr, _>(lookup(c"uv_run")?),
-                start: transmute::<Ptr, _>(lookup(c"uv_signal_start")?),
-                stop: transmute::<Ptr, _>(lookup(c"uv_signal_stop")?),
+                run: transmute::<Ptr, Run>(lookup(c"uv_run")?),
+                start: transmute::<Ptr, Start>(lookup(c"uv_signal_start")?),
+                stop: transmute::<Ptr, OnHandle>(lookup(c"uv_signal_stop")?),
                 event_loop: allocate(loop_size())?,
                 watcher: allocate(handle_size(UV_SIGNAL))?,
             };

@@ -174,6 +174,6 @@ impl HeapSnapshot {
 impl Drop for HeapSnapshot {
     fn drop(&mut self) {
         // SAFETY: the snapshot came from V8, is deleted once, and HeapSnapshot never leaves its thread.
-        unsafe { (self.v8.delete)(self.snapshot.as_ptr()) }
+        unsafe { (self.v8.delete)(self.snapshot.as_ptr()) };
     }
 }

@@ -11,6 +11,15 @@ pub(super) type Ptr = *mut c_void;
 /// `void (*InterruptCallback)(Isolate*, void* data)`
 pub type InterruptCallback = unsafe extern "C" fn(Ptr, Ptr);
 
+pub(super) type GetCurrent = unsafe extern "C" fn() -> Ptr;
+pub(super) type RequestInterrupt = unsafe extern "C" fn(Ptr, InterruptCallback, Ptr);
+/// A method without arguments that returns a pointer, or nothing that is looked at.
+pub(super) type Method = unsafe extern "C" fn(Ptr) -> Ptr;
+pub(super) type Serialize = unsafe extern "C" fn(Ptr, Ptr, c_int);
+pub(super) type NodesCount = unsafe extern "C" fn(Ptr) -> c_int;
+pub(super) type GetObjectId = unsafe extern "C" fn(Ptr, Ptr) -> u32;
+type GetVersion = unsafe extern "C" fn() -> *const c_char;
+
 pub(super) type TakeWithFlags = unsafe extern "C" fn(Ptr, Ptr, Ptr, bool, bool) -> Ptr;
 pub(super) type TakeWithOptions = unsafe extern "C" fn(Ptr, *const HeapSnapshotOptions) -> Ptr;
 
@@ -22,17 +31,17 @@ pub(super) enum Take {
 
 /// V8's functions, as found in this process.
 pub struct V8 {
-    pub(super) get_current: unsafe extern "C" fn() -> Ptr,
-    pub(super) get_heap_profiler: unsafe extern "C" fn(Ptr) -> Ptr,
-    pub(super) request_interrupt: unsafe extern "C" fn(Ptr, InterruptCallback, Ptr),
+    pub(super) get_current: GetCurrent,
+    pub(super) get_heap_profiler: Method,
+    pub(super) request_interrupt: RequestInterrupt,
     pub(super) take: Take,
-    pub(super) serialize: unsafe extern "C" fn(Ptr, Ptr, c_int),
-    pub(super) delete: unsafe extern "C" fn(Ptr),
-    pub(super) nodes_count: unsafe extern "C" fn(Ptr) -> c_int,
-    pub(super) clear_object_ids: unsafe extern "C" fn(Ptr),
-    pub(super) stop_tracking: unsafe extern "C" fn(Ptr),
+    pub(super) serialize: Serialize,
+    pub(super) delete: Method,
+    pub(super) nodes_count: NodesCount,
+    pub(super) clear_object_ids: Method,
+    pub(super) stop_tracking: Method,
     /// `Local<Value>` is one pointer and trivially copyable, so it travels in a register, as a `napi_value`.
-    pub(super) get_object_id: unsafe extern "C" fn(Ptr, Ptr) -> u32,
+    pub(super) get_object_id: GetObjectId,
 }
 
 static FOUND: OnceLock<Result<V8, String>> = OnceLock::new();
@@ -45,41 +54,43 @@ impl V8 {
 }
 
 macro_rules! function {
-    ($name:literal) => {{
+    ($name:literal as $type:ty) => {{
         let address = lookup($name)?;
-        // SAFETY: the symbol is the public C++ function that the field is typed after, compared with
+        // SAFETY: the symbol is the public C++ function that the type is written after, compared with
         // V8's headers for each version that `take_form` lets through; function pointers and data
-        // pointers have the same size on the platforms we look symbols up on.
-        unsafe { core::mem::transmute(address) }
+        // pointers have the same size on the platforms we look symbols up on. Functions that return
+        // nothing may be called as if they returned a pointer, as long as nobody looks at it.
+        unsafe { core::mem::transmute::<Ptr, $type>(address) }
     }};
 }
 
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 fn find() -> Result<V8, String> {
-    let get_version: unsafe extern "C" fn() -> *const c_char = function!(c"_ZN2v82V810GetVersionEv");
+    let get_version = function!(c"_ZN2v82V810GetVersionEv" as GetVersion);
     // SAFETY: `V8::GetVersion` takes nothing and returns a static, NUL-terminated string.
     let version = unsafe { CStr::from_ptr(get_version()) }.to_string_lossy();
     let take = match take_form(&version)? {
         TakeForm::Flags => Take::Flags(function!(
             c"_ZN2v812HeapProfiler16TakeHeapSnapshotEPNS_15ActivityControlEPNS0_18ObjectNameResolverEbb"
+                as TakeWithFlags
         )),
-        TakeForm::Options => {
-            Take::Options(function!(c"_ZN2v812HeapProfiler16TakeHeapSnapshotERKNS0_19HeapSnapshotOptionsE"))
-        }
+        TakeForm::Options => Take::Options(function!(
+            c"_ZN2v812HeapProfiler16TakeHeapSnapshotERKNS0_19HeapSnapshotOptionsE" as TakeWithOptions
+        )),
     };
     Ok(V8 {
-        get_current: function!(c"_ZN2v87Isolate10GetCurrentEv"),
-        get_heap_profiler: function!(c"_ZN2v87Isolate15GetHeapProfilerEv"),
-        request_interrupt: function!(c"_ZN2v87Isolate16RequestInterruptEPFvPS0_PvES2_"),
+        get_current: function!(c"_ZN2v87Isolate10GetCurrentEv" as GetCurrent),
+        get_heap_profiler: function!(c"_ZN2v87Isolate15GetHeapProfilerEv" as Method),
+        request_interrupt: function!(c"_ZN2v87Isolate16RequestInterruptEPFvPS0_PvES2_" as RequestInterrupt),
         take,
         serialize: function!(
-            c"_ZNK2v812HeapSnapshot9SerializeEPNS_12OutputStreamENS0_19SerializationFormatE"
+            c"_ZNK2v812HeapSnapshot9SerializeEPNS_12OutputStreamENS0_19SerializationFormatE" as Serialize
         ),
-        delete: function!(c"_ZN2v812HeapSnapshot6DeleteEv"),
-        nodes_count: function!(c"_ZNK2v812HeapSnapshot13GetNodesCountEv"),
-        clear_object_ids: function!(c"_ZN2v812HeapProfiler14ClearObjectIdsEv"),
-        stop_tracking: function!(c"_ZN2v812HeapProfiler23StopTrackingHeapObjectsEv"),
-        get_object_id: function!(c"_ZN2v812HeapProfiler11GetObjectIdENS_5LocalINS_5ValueEEE"),
+        delete: function!(c"_ZN2v812HeapSnapshot6DeleteEv" as Method),
+        nodes_count: function!(c"_ZNK2v812HeapSnapshot13GetNodesCountEv" as NodesCount),
+        clear_object_ids: function!(c"_ZN2v812HeapProfiler14ClearObjectIdsEv" as Method),
+        stop_tracking: function!(c"_ZN2v812HeapProfiler23StopTrackingHeapObjectsEv" as Method),
+        get_object_id: function!(c"_ZN2v812HeapProfiler11GetObjectIdENS_5LocalINS_5ValueEEE" as GetObjectId),
     })
 }
 
