@@ -6,6 +6,7 @@
 mod classes;
 mod closures;
 mod dominators;
+mod edges;
 mod node;
 mod paths;
 mod retainers;
