@@ -1,7 +1,5 @@
 'use strict';
 
-const { inspect } = require('node:util');
-
 /** An Error with a code. */
 function failure(code, message, cause) {
   const error = new Error(message, cause === undefined ? undefined : { cause });
@@ -19,6 +17,7 @@ function fromNative({ message, code, errno, syscall, path }) {
 }
 
 function given(value) {
+  const { inspect } = require('node:util');
   return inspect(value, { depth: 0, maxStringLength: 60, breakLength: Number.POSITIVE_INFINITY });
 }
 

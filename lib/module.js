@@ -4,7 +4,6 @@
 
 const { EventEmitter } = require('node:events');
 const { constants } = require('node:os');
-const { isMainThread, threadId } = require('node:worker_threads');
 const { failure, fromNative } = require('./errors.js');
 const { captureOptions, streamOptions, processOptions, fromEnvironment } = require('./options.js');
 
@@ -61,6 +60,13 @@ function foreignRuntime(env) {
   return process.release?.name === 'node' ? undefined : `this is ${process.release?.name}, not Node.js`;
 }
 
+/** Where this code runs. Workers have `node:worker_threads` loaded; the main thread shall not load it for us. */
+function whereAmI(native) {
+  if (native.isMainThread() === true) return { isMainThread: true, threadId: 0 };
+  const { isMainThread, threadId } = require('node:worker_threads');
+  return { isMainThread, threadId };
+}
+
 function create(version) {
   const native = require('./native.js');
   const emitter = new Stillheap();
@@ -80,8 +86,7 @@ function create(version) {
 
   const isolate = new native.Isolate(
     JSON.stringify({
-      threadId,
-      isMainThread,
+      ...whereAmI(native),
       node: process.version,
       foreign: foreignRuntime(process.env),
       defaults: toNative(defaults, 'signal'),

@@ -3,7 +3,6 @@
 // Checks options and reads the environment. Everything is checked before anything is done.
 
 const { constants } = require('node:os');
-const { fileURLToPath } = require('node:url');
 const { wrongType, wrongValue } = require('./errors.js');
 
 const compressions = ['none', 'gzip', 'zstd'];
@@ -33,7 +32,7 @@ function string(name, value) {
 function path(name, value) {
   if (value instanceof URL) {
     if (value.protocol !== 'file:') throw wrongValue(name, "a path or a 'file:' URL", value);
-    return fileURLToPath(value);
+    return require('node:url').fileURLToPath(value);
   }
   if (typeof value !== 'string') throw wrongType(name, "a string or a 'file:' URL", value);
   return string(name, value);

@@ -30,7 +30,7 @@ export function npmInstall() {
 export function build() {
   run(process.execPath, [
     path.join(root, 'node_modules/@napi-rs/cli/dist/cli.js'),
-    ...['build', '--platform', '--release', '--js', 'binding.js', '--dts', 'binding.d.ts'],
+    ...['build', '--platform', '--release', '--no-js', '--dts', 'binding.d.ts'],
   ]);
 }
 

@@ -309,6 +309,13 @@ impl Task for FinishTask {
     }
 }
 
+/// Whether this is the process's main thread; null where the system can't tell. Costs nothing, whereas
+/// loading `node:worker_threads` on the main thread takes 2 MB.
+#[napi(catch_unwind)]
+pub fn is_main_thread() -> Option<bool> {
+    sys::is_main_thread()
+}
+
 /// For the tests: the next capture panics.
 #[napi(catch_unwind)]
 pub fn inject_panic() {

@@ -45,3 +45,15 @@ pub fn with_signals_blocked<T>(body: impl FnOnce() -> T) -> T {
 pub fn with_signals_blocked<T>(body: impl FnOnce() -> T) -> T {
     body()
 }
+
+/// Whether this is the thread that the process began with.
+#[cfg(target_os = "linux")]
+pub fn is_main_thread() -> Option<bool> {
+    Some(nix::unistd::gettid() == nix::unistd::getpid())
+}
+
+/// Not known here.
+#[cfg(not(target_os = "linux"))]
+pub fn is_main_thread() -> Option<bool> {
+    None
+}
