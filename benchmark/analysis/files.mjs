@@ -16,7 +16,7 @@ function synthBinary() {
   return path.join(process.env.CARGO_TARGET_DIR ?? path.join(root, 'target'), 'release-fast/synth');
 }
 
-// A real process' totals are not known by construction: DevTools, whose numbers are the ones to meet, gives them.
+// A real process's totals are not known by construction: DevTools, whose numbers are the ones to meet, gives them.
 function completeExpected(file) {
   const expected = expectedOf(file);
   if (expected.totalSize !== undefined) return;

@@ -1,7 +1,7 @@
 // Stillheap and its rivals on the same files, one after the other and over again.
 //   node benchmark/analysis/run.mjs --help
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
@@ -102,12 +102,12 @@ for (const job of jobs) {
       }
     }
   }
-  results.push({ job: job.title, bytes, loadAverageBefore: round(load, 2), rows });
+  results.push({ job: job.title, bytes, runs, loadAverageBefore: round(load, 2), rows });
   console.log(table(results.at(-1)));
 }
 
-function table({ job, bytes, rows }) {
-  const lines = [`### ${job} (${(bytes / 1e6).toFixed(1)} MB)`, '',
+function table({ job, bytes, runs, rows }) {
+  const lines = [`### ${job} (${(bytes / 1e6).toFixed(1)} MB, ${runs === 1 ? '1 run' : `${runs} runs`})`, '',
     '| tool | CPU s | wall s | peak RSS MB | RSS / file | stillheap\'s CPU | wall | answers |',
     '|---|--:|--:|--:|--:|--:|--:|---|'];
   for (const row of rows) {
@@ -135,18 +135,22 @@ if (values.record) {
   const revision = command('git', ['rev-parse', '--short', 'HEAD']);
   const versions = Object.assign({}, ...Object.values(PINNED));
   delete versions.esbuild;
-  const record = { schemaVersion: 1, date, revision, note: values.note, runs, machine, rivals: versions, results };
   const folder = path.join(root, 'benchmark/record');
   mkdirSync(folder, { recursive: true });
   const base = path.join(folder, `${date}-analysis`);
+  // The largest files may be measured on their own: a record of the same day keeps what was not measured again.
+  const earlier = existsSync(`${base}.json`) ? JSON.parse(readFileSync(`${base}.json`, 'utf8')).results : [];
+  const kept = earlier.filter(old => !results.some(result => result.job === old.job));
+  const all = [...kept, ...results];
+  const record = { schemaVersion: 1, date, revision, note: values.note, machine, rivals: versions, results: all };
   writeFileSync(`${base}.json`, JSON.stringify(record, null, 1) + '\n');
   const about = Object.entries(machine).map(([key, value]) => `${key} ${value}`).join(', ');
   const pinned = Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(', ');
   writeFileSync(`${base}.md`, [
     `# Analysis, ${date}`, '',
-    `Medians of ${runs} interleaved runs at revision ${revision}. CPU is user and system time of the whole process, `
+    `Medians of interleaved runs at revision ${revision}. CPU is user and system time of the whole process, `
     + `RSS its peak with mapped pages; "stillheap's CPU" is ours as a share of that tool's.`, '',
     `Machine: ${about}.`, '', `Rivals: ${pinned}.`, '', ...(values.note ? [values.note, ''] : []),
-    ...results.map(table)].join('\n'));
+    ...all.map(table)].join('\n'));
   console.error(`wrote ${path.relative(root, base)}.json and .md`);
 }
