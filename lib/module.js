@@ -161,7 +161,8 @@ function create(version) {
     const { signal, onProgress } = options;
     signal?.throwIfAborted();
     const operation = isolate.open(JSON.stringify({ ...toNative(options, 'call'), ...extra }));
-    const cancel = () => operation.cancel();
+    const stopper = operation.stopper();
+    const cancel = () => stopper.stop();
     signal?.addEventListener?.('abort', cancel, { once: true });
     const report = (phase) => {
       onProgress?.({ phase });

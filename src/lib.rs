@@ -214,12 +214,10 @@ impl Operation {
         to_json(self.finishing().and_then(Finishing::finish))
     }
 
-    /// Stops the writer; `finish` then says that the capture was aborted.
+    /// What stops the writer. A value of its own, because `finish` borrows this one until it is done.
     #[napi(catch_unwind)]
-    pub fn cancel(&self) {
-        if let Some(canceller) = &self.canceller {
-            canceller.cancel();
-        }
+    pub fn stopper(&self) -> Stopper {
+        Stopper { canceller: self.canceller.clone() }
     }
 
     /// Drops everything that has not been finished.
@@ -284,6 +282,23 @@ impl Operation {
 impl Drop for Operation {
     fn drop(&mut self) {
         self.discard();
+    }
+}
+
+/// Stops an operation's writer at any time.
+#[napi]
+pub struct Stopper {
+    canceller: Option<Canceller>,
+}
+
+#[napi]
+impl Stopper {
+    /// `finish` then says that the capture was aborted.
+    #[napi(catch_unwind)]
+    pub fn stop(&self) {
+        if let Some(canceller) = &self.canceller {
+            canceller.cancel();
+        }
     }
 }
 
