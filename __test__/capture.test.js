@@ -223,6 +223,24 @@ test('AbortSignal: before, between the steps, while writing, and too late', asyn
   assert.deepEqual(outcome.files, ['first.heapsnapshot', 'late.heapsnapshot'], 'nothing else is left');
 });
 
+test('AbortSignal while the file is being finished: aborted or too late, and nothing thrown', async (t) => {
+  const agent = await startAgent(t);
+  const outcome = await agent.call(async ({ stillheap, files }) => {
+    const outcomes = [];
+    for (const soon of [process.nextTick, queueMicrotask, setImmediate]) {
+      const abort = new AbortController();
+      const onProgress = ({ phase }) => phase === 'writing' && soon(() => abort.abort(new Error('aborted')));
+      const options = { signal: abort.signal, onProgress, file: `${outcomes.length}.heapsnapshot` };
+      outcomes.push(await stillheap.capture(options).then(() => 'written', (error) => error.message));
+    }
+    return { outcomes, files: files() };
+  });
+  const written = outcome.outcomes.flatMap((how, n) => (how === 'written' ? [`${n}.heapsnapshot`] : []));
+  assert.ok(outcome.outcomes.every((how) => how === 'written' || how === 'aborted'), outcome.outcomes.join());
+  assert.deepEqual(outcome.files, written);
+  for (const file of written) readSnapshot(path.join(agent.cwd, file));
+});
+
 test('captures of one thread follow one another; writeSnapshot does not wait', async (t) => {
   const agent = await startAgent(t);
   const outcome = await agent.call(async ({ stillheap, describe }) => {
