@@ -3,7 +3,7 @@
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::isolates;
+use crate::{isolates, report};
 
 static COUNT: Mutex<usize> = Mutex::new(0);
 static CHANGED: Condvar = Condvar::new();
@@ -35,6 +35,8 @@ pub fn settle() {
     let waited = CHANGED.wait_timeout_while(count, LONGEST_WAIT, |count| *count > 0);
     let left = *waited.unwrap_or_else(PoisonError::into_inner).0;
     if left > 0 {
-        eprintln!("stillheap: the process ends before {left} heap snapshot(s) could be finished");
+        report::print(&format!(
+            "stillheap: the process ends before {left} heap snapshot(s) could be finished"
+        ));
     }
 }

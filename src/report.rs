@@ -1,6 +1,13 @@
 //! The one line on stderr for a signal's outcome that nobody listens to.
 
+use std::io::Write;
+
 use serde_json::Value;
+
+/// Writes a line to stderr. Nobody can be told if that is closed, and it must not be a panic.
+pub fn print(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
 
 /// What a person who sent the signal wants to know.
 pub fn line(outcome: &Value) -> String {

@@ -41,7 +41,7 @@ struct Job {
     target: Arc<Target>,
     finishing: Result<Finishing, Failure>,
     quiet: bool,
-    _outstanding: Outstanding,
+    outstanding: Outstanding,
 }
 
 /// The handler was installed or removed since the process began.
@@ -139,7 +139,7 @@ pub fn run_pending(id: u64) {
     let finishing = attempt.unwrap_or_else(|_| {
         Err(Failure::own("ERR_STILLHEAP_INTERNAL", "the capture stopped unexpectedly; nothing was written"))
     });
-    let job = Job { target: Arc::clone(&target), finishing, quiet, _outstanding: outstanding };
+    let job = Job { target: Arc::clone(&target), finishing, quiet, outstanding };
     if thread::post(Command::Finish(Box::new(job))).is_err() {
         target.leave_signal();
     }
@@ -160,15 +160,16 @@ pub fn publish(target: &Target, outcome: &serde_json::Value, quiet: bool) {
         None => target.listens_to_snapshot(),
     };
     if !listened && !quiet {
-        eprintln!("{}", report::line(outcome));
+        report::print(&report::line(outcome));
     }
     target.notify("outcome", outcome.to_string());
 }
 
 fn finish(job: Job) {
-    let Job { target, finishing, quiet, _outstanding } = job;
+    let Job { target, finishing, quiet, outstanding } = job;
     target.progress(Trigger::Signal, Phase::Writing, 0, 0);
     let outcome = outcome_json(&finishing.and_then(Finishing::finish));
+    drop(outstanding);
     target.leave_signal();
     publish(&target, &outcome, quiet);
     redeliver(&target);
@@ -241,7 +242,7 @@ mod thread {
             while let Ok(signals) = wait(&receiver) {
                 let handled = catch_unwind(AssertUnwindSafe(|| handler.turn(signals)));
                 if handled.is_err() {
-                    eprintln!("stillheap: an internal error was caught; signals are still served");
+                    report::print("stillheap: an internal error was caught; signals are still served");
                 }
             }
         })?;
@@ -274,7 +275,9 @@ mod thread {
     struct Active {
         signal: i32,
         registration: SigId,
-        /// What held before our handler: libuv's handler, where there is libuv.
+        /// What held before we touched the signal: for SIGUSR1, the inspector's handler.
+        original: Disposition,
+        /// What held right before our handler: libuv's handler, where there is libuv.
         before: Disposition,
     }
 
@@ -330,6 +333,7 @@ mod thread {
         }
 
         fn register(&mut self, signal: i32) -> io::Result<Active> {
+            let original = Disposition::current(signal)?;
             // libuv first: see sys::keeper.
             if let Some(keeper) = &self.keeper {
                 keeper.hold(signal);
@@ -342,7 +346,7 @@ mod thread {
                 }
                 Some(ours) => ours.restore(signal)?,
             }
-            Ok(Active { signal, registration, before })
+            Ok(Active { signal, registration, original, before })
         }
 
         fn uninstall(&mut self) {
@@ -352,10 +356,13 @@ mod thread {
             // libuv has reset the signal if nobody else watches it. If somebody does, our handler still
             // stands in front of libuv's.
             let ours = self.ours.get(&active.signal);
-            if let (Some(ours), Ok(now)) = (ours, Disposition::current(active.signal))
-                && now.same_handler(ours)
-            {
-                let _ = active.before.restore(active.signal);
+            if let (Some(ours), Ok(now)) = (ours, Disposition::current(active.signal)) {
+                if now.same_handler(ours) {
+                    let _ = active.before.restore(active.signal);
+                } else if !now.same_handler(&active.before) && !active.original.same_handler(&active.before) {
+                    // Neither libuv's nor ours: the runtime's own handler goes back to its place.
+                    let _ = active.original.restore(active.signal);
+                }
             }
             status::signal(None);
         }
