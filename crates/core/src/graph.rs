@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::meta::Header;
+use crate::meta::{Fields, Header};
 use crate::passes::detached;
 use crate::read::{LARGE, LOST_STRING, TraceTree, has_string_name};
 use crate::strings::StringTable;
@@ -48,7 +48,6 @@ pub(crate) struct Graph {
     /// Node ordinal (sorted) and position, from the `locations` section.
     pub(crate) location_nodes: Vec<u32>,
     pub(crate) locations: Vec<Location>,
-    pub(crate) raw_locations: Vec<i64>,
     pub(crate) raw_samples: Vec<i64>,
     pub(crate) raw_functions: Vec<i64>,
     pub(crate) trace_tree: TraceTree,
@@ -205,43 +204,44 @@ impl Graph {
         }
         self.node_types = Some(header.node_types.clone());
         self.edge_types = Some(header.edge_types.clone());
-        self.settle_locations(header);
+        self.settle_locations();
         detached::propagate(self, header.nodes.detached.is_some());
         Ok(())
     }
 
-    /// Sorts the locations by node. The file may name a node twice; the later one counts, as in DevTools.
-    fn settle_locations(&mut self, header: &Header) {
-        let raw = std::mem::take(&mut self.raw_locations);
-        let fields = &header.locations;
+    /// Takes rows of the `locations` section; rows that name no node are left out.
+    pub(crate) fn append_locations(&mut self, rows: &[i64], fields: &Fields, node_width: usize) {
         let place = |name| fields.position(name);
         let (Some(object), Some(script), Some(line), Some(column)) =
             (place("object_index"), place("script_id"), place("line"), place("column"))
         else {
             return;
         };
-        let width = header.nodes.width as i64;
-        let rows = raw.chunks_exact(fields.len());
-        self.location_nodes.reserve_exact(rows.len());
-        self.locations.reserve_exact(rows.len());
-        let mut sorted = true;
-        for row in rows {
+        let width = node_width as i64;
+        for row in rows.chunks_exact(fields.len()) {
             let index = row[object];
-            if index < 0 || index % width != 0 || index / width >= self.node_type.len() as i64 {
+            if index < 0 || index % width != 0 || index / width >= u32::MAX as i64 {
                 continue;
             }
-            let node = (index / width) as u32;
-            sorted &= self.location_nodes.last().is_none_or(|&last| last < node);
-            self.location_nodes.push(node);
+            self.location_nodes.push((index / width) as u32);
             self.locations.push(Location { script_id: row[script], line: row[line], column: row[column] });
         }
-        if sorted {
+    }
+
+    /// Sorts the locations by node. The file may name a node twice; the later one counts, as in DevTools.
+    fn settle_locations(&mut self) {
+        let nodes = self.node_type.len();
+        if self.location_nodes.windows(2).all(|w| w[0] < w[1])
+            && self.location_nodes.last().is_none_or(|&last| (last as usize) < nodes)
+        {
             return;
         }
         // Last row of each node; cheaper than sorting, and locations are many where they are at all.
-        let mut row_of = vec![u32::MAX; self.node_type.len()];
+        let mut row_of = vec![u32::MAX; nodes];
         for (row, &node) in self.location_nodes.iter().enumerate() {
-            row_of[node as usize] = row as u32;
+            if let Some(slot) = row_of.get_mut(node as usize) {
+                *slot = row as u32;
+            }
         }
         let rows = row_of.iter().enumerate().filter(|&(_, &row)| row != u32::MAX);
         let (nodes, locations) = rows.map(|(node, &row)| (node as u32, self.locations[row as usize])).unzip();

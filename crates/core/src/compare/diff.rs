@@ -2,6 +2,8 @@
 //!
 //! Time: one merge of sorted ids per class. Memory: 4 bytes per node of either file while running.
 
+use std::collections::HashSet;
+
 use foldhash::{HashMap, HashMapExt};
 use serde::Serialize;
 
@@ -159,16 +161,16 @@ fn adopt_keys(before: &mut [Members], after: &[Members]) {
             by_portable.entry(portable).and_modify(|key| *key = None).or_insert(Some(&m.key));
         }
     }
-    let taken: std::collections::HashSet<String> = before.iter().map(|m| m.key.clone()).collect();
+    let taken: HashSet<String> = before.iter().map(|m| m.key.clone()).collect();
+    let there: HashSet<&str> = after.iter().map(|m| m.key.as_str()).collect();
     for m in before {
-        let exact = after.iter().any(|other| other.key == m.key);
-        if exact {
+        if there.contains(m.key.as_str()) {
             continue;
         }
-        if let Some(&Some(key)) = portable(&m.key).and_then(|p| by_portable.get(p)) {
-            if !taken.contains(key) {
-                m.key = key.to_owned();
-            }
+        if let Some(&Some(key)) = portable(&m.key).and_then(|p| by_portable.get(p))
+            && !taken.contains(key)
+        {
+            m.key = key.to_owned();
         }
     }
 }

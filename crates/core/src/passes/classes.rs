@@ -179,10 +179,11 @@ impl Builder<'_> {
         };
         let mixed = number ^ location.map_or(0, |l| (l.line as u32).wrapping_mul(31) ^ l.column as u32);
         let slot = (mixed.wrapping_mul(0x9e37_79b1) >> 24) as usize;
-        if let Some((s, l, class)) = self.recent[slot] {
-            if s == source && l == location {
-                return class;
-            }
+        if let Some((s, l, class)) = self.recent[slot]
+            && s == source
+            && l == location
+        {
+            return class;
         }
         let class = self.look_up(source, location);
         self.recent[slot] = Some((source, location, class));

@@ -164,13 +164,13 @@ impl<'g> Skips<'g> {
         }
         // Of the two edges to a WeakMap's value the one seen first is refused, so that the value ends up behind
         // the farther of key and table.
-        if ty == edge::INTERNAL && graph.strings.kind(name) == kind::EPHEMERON {
-            if let Some(pair) = self.ephemerons.get(name) {
-                if !self.pending.remove(&pair.shared) {
-                    self.pending.insert(pair.shared);
-                    return false;
-                }
-            }
+        if ty == edge::INTERNAL
+            && graph.strings.kind(name) == kind::EPHEMERON
+            && let Some(pair) = self.ephemerons.get(name)
+            && !self.pending.remove(&pair.shared)
+        {
+            self.pending.insert(pair.shared);
+            return false;
         }
         true
     }

@@ -28,6 +28,11 @@ impl<'s> Analysis<'s> {
         self.graph().edge_type_name(self.graph().edge_type[edge.0 as usize])
     }
 
+    /// DOM link state: 0 unknown, 1 attached, 2 detached.
+    pub fn detachedness(&self, node: NodeOrdinal) -> u8 {
+        self.graph().detachedness(node.0)
+    }
+
     /// A number below [`Analysis::class_count`] that stands for the node's class in this snapshot.
     pub fn class_number(&self, node: NodeOrdinal) -> u32 {
         self.snapshot.classes().of_node[node.0 as usize]

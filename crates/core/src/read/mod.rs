@@ -261,24 +261,17 @@ impl Sections<'_> {
             "nodes" => self.nodes(),
             "edges" => self.edges(),
             "strings" => self.strings(),
-            "trace_tree" => match self.header.clone() {
+            "trace_tree" => match &self.header {
                 Some(header) => {
-                    let whole =
-                        trace::parse_tree(&mut self.scanner, &header.trace_nodes, &mut self.graph.trace_tree);
-                    whole
+                    trace::parse_tree(&mut self.scanner, &header.trace_nodes, &mut self.graph.trace_tree)
                 }
                 None => self.scanner.skip_value(),
             },
-            "locations"
-            | "samples"
-            | "trace_function_infos"
-            | "scopes"
-            | "scope_context_vars"
-            | "scope_uses" => {
+            "locations" => self.locations(),
+            "samples" | "trace_function_infos" | "scopes" | "scope_context_vars" | "scope_uses" => {
                 let mut numbers = Vec::new();
                 let whole = self.plain(key, &mut numbers)?;
                 match key {
-                    "locations" => self.graph.raw_locations = numbers,
                     "samples" => self.graph.raw_samples = numbers,
                     "trace_function_infos" => self.graph.raw_functions = numbers,
                     _ => self.graph.extra_sections.push((key.to_owned(), numbers)),
@@ -305,6 +298,32 @@ impl Sections<'_> {
             |block, rows| {
                 out.append(rows);
                 whole &= !block.truncated;
+                Ok(())
+            },
+        )?;
+        Ok(whole)
+    }
+
+    /// Rows go to their compact form block by block: class instances have one each, so there may be millions.
+    fn locations(&mut self) -> Result<bool> {
+        if !self.bracket("locations")? {
+            return Ok(false);
+        }
+        let Some(header) = &self.header else { return Ok(false) };
+        let (fields, node_width) = (&header.locations, header.nodes.width);
+        let graph = &mut self.graph;
+        let mut whole = true;
+        pool::run(
+            &mut self.scanner,
+            0,
+            |scanner| scanner.numbers(fields.len()),
+            |block, rows: &mut Vec<i64>| {
+                rows.clear();
+                rows::parse_plain(block, rows)
+            },
+            |block, rows| {
+                whole &= !block.truncated;
+                graph.append_locations(rows, fields, node_width);
                 Ok(())
             },
         )?;

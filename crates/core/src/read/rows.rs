@@ -1,8 +1,9 @@
 //! Parses blocks of flat number arrays into columns.
 //!
-//! Time: about two nanoseconds per number. A number of up to eight digits is turned into its value with three
-//! multiplications on one 64-bit word and without a branch on its length; longer ones, signs and odd white
-//! space take the slow path, which is also the one that writes the error messages.
+//! Time: under two nanoseconds per number. The ends of numbers are found 64 bytes at a time as a bit mask, so
+//! that one number's place does not have to wait for the one before; up to eight digits then become a value
+//! with three multiplications on one 64-bit word. Longer numbers, signs and odd white space take the slow path,
+//! which is also the one that writes the error messages.
 
 use super::scan::Block;
 use crate::error::{Error, Result};
@@ -12,41 +13,65 @@ use crate::types::{TypeTable, edge};
 /// Stands in a 32-bit column for "look it up among the large values".
 pub(crate) const LARGE: u32 = u32::MAX;
 
-/// Up to eight digits at `i`: the value and their number.
+/// One bit per byte that is not a digit.
 #[inline(always)]
-fn digits8(bytes: &[u8], i: usize) -> Option<(u64, usize)> {
-    let word = u64::from_le_bytes(bytes.get(i..i + 8)?.try_into().ok()?);
-    let x = word ^ 0x3030_3030_3030_3030;
-    // The high bit of a byte is set from the first byte on that is not a digit; bytes behind it may be wrong.
-    let stop = (x.wrapping_add(0x7676_7676_7676_7676) | x) & 0x8080_8080_8080_8080;
-    let len = (stop.trailing_zeros() / 8) as usize;
-    if len == 0 {
-        return None;
+fn non_digits(bytes: &[u8; 64]) -> u64 {
+    let mut mask = 0;
+    for (i, word) in bytes.as_chunks::<8>().0.iter().enumerate() {
+        let x = u64::from_le_bytes(*word) ^ 0x3030_3030_3030_3030;
+        let high = (((x & 0x7f7f_7f7f_7f7f_7f7f) + 0x7676_7676_7676_7676) | x) & 0x8080_8080_8080_8080;
+        // Gathers the high bit of each byte into one byte.
+        mask |= ((high >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56) << (8 * i);
     }
-    let x = x << (64 - 8 * len);
+    mask
+}
+
+/// The value of `len` digits (1 to 8) that start `word`.
+#[inline(always)]
+fn value_of(word: u64, len: usize) -> u64 {
+    let x = (word ^ 0x3030_3030_3030_3030) << (64 - 8 * len);
     let x = x.wrapping_mul(10).wrapping_add(x >> 8);
     let low = (x & 0x0000_00ff_0000_00ff).wrapping_mul(0x000f_4240_0000_0064);
     let high = ((x >> 16) & 0x0000_00ff_0000_00ff).wrapping_mul(0x0000_2710_0000_0001);
-    Some((low.wrapping_add(high) >> 32, len))
+    low.wrapping_add(high) >> 32
 }
 
 /// A cursor over the numbers of a block.
 struct Numbers<'b> {
     bytes: &'b [u8],
     at: usize,
+    /// Bytes of the window that are not digits and not passed yet.
+    mask: u64,
+    window: usize,
     block: &'b Block,
 }
 
 impl<'b> Numbers<'b> {
     fn new(block: &'b Block) -> Numbers<'b> {
-        let mut numbers = Numbers { bytes: block.bytes(), at: 0, block };
+        let mut numbers = Numbers { bytes: block.bytes(), at: 0, mask: 0, window: 0, block };
         numbers.skip_space();
+        numbers.resume();
         numbers
     }
 
     fn skip_space(&mut self) {
         while self.bytes.get(self.at).is_some_and(u8::is_ascii_whitespace) {
             self.at += 1;
+        }
+    }
+
+    /// Starts the mask anew at the cursor.
+    fn resume(&mut self) {
+        self.window = self.at;
+        self.mask = self.load(self.at);
+    }
+
+    /// The mask of a window; the last, incomplete one has none and is left to the slow path.
+    #[inline(always)]
+    fn load(&self, window: usize) -> u64 {
+        match self.bytes.get(window..).and_then(|rest| rest.first_chunk::<64>()) {
+            Some(chunk) => non_digits(chunk),
+            None => 0,
         }
     }
 
@@ -58,23 +83,41 @@ impl<'b> Numbers<'b> {
         self.at >= self.bytes.len()
     }
 
+    /// The next number and its separator. `row_end` only says which separator to look for first.
     #[inline(always)]
-    fn next(&mut self) -> Result<u64> {
-        if let Some((value, len)) = digits8(self.bytes, self.at) {
-            let end = self.at + len;
-            if let Some(&b) = self.bytes.get(end) {
-                if b == b',' {
-                    self.at = end + 1;
-                    return Ok(value);
+    fn next(&mut self, row_end: bool) -> Result<u64> {
+        if self.mask == 0 {
+            self.slide();
+        }
+        let end = self.window + self.mask.trailing_zeros() as usize;
+        let len = end.wrapping_sub(self.at);
+        // Eight bytes from the number's start on exist if the window does, but that is cheap to check.
+        let word = self.bytes.get(self.at..).and_then(|rest| rest.first_chunk::<8>());
+        if let (Some(word), 1..=8, Some(&after)) = (word, len, self.bytes.get(end)) {
+            // V8 ends each row with a line end and starts the next one with the comma.
+            if row_end && after == b'\n' && self.bytes.get(end + 1) == Some(&b',') {
+                self.mask &= self.mask.wrapping_sub(1);
+                if self.mask == 0 {
+                    self.slide();
                 }
-                // V8 ends each row with a line end and starts the next one with the comma.
-                if b == b'\n' && self.bytes.get(end + 1) == Some(&b',') {
-                    self.at = end + 2;
-                    return Ok(value);
-                }
+                self.mask &= self.mask.wrapping_sub(1);
+                self.at = end + 2;
+                return Ok(value_of(u64::from_le_bytes(*word), len));
+            }
+            if after == b',' {
+                self.mask &= self.mask.wrapping_sub(1);
+                self.at = end + 1;
+                return Ok(value_of(u64::from_le_bytes(*word), len));
             }
         }
         Ok(self.slow(false)? as u64)
+    }
+
+    /// Goes on to the next window. A number longer than a window is left to the slow path.
+    #[inline(always)]
+    fn slide(&mut self) {
+        self.window += 64;
+        self.mask = self.load(self.window);
     }
 
     /// A number that may be negative.
@@ -83,7 +126,7 @@ impl<'b> Numbers<'b> {
         if self.bytes.get(self.at) == Some(&b'-') {
             Ok(self.slow(true)? as i64)
         } else {
-            Ok(self.next()? as i64)
+            Ok(self.next(false)? as i64)
         }
     }
 
@@ -124,6 +167,7 @@ impl<'b> Numbers<'b> {
                 return Err(Error::malformed(self.position(), message));
             }
         }
+        self.resume();
         Ok(if negative { -value } else { value })
     }
 
@@ -206,17 +250,18 @@ fn narrow(value: u64, row: usize, large: &mut Vec<(u32, u64)>) -> u32 {
     value as u32
 }
 
-/// Reads one row; None at the end of the block. A row that stops half-way is an error unless salvaging.
+/// Reads one row; false at the end of the block. A row that stops half-way is an error unless salvaging.
 #[inline(always)]
-fn row<'r>(numbers: &mut Numbers<'_>, row: &'r mut [u64], leftover: &mut usize) -> Result<Option<&'r [u64]>> {
+fn read_row(numbers: &mut Numbers<'_>, row: &mut [u64], leftover: &mut usize) -> Result<bool> {
+    let last = row.len().wrapping_sub(1);
     for (i, slot) in row.iter_mut().enumerate() {
         if numbers.done() {
             *leftover = i;
-            return Ok(None);
+            return Ok(false);
         }
-        *slot = numbers.next()?;
+        *slot = numbers.next(i == last)?;
     }
-    Ok(Some(row))
+    Ok(true)
 }
 
 pub(crate) fn parse_nodes(
@@ -226,14 +271,14 @@ pub(crate) fn parse_nodes(
     out: &mut NodeRows,
 ) -> Result<()> {
     match layout.width {
-        5 => nodes_of_width::<5>(block, layout, types, out),
-        6 => nodes_of_width::<6>(block, layout, types, out),
-        7 => nodes_of_width::<7>(block, layout, types, out),
-        _ => nodes_of_width::<0>(block, layout, types, out),
+        5 => nodes_of_width::<5, 5>(block, layout, types, out),
+        6 => nodes_of_width::<6, 6>(block, layout, types, out),
+        7 => nodes_of_width::<7, 7>(block, layout, types, out),
+        _ => nodes_of_width::<0, 64>(block, layout, types, out),
     }
 }
 
-fn nodes_of_width<const W: usize>(
+fn nodes_of_width<const W: usize, const B: usize>(
     block: &Block,
     layout: &NodeLayout,
     types: &TypeTable,
@@ -242,11 +287,13 @@ fn nodes_of_width<const W: usize>(
     out.clear();
     let width = if W == 0 { layout.width } else { W };
     let mut numbers = Numbers::new(block);
-    let mut buffer = [0u64; 64];
-    let buffer = &mut buffer[..width];
+    let mut buffer = [0u64; B];
+    let row = &mut buffer[..width];
     loop {
         let start = numbers.at;
-        let Some(row) = row(&mut numbers, buffer, &mut out.leftover)? else { break };
+        if !read_row(&mut numbers, row, &mut out.leftover)? {
+            break;
+        }
         let n = out.ty.len();
         out.ty.push(types.code(row[layout.ty]));
         out.max_name.see(row[layout.name], || block.position(start));
@@ -291,14 +338,14 @@ pub(crate) fn parse_edges(
     out: &mut EdgeRows,
 ) -> Result<()> {
     match (layout.width, node_width) {
-        (3, 5) => edges_of::<3, 5>(block, layout, types, node_width, nodes, out),
-        (3, 6) => edges_of::<3, 6>(block, layout, types, node_width, nodes, out),
-        (3, 7) => edges_of::<3, 7>(block, layout, types, node_width, nodes, out),
-        _ => edges_of::<0, 0>(block, layout, types, node_width, nodes, out),
+        (3, 5) => edges_of::<3, 3, 5>(block, layout, types, node_width, nodes, out),
+        (3, 6) => edges_of::<3, 3, 6>(block, layout, types, node_width, nodes, out),
+        (3, 7) => edges_of::<3, 3, 7>(block, layout, types, node_width, nodes, out),
+        _ => edges_of::<0, 64, 0>(block, layout, types, node_width, nodes, out),
     }
 }
 
-fn edges_of<const W: usize, const N: u64>(
+fn edges_of<const W: usize, const B: usize, const N: u64>(
     block: &Block,
     layout: &EdgeLayout,
     types: &TypeTable,
@@ -315,11 +362,13 @@ fn edges_of<const W: usize, const N: u64>(
     // A constant divisor becomes a multiplication.
     let divisor = if N == 0 { node_width as u64 } else { N };
     let mut numbers = Numbers::new(block);
-    let mut buffer = [0u64; 64];
-    let buffer = &mut buffer[..width];
+    let mut buffer = [0u64; B];
+    let row = &mut buffer[..width];
     loop {
         let start = numbers.at;
-        let Some(row) = row(&mut numbers, buffer, &mut out.leftover)? else { break };
+        if !read_row(&mut numbers, row, &mut out.leftover)? {
+            break;
+        }
         let ty = types.code(row[layout.ty]);
         let name = row[layout.name];
         if ty != edge::ELEMENT && ty != edge::HIDDEN {
@@ -372,7 +421,7 @@ mod tests {
             let block = block(&spaced);
             let mut numbers = Numbers::new(&block);
             for expected in text.split(',') {
-                assert_eq!(numbers.next().unwrap().to_string(), expected, "{spaced}");
+                assert_eq!(numbers.next(true).unwrap().to_string(), expected, "{spaced}");
             }
             assert!(numbers.done());
         }
@@ -392,7 +441,7 @@ mod tests {
             let block = block(text);
             let mut numbers = Numbers::new(&block);
             let error = loop {
-                if let Err(error) = numbers.next() {
+                if let Err(error) = numbers.next(true) {
                     break error;
                 }
             };

@@ -300,10 +300,11 @@ impl<'p> Scanner<'p> {
                 continue;
             }
             // Quick way: no need to look at the strings at all.
-            if !self.eof && walked.at == self.pos {
-                if let Some(cut) = self.line_cut() {
-                    return Ok(self.hand_out(cut, cut + 1, false, false));
-                }
+            if !self.eof
+                && walked.at == self.pos
+                && let Some(cut) = self.line_cut()
+            {
+                return Ok(self.hand_out(cut, cut + 1, false, false));
             }
             if let Some(end) = self.walk_strings(&mut walked) {
                 return Ok(self.hand_out(end, end + 1, true, false));

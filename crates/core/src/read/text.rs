@@ -107,11 +107,12 @@ fn escape(block: &Block, bytes: &[u8], at: usize, out: &mut Vec<u8>) -> Result<u
                 ));
             };
             let mut next = at + 5;
-            if (0xd800..0xdc00).contains(&unit) && bytes.get(next..next + 2) == Some(b"\\u") {
-                if let Some(low) = hex4(bytes, next + 2).filter(|low| (0xdc00..0xe000).contains(low)) {
-                    unit = 0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00);
-                    next += 6;
-                }
+            if (0xd800..0xdc00).contains(&unit)
+                && bytes.get(next..next + 2) == Some(b"\\u")
+                && let Some(low) = hex4(bytes, next + 2).filter(|low| (0xdc00..0xe000).contains(low))
+            {
+                unit = 0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00);
+                next += 6;
             }
             push_code_point(out, unit);
             return Ok(next);
