@@ -157,6 +157,12 @@ fn ask_about_node(analysis: &Analysis<'_>, node: NodeOrdinal) {
 
 /// Every way to compare two snapshots.
 pub fn exercise_pair(old: &Snapshot, young: &Snapshot) {
+    let unique = |snapshot: &Snapshot| {
+        let analysis = snapshot.analysis(Model::Gc);
+        let ids: HashSet<u64> = (0..snapshot.node_count()).map(|n| analysis.id(NodeOrdinal(n))).collect();
+        ids.len() == snapshot.node_count() as usize
+    };
+    let unique = (unique(old), unique(young));
     for model in [Model::Devtools, Model::Gc] {
         let (a, b) = (old.analysis(model), young.analysis(model));
         for matching in [Matching::Auto, Matching::Id, Matching::Class] {
@@ -165,6 +171,15 @@ pub fn exercise_pair(old: &Snapshot, young: &Snapshot) {
             for row in &comparison.rows {
                 assert_eq!(row.added_count as i64 - row.removed_count as i64, row.count_delta, "{}", row.key);
                 let changed = row.added_count + row.removed_count > 0;
+                if matching == Matching::Id && unique == (true, true) {
+                    // What both have is what is left of either.
+                    assert_eq!(
+                        row.old_count + row.added_count,
+                        row.new_count + row.removed_count,
+                        "{}",
+                        row.key
+                    );
+                }
                 // Matched by class, sizes may change alone.
                 assert!(changed || (comparison.matched_by == MatchedBy::Class && row.size_delta != 0));
             }
@@ -175,8 +190,7 @@ pub fn exercise_pair(old: &Snapshot, young: &Snapshot) {
         let steps = series(&[a, b, a]);
         steps.sorted(stillheap_core::SeriesSort::default(), Page::ALL);
         // A file's comparison with itself is empty, unless ids are given twice.
-        let ids: HashSet<u64> = (0..old.node_count()).map(|n| a.id(NodeOrdinal(n))).collect();
-        if ids.len() == old.node_count() as usize {
+        if unique.0 {
             assert!(compare(&a, &a, Matching::Id).rows.is_empty());
         }
     }
