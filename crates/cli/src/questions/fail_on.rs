@@ -1,0 +1,322 @@
+//! Conditions for CI: `CLASS:METRIC OPERATOR NUMBER`, or `CLASS:grows`.
+//!
+//! CLASS is a class's name or key, a glob, a `/regular expression/`, or `total` for the sums over all classes.
+//! The metric stands behind the last colon. What a class does not have counts as 0, so that `Foo:count<1` holds
+//! if there is no Foo.
+
+use stillheap_core::{Comparison, DiffRow, SeriesClass};
+
+use super::pattern::is_glob;
+use super::{ConditionHit, Failure, Pattern};
+
+/// A parsed condition.
+#[derive(Debug)]
+pub struct Condition {
+    /// As it was given.
+    pub text: String,
+    class: Class,
+    test: Test,
+}
+
+#[derive(Debug)]
+enum Class {
+    Total,
+    /// One name or key.
+    One(String),
+    Many(Pattern),
+}
+
+#[derive(Debug)]
+enum Test {
+    Compare(Metric, Operator, i64),
+    /// More objects in every snapshot than in the one before.
+    Grows,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Metric {
+    Count,
+    Added,
+    Removed,
+    Size,
+    AddedSize,
+    RemovedSize,
+    NewCount,
+    NewSize,
+}
+
+const METRICS: [(&str, Metric); 8] = [
+    ("count", Metric::Count),
+    ("added", Metric::Added),
+    ("removed", Metric::Removed),
+    ("size", Metric::Size),
+    ("addedSize", Metric::AddedSize),
+    ("removedSize", Metric::RemovedSize),
+    ("newCount", Metric::NewCount),
+    ("newSize", Metric::NewSize),
+];
+
+#[derive(Clone, Copy, Debug)]
+enum Operator {
+    Greater,
+    GreaterOrEqual,
+    Less,
+    LessOrEqual,
+    Equal,
+    NotEqual,
+}
+
+/// Longer ones first, so that `>=` is not read as `>`.
+const OPERATORS: [(&str, Operator); 7] = [
+    (">=", Operator::GreaterOrEqual),
+    ("<=", Operator::LessOrEqual),
+    ("==", Operator::Equal),
+    ("!=", Operator::NotEqual),
+    (">", Operator::Greater),
+    ("<", Operator::Less),
+    ("=", Operator::Equal),
+];
+
+impl Condition {
+    /// Reads a condition.
+    pub fn parse(text: &str) -> Result<Condition, Failure> {
+        let wrong = |what: &str| {
+            Failure::argument(format!(
+                "the condition {text:?} {what}; write CLASS:METRIC>NUMBER, such as 'EmailTemplate:count>100' or \
+                 '*:size>10MB', or CLASS:grows; metrics are count, added, removed, size, addedSize, removedSize, \
+                 newCount and newSize"
+            ))
+        };
+        let (class, test) = text.rsplit_once(':').ok_or_else(|| wrong("has no ':'"))?;
+        let class = class.trim();
+        let class = match class {
+            "" => return Err(wrong("names no class")),
+            "total" => Class::Total,
+            _ if is_glob(class) || (class.starts_with('/') && class.len() > 1) => {
+                Class::Many(Pattern::parse_exact(class)?)
+            }
+            _ => Class::One(class.to_owned()),
+        };
+        let test = test.trim();
+        if test == "grows" {
+            if matches!(class, Class::Total) {
+                return Err(wrong("asks whether 'total' grows, which only classes can"));
+            }
+            return Ok(Condition { text: text.to_owned(), class, test: Test::Grows });
+        }
+        let at = test.find(['<', '>', '=', '!']).ok_or_else(|| wrong("has no operator"))?;
+        let (metric, rest) = test.split_at(at);
+        let metric = METRICS
+            .iter()
+            .find(|(name, _)| *name == metric.trim())
+            .ok_or_else(|| wrong("has an unknown metric"))?
+            .1;
+        let (operator, number) = OPERATORS
+            .iter()
+            .find_map(|(sign, operator)| Some((*operator, rest.strip_prefix(sign)?)))
+            .ok_or_else(|| wrong("has an unknown operator"))?;
+        let number = parse_number(number.trim()).ok_or_else(|| wrong("has no number behind the operator"))?;
+        Ok(Condition { text: text.to_owned(), class, test: Test::Compare(metric, operator, number) })
+    }
+
+    /// The classes for which it holds.
+    pub(super) fn hits(
+        &self,
+        comparison: &Comparison,
+        course: Option<&[SeriesClass]>,
+    ) -> Result<Vec<ConditionHit>, Failure> {
+        let (metric, operator, limit) = match self.test {
+            Test::Grows => return self.growing(course),
+            Test::Compare(metric, operator, limit) => (metric, operator, limit),
+        };
+        let mut rows: Vec<DiffRow> = match &self.class {
+            Class::Total => vec![total(comparison)],
+            _ => comparison.rows.iter().filter(|row| self.is_about(&row.key, &row.name)).cloned().collect(),
+        };
+        if let (Class::One(name), true) = (&self.class, rows.is_empty()) {
+            rows.push(DiffRow { key: name.clone(), name: name.clone(), ..DiffRow::default() });
+        }
+        let hits = rows.into_iter().filter_map(|row| {
+            let value = metric.of(&row);
+            operator.holds(value, limit).then_some(ConditionHit { key: row.key, name: row.name, value })
+        });
+        Ok(hits.collect())
+    }
+
+    fn growing(&self, course: Option<&[SeriesClass]>) -> Result<Vec<ConditionHit>, Failure> {
+        let Some(course) = course else {
+            return Err(Failure::argument(format!(
+                "the condition {:?} asks whether a class grows in every step: that needs three snapshots or more",
+                self.text
+            )));
+        };
+        let hits = course.iter().filter(|class| class.count_grows_always).map(|class| ConditionHit {
+            key: class.key.clone(),
+            name: class.name.clone(),
+            value: class.count_delta,
+        });
+        Ok(hits.filter(|hit| self.is_about(&hit.key, &hit.name)).collect())
+    }
+
+    fn is_about(&self, key: &str, name: &str) -> bool {
+        match &self.class {
+            Class::Total => false,
+            Class::One(wanted) => wanted == key || wanted == name,
+            Class::Many(pattern) => pattern.matches(name),
+        }
+    }
+}
+
+impl Metric {
+    fn of(self, row: &DiffRow) -> i64 {
+        let large = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        match self {
+            Metric::Count => row.count_delta,
+            Metric::Added => large(row.added_count),
+            Metric::Removed => large(row.removed_count),
+            Metric::Size => row.size_delta,
+            Metric::AddedSize => large(row.added_size),
+            Metric::RemovedSize => large(row.removed_size),
+            Metric::NewCount => large(row.new_count),
+            Metric::NewSize => large(row.new_size),
+        }
+    }
+}
+
+impl Operator {
+    fn holds(self, value: i64, limit: i64) -> bool {
+        match self {
+            Operator::Greater => value > limit,
+            Operator::GreaterOrEqual => value >= limit,
+            Operator::Less => value < limit,
+            Operator::LessOrEqual => value <= limit,
+            Operator::Equal => value == limit,
+            Operator::NotEqual => value != limit,
+        }
+    }
+}
+
+/// The sums over all classes with a change.
+fn total(comparison: &Comparison) -> DiffRow {
+    let mut sum = DiffRow { key: "total".to_owned(), name: "total".to_owned(), ..DiffRow::default() };
+    for row in &comparison.rows {
+        sum.added_count += row.added_count;
+        sum.removed_count += row.removed_count;
+        sum.count_delta += row.count_delta;
+        sum.added_size += row.added_size;
+        sum.removed_size += row.removed_size;
+        sum.size_delta += row.size_delta;
+        sum.new_count += row.new_count;
+        sum.new_size += row.new_size;
+    }
+    sum
+}
+
+/// A whole number, with a sign and a unit of bytes if need be: `100`, `-5`, `10MB`, `1.5 MiB`, `1_000`.
+pub fn parse_number(text: &str) -> Option<i64> {
+    let (sign, text) = match text.strip_prefix('-') {
+        Some(rest) => (-1.0, rest),
+        None => (1.0, text),
+    };
+    let end = text.find(|c: char| !(c.is_ascii_digit() || c == '.' || c == '_')).unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let number: f64 = number.replace('_', "").parse().ok()?;
+    let bytes = sign * number * unit_factor(unit.trim())?;
+    (bytes.is_finite() && bytes.abs() < 9e18).then_some(bytes.round() as i64)
+}
+
+/// What a unit of bytes stands for; kB, MB, GB are powers of 1000 as in DevTools, KiB, MiB, GiB of 1024.
+pub fn unit_factor(unit: &str) -> Option<f64> {
+    Some(match unit {
+        "" | "B" => 1.0,
+        "k" | "kB" | "KB" | "kb" => 1e3,
+        "M" | "MB" | "mb" => 1e6,
+        "G" | "GB" | "gb" => 1e9,
+        "KiB" => 1024.0,
+        "MiB" => 1024.0 * 1024.0,
+        "GiB" => 1024.0 * 1024.0 * 1024.0,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stillheap_core::MatchedBy;
+
+    fn comparison() -> Comparison {
+        let row = |name: &str, added: u64, removed: u64, size: i64| DiffRow {
+            key: format!("1,2,3,{name}"),
+            name: name.to_owned(),
+            added_count: added,
+            removed_count: removed,
+            count_delta: added as i64 - removed as i64,
+            size_delta: size,
+            new_count: 7,
+            ..DiffRow::default()
+        };
+        Comparison {
+            matched_by: MatchedBy::Id,
+            reason: String::new(),
+            rows: vec![row("Email", 150, 10, 5_000_000), row("a:b", 1, 3, -10)],
+        }
+    }
+
+    fn hits(text: &str) -> usize {
+        Condition::parse(text).unwrap().hits(&comparison(), None).unwrap().len()
+    }
+
+    #[test]
+    fn compares_the_metric_of_the_class() {
+        assert_eq!(hits("Email:count>139"), 1);
+        assert_eq!(hits("Email:count>140"), 0);
+        assert_eq!(hits("Email:count>=140"), 1);
+        assert_eq!(hits("Email : added = 150"), 1);
+        assert_eq!(hits("Email:removed!=10"), 0);
+        assert_eq!(hits("Email:size>4.9MB"), 1);
+        assert_eq!(hits("1,2,3,Email:newCount==7"), 1);
+        assert_eq!(hits("a:b:count<=-2"), 1);
+    }
+
+    #[test]
+    fn a_class_that_is_not_there_counts_as_nothing() {
+        assert_eq!(hits("Nobody:count>0"), 0);
+        assert_eq!(hits("Nobody:newCount<1"), 1);
+        assert_eq!(hits("Nobody*:newCount<1"), 0);
+    }
+
+    #[test]
+    fn patterns_and_totals() {
+        assert_eq!(hits("*:count<200"), 2);
+        assert_eq!(hits("/^E/:count>0"), 1);
+        assert_eq!(hits("total:added=151"), 1);
+        assert_eq!(hits("total:count=138"), 1);
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (text, what) in [
+            ("Email", "has no ':'"),
+            (":count>1", "names no class"),
+            ("Email:count", "has no operator"),
+            ("Email:counts>1", "unknown metric"),
+            ("Email:count>many", "no number"),
+            ("Email:count>1zB", "no number"),
+            ("total:grows", "only classes"),
+        ] {
+            let failure = Condition::parse(text).unwrap_err();
+            assert!(failure.message.contains(what), "{text}: {}", failure.message);
+        }
+        let failure = Condition::parse("E:grows").unwrap().hits(&comparison(), None).unwrap_err();
+        assert!(failure.message.contains("three snapshots"), "{}", failure.message);
+    }
+
+    #[test]
+    fn numbers_have_units() {
+        assert_eq!(parse_number("1_000"), Some(1000));
+        assert_eq!(parse_number("1.5 MiB"), Some(1_572_864));
+        assert_eq!(parse_number("-2kB"), Some(-2000));
+        assert_eq!(parse_number(""), None);
+        assert_eq!(parse_number("5 apples"), None);
+    }
+}
