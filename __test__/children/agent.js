@@ -27,7 +27,8 @@ function describe(error) {
   return { name, message, code, errno, syscall, path: file, isTypeError };
 }
 
-process.on('message', async ({ id, source, argument }) => {
+process.on('message', async ({ id, source, argument, release }) => {
+  if (release) return process.disconnect();
   let answer;
   try {
     // biome-ignore lint/security/noGlobalEval: running what the test sends is this child's purpose

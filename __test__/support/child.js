@@ -123,6 +123,12 @@ class Child {
     });
   }
 
+  /** Lets the agent end by itself. (Were it us who hang up, Node would emit no 'close'.) */
+  release() {
+    this.process.send({ release: true });
+    return this.ended;
+  }
+
   #receive(message) {
     if (message.name) {
       this.#events.push(message);
