@@ -14,6 +14,7 @@ const { values } = parseArgs({
   options: {
     help: { type: 'boolean' }, sizes: { type: 'string' }, kinds: { type: 'string' }, runs: { type: 'string' },
     tools: { type: 'string' }, tasks: { type: 'string' }, record: { type: 'boolean' }, note: { type: 'string' },
+    revision: { type: 'string' },
   },
 });
 
@@ -30,7 +31,8 @@ whole processes, with their answers checked. Rivals are installed from the npm r
   node benchmark/analysis/run.mjs --record --note TEXT     also writes benchmark/record/DATE-analysis.{json,md}
 
 Needs Node 20, bash, GNU time, cargo for the synthetic files, and about 3 GB of disk and 8 GB of memory for the
-largest ones. Our tool is STILLHEAP_BIN or the newest build in the target folder.`);
+largest ones. Our tool is STILLHEAP_BIN (say its --revision for the record) or the newest
+build in the target folder.`);
   process.exit(0);
 }
 
@@ -129,10 +131,11 @@ if (values.record) {
   const machine = {
     cpu: os.cpus()[0].model, cores: os.cpus().length, memoryGB: Math.round(os.totalmem() / 2 ** 30),
     system: `${os.type()} ${os.release().replace(/-.*/, '')}`, node: process.version,
-    rustc: command('rustc', ['--version'])?.replace(/ \(.*/, ''),
+    rustc: command('rustc', ['--version'])?.replace(/ \(.*/, '').replace('rustc ', ''),
   };
   const date = new Date().toISOString().slice(0, 10);
-  const revision = command('git', ['rev-parse', '--short', 'HEAD']);
+  // A binary that was given from outside may be of any revision; only who built it knows.
+  const revision = values.revision ?? (process.env.STILLHEAP_BIN ? 'unknown' : command('git', ['rev-parse', '--short', 'HEAD']));
   const versions = Object.assign({}, ...Object.values(PINNED));
   delete versions.esbuild;
   const folder = path.join(root, 'benchmark/record');

@@ -10,10 +10,10 @@ fuzz_target!(|input: (Vec<(u16, u8)>, &[u8])| {
         bytes[at] = byte;
     }
     for salvage in [false, true] {
-        if let Ok(snapshot) = stillheap_fuzz::read(&bytes, salvage, 1) {
-            if snapshot.node_count() <= 300 {
-                stillheap_fuzz::exercise(&snapshot);
-            }
+        if let Ok(snapshot) = stillheap_fuzz::read(&bytes, salvage, 1)
+            && snapshot.node_count() <= 300
+        {
+            stillheap_fuzz::exercise(&snapshot);
         }
     }
 });

@@ -5,10 +5,10 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     for salvage in [false, true] {
-        if let Ok(snapshot) = stillheap_fuzz::read(bytes, salvage, 1) {
-            if snapshot.node_count() <= 300 {
-                stillheap_fuzz::exercise(&snapshot);
-            }
+        if let Ok(snapshot) = stillheap_fuzz::read(bytes, salvage, 1)
+            && snapshot.node_count() <= 300
+        {
+            stillheap_fuzz::exercise(&snapshot);
         }
     }
 });

@@ -87,10 +87,10 @@ fn mutated_files_bring_nothing_down() {
         let options = RandomOptions { max_nodes: 40, hostile: true, ..RandomOptions::default() };
         let bad = mutate(&random_graph(seed, &options).to_json(), &mut rng);
         for salvage in [false, true] {
-            if let Ok(snapshot) = read(&bad, salvage, 1) {
-                if snapshot.node_count() <= 500 {
-                    exercise(&snapshot);
-                }
+            if let Ok(snapshot) = read(&bad, salvage, 1)
+                && snapshot.node_count() <= 500
+            {
+                exercise(&snapshot);
             }
         }
     }
