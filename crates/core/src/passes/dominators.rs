@@ -39,8 +39,8 @@ impl Dominators {
 pub(crate) fn compute(graph: &Graph, essential: &Bits) -> Dominators {
     let Walk { order, number, parent, reached, .. } = Walk::run(graph, essential);
     let mut semi = parent.clone();
-    let preds = Predecessors::collect(graph, essential, &number, reached, &mut semi);
-    semidominators(&parent, &preds, &mut semi);
+    let (preds, spent) = Predecessors::collect(graph, essential, &number, reached, &mut semi);
+    semidominators(&parent, &preds, &mut semi, spent);
     drop(preds);
     let idom = climb(parent, &semi);
     Dominators { order, number, idom }
@@ -152,7 +152,7 @@ impl Predecessors {
         number: &[u32],
         reached: u32,
         semi: &mut [u32],
-    ) -> Predecessors {
+    ) -> (Predecessors, Vec<(u32, u32)>) {
         let mut first = vec![0u32; reached as usize + 1];
         let mut upward: Vec<(u32, u32)> = Vec::new();
         for (ordinal, &from) in number.iter().enumerate() {
@@ -185,7 +185,7 @@ impl Predecessors {
             *slot -= 1;
             sources[*slot as usize] = from;
         }
-        Predecessors { first, sources }
+        (Predecessors { first, sources }, upward)
     }
 
     fn of(&self, number: usize) -> &[u32] {
@@ -196,16 +196,13 @@ impl Predecessors {
     }
 }
 
-#[derive(Clone, Copy)]
-struct Link {
-    ancestor: u32,
-    /// Smallest semidominator on the compressed path.
-    label: u32,
-}
+/// Nearest ancestor that is not compressed away, and the smallest semidominator on the way there.
+type Link = (u32, u32);
 
-fn semidominators(parent: &[u32], preds: &Predecessors, semi: &mut [u32]) {
-    let mut links: Vec<Link> =
-        parent.iter().zip(semi.iter()).map(|(&ancestor, &label)| Link { ancestor, label }).collect();
+/// `links` is a spent buffer: fresh memory costs more than the arithmetic here.
+fn semidominators(parent: &[u32], preds: &Predecessors, semi: &mut [u32], mut links: Vec<Link>) {
+    links.clear();
+    links.extend(parent.iter().copied().zip(semi.iter().copied()));
     let mut path: Vec<u32> = Vec::new();
     for node in (1..parent.len()).rev() {
         let mut best = semi[node];
@@ -216,7 +213,7 @@ fn semidominators(parent: &[u32], preds: &Predecessors, semi: &mut [u32]) {
             best = best.min(evaluate(&mut links, &mut path, source, node as u32));
         }
         semi[node] = best;
-        links[node].label = best;
+        links[node].1 = best;
     }
 }
 
@@ -224,20 +221,20 @@ fn semidominators(parent: &[u32], preds: &Predecessors, semi: &mut [u32]) {
 /// linked yet; all numbers above `linked` are.
 #[inline]
 fn evaluate(links: &mut [Link], path: &mut Vec<u32>, node: u32, linked: u32) -> u32 {
-    let link = links[node as usize];
-    if link.ancestor <= linked {
-        return link.label;
+    let (ancestor, label) = links[node as usize];
+    if ancestor <= linked {
+        return label;
     }
     let mut at = node;
-    while links[at as usize].ancestor > linked {
+    while links[at as usize].0 > linked {
         path.push(at);
-        at = links[at as usize].ancestor;
+        at = links[at as usize].0;
     }
-    let Link { ancestor: top, mut label } = links[at as usize];
+    let (top, mut label) = links[at as usize];
     while let Some(at) = path.pop() {
         let link = &mut links[at as usize];
-        label = label.min(link.label);
-        *link = Link { ancestor: top, label };
+        label = label.min(link.1);
+        *link = (top, label);
     }
     label
 }
