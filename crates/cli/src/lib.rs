@@ -1,7 +1,224 @@
-//! The command line.
+//! The command line `stillheap`, and the questions about snapshots that it shares with JavaScript.
+//!
+//! Data flows one way: arguments → a snapshot from the core → an answer ([`questions`]) → JSON, or text. Only
+//! this file and its neighbours print; memory is the core's plus one answer, which is bounded unless `--limit 0`
+//! asks for all.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
-pub mod questions;
+
+mod args;
+mod console;
+#[cfg(target_os = "linux")]
+mod dump;
 mod language;
-/// x
-pub fn run(_: impl IntoIterator<Item = std::ffi::OsString>) -> i32 { 0 }
+mod load;
+pub mod questions;
+mod render;
+
+use std::ffi::OsString;
+
+use args::{Ask, Cli, Command, DiffArgs, VerifyArgs};
+use clap::{Args, Parser};
+use console::{Console, fail, say};
+use questions::{Failure, Opened};
+use render::Look;
+use serde::Serialize;
+
+/// Done.
+const OK: i32 = 0;
+/// The answer is no: not whole, a condition holds, no snapshot came.
+const NO: i32 = 1;
+/// Wrong usage, or an input that cannot be read.
+const USAGE: i32 = 2;
+/// Done, but with the first part of a truncated input.
+const SALVAGED: i32 = 3;
+
+/// Runs a command, given without the program's name, and prints what comes of it; returns the exit code.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> i32 {
+    let all = std::iter::once(OsString::from("stillheap")).chain(args);
+    match Cli::try_parse_from(all) {
+        Ok(cli) => dispatch(cli.command),
+        Err(error) => {
+            let code = if error.use_stderr() { USAGE } else { OK };
+            // Nobody reads it: then nobody is to be told.
+            let _ = error.print();
+            code
+        }
+    }
+}
+
+fn dispatch(command: Command) -> i32 {
+    match command {
+        Command::Dump(args) => dump(&args),
+        Command::Verify(args) => verify(&args),
+        Command::Diff(args) => diff(&args),
+        Command::Summary(ask) => ask_for(&ask, Opened::summary, render::summary),
+        Command::Instances(ask) => {
+            ask_for(&ask, Opened::instances, |_, answer, look| render::instances(answer, look))
+        }
+        Command::Inspect(ask) => {
+            ask_for(&ask, Opened::inspect, |_, answer, look| render::inspection(answer, look))
+        }
+        Command::Retainers(ask) => {
+            ask_for(&ask, Opened::retainers, |_, answer, look| render::retainers(answer, look))
+        }
+        Command::Dominators(ask) => {
+            ask_for(&ask, Opened::dominators, |_, answer, look| render::dominators(answer, look))
+        }
+        Command::Containment(ask) => {
+            ask_for(&ask, Opened::containment, |_, answer, look| render::containment(answer, look))
+        }
+        Command::Strings(ask) => {
+            ask_for(&ask, Opened::strings, |_, answer, look| render::strings(answer, look))
+        }
+        Command::Closures(ask) => {
+            ask_for(&ask, Opened::closures, |_, answer, look| render::closures(answer, look))
+        }
+        Command::Timeline(ask) => {
+            ask_for(&ask, Opened::timeline, |_, answer, look| render::timeline(answer, look))
+        }
+        Command::Query(ask) => ask_for(&ask, Opened::query, |_, answer, look| render::query(answer, look)),
+    }
+}
+
+/// Opens the file, asks, prints.
+fn ask_for<R: Args, A: Serialize>(
+    ask: &Ask<R>,
+    question: impl FnOnce(&Opened, &R) -> Result<A, Failure>,
+    draw: impl FnOnce(&Opened, &A, Look) -> String,
+) -> i32 {
+    let json = ask.common.json;
+    let opened = match load::open(&ask.source.file, ask.common.model.model()) {
+        Ok(opened) => opened,
+        Err(failure) => return refuse(&failure, json),
+    };
+    warn_of_salvage(&opened);
+    let answer = match load::working("analysing", || question(&opened, &ask.request)) {
+        Ok(answer) => answer,
+        Err(failure) => return refuse(&failure, json),
+    };
+    let code = if opened.snapshot.salvage().is_some() { SALVAGED } else { OK };
+    let mut console = Console::new();
+    if json {
+        console.json(&opened.report(answer));
+    } else {
+        let text = draw(&opened, &answer, console.look());
+        console.text(&text);
+    }
+    let code = end(console, code);
+    // The process is about to end: giving back the snapshot's memory piece by piece would only take time.
+    std::mem::forget(opened);
+    code
+}
+
+fn refuse(failure: &Failure, json: bool) -> i32 {
+    fail(failure, json);
+    USAGE
+}
+
+fn end(console: Console, code: i32) -> i32 {
+    match console.finish() {
+        Ok(()) => code,
+        Err(failure) => refuse(&failure, false),
+    }
+}
+
+fn warn_of_salvage(opened: &Opened) {
+    let Some(salvage) = opened.snapshot.salvage() else { return };
+    let nodes = salvage.nodes_expected.map_or_else(String::new, |n| format!(" of {n}"));
+    say(&format!(
+        "warning: {} is truncated after {} bytes, inside \"{}\": {}{nodes} nodes and {} of {} edges are there; \
+         all numbers are of that part only",
+        opened.file,
+        salvage.position,
+        salvage.section,
+        salvage.nodes_read,
+        salvage.edges_read,
+        salvage.edges_expected
+    ));
+}
+
+fn verify(args: &VerifyArgs) -> i32 {
+    let file = args.source.file.to_string_lossy();
+    let read = load::read(&args.source.file);
+    let answer = match questions::verify(&read, &file) {
+        Ok(answer) => answer,
+        Err(failure) => return refuse(&failure, args.json),
+    };
+    let mut console = Console::new();
+    if args.json {
+        console.json(&answer);
+    } else {
+        console.text(&render::verification(&answer));
+    }
+    end(console, if answer.whole { OK } else { NO })
+}
+
+fn diff(args: &DiffArgs) -> i32 {
+    let json = args.common.json;
+    if args.files.iter().filter(|path| load::is_stdin(path)).count() > 1 {
+        return refuse(&Failure::argument("standard input can be only one of the snapshots"), json);
+    }
+    let mut files = Vec::new();
+    for path in &args.files {
+        match load::open(path, args.common.model.model()) {
+            Ok(opened) => {
+                warn_of_salvage(&opened);
+                files.push(opened);
+            }
+            Err(failure) => return refuse(&failure, json),
+        }
+    }
+    let all: Vec<&Opened> = files.iter().collect();
+    let answer = match load::working("comparing", || questions::diff(&all, &args.request)) {
+        Ok(answer) => answer,
+        Err(failure) => return refuse(&failure, json),
+    };
+    let code = if answer.failed() {
+        NO
+    } else if answer.salvaged.is_empty() {
+        OK
+    } else {
+        SALVAGED
+    };
+    let mut console = Console::new();
+    if json {
+        console.json(&answer);
+    } else {
+        let text = render::diff(&answer, console.look());
+        console.text(&text);
+    }
+    let code = end(console, code);
+    std::mem::forget(files);
+    code
+}
+
+#[cfg(target_os = "linux")]
+fn dump(args: &args::DumpArgs) -> i32 {
+    match dump::dump(args.pid, args.timeout) {
+        Ok(answer) => {
+            let mut console = Console::new();
+            if args.json {
+                console.json(&answer);
+            } else {
+                console.text(&answer.text());
+            }
+            end(console, if answer.ok() { OK } else { NO })
+        }
+        Err(failure) => {
+            fail(&failure.why, args.json);
+            failure.code
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn dump(args: &args::DumpArgs) -> i32 {
+    refuse(
+        &Failure::new(
+            "ERR_STILLHEAP_UNSUPPORTED",
+            "'dump' finds the process through /proc, which only Linux has; here, send SIGUSR2 to it yourself",
+        ),
+        args.json,
+    )
+}

@@ -204,3 +204,15 @@ fn outcome(
     hits.truncate(10);
     Ok(ConditionOutcome { condition: condition.text.clone(), failed, classes: hits })
 }
+
+impl Diff {
+    /// The model whose sizes are given.
+    pub fn model_name(&self) -> &'static str {
+        self.model
+    }
+
+    /// A condition holds.
+    pub fn failed(&self) -> bool {
+        self.conditions.iter().any(|condition| condition.failed)
+    }
+}

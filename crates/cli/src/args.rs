@@ -1,0 +1,251 @@
+//! What the command line accepts. The requests describe their own options; here are the commands around them.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use stillheap_core::Model;
+
+use crate::questions::{
+    ClosuresRequest, ContainmentRequest, DiffRequest, DominatorsRequest, InspectRequest, InstancesRequest,
+    QueryRequest, RetainersRequest, StringsRequest, SummaryRequest, TimelineRequest,
+};
+
+/// The command line.
+#[derive(Parser)]
+#[command(
+    name = "stillheap",
+    version,
+    about = "Takes heap snapshots of running Node.js services and answers what is in them",
+    after_help = "Examples:
+  stillheap dump 12345                           a snapshot of a running service
+  stillheap summary app.heapsnapshot             what takes the memory
+  stillheap diff before.heapsnapshot after.heapsnapshot
+  stillheap retainers app.heapsnapshot EmailTemplate
+
+Files may be plain, gzip or zstd; - is standard input. 'stillheap COMMAND --help' shows more of each.
+
+Exit codes: 0 done; 1 the answer is no (verify, --fail-on, dump); 2 wrong usage or an input that cannot be
+read; 3 done, but the input was truncated and only its first part was looked at.",
+    disable_help_subcommand = true,
+    max_term_width = 110
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command that opens a file.
+#[derive(Args, Clone, Copy)]
+pub struct Common {
+    /// Print JSON, described in docs/json-schema.md
+    #[arg(long)]
+    pub json: bool,
+    /// Whose numbers: Chrome DevTools', or what the garbage collector sees
+    #[arg(long, value_enum, default_value_t, value_name = "MODEL")]
+    pub model: ModelName,
+}
+
+#[derive(Clone, Copy, Default, ValueEnum)]
+pub enum ModelName {
+    #[default]
+    Devtools,
+    Gc,
+}
+
+impl ModelName {
+    pub fn model(self) -> Model {
+        match self {
+            ModelName::Devtools => Model::Devtools,
+            ModelName::Gc => Model::Gc,
+        }
+    }
+}
+
+/// A file and how to look at it.
+#[derive(Args)]
+pub struct Source {
+    /// The snapshot; - is standard input
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+}
+
+#[derive(Args)]
+pub struct DumpArgs {
+    /// The process
+    #[arg(value_name = "PID", value_parser = clap::value_parser!(u32).range(1..=i64::from(i32::MAX)))]
+    pub pid: u32,
+    /// How long to wait, such as 30s or 10m; the capture may still complete afterwards
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = duration)]
+    pub timeout: Duration,
+    /// Print JSON, described in docs/json-schema.md
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "a time is a number and a unit: 500ms, 30s, 10m".to_owned();
+    let end = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let number: f64 = number.parse().map_err(|_| wrong())?;
+    let factor = match unit {
+        "ms" => 0.001,
+        "" | "s" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        _ => return Err(wrong()),
+    };
+    Duration::try_from_secs_f64(number * factor).map_err(|_| wrong())
+}
+
+#[derive(Args)]
+pub struct DiffArgs {
+    /// Two or more snapshots, oldest first
+    #[arg(value_name = "FILE", num_args = 2.., required = true)]
+    pub files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub request: DiffRequest,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+#[derive(Args)]
+pub struct VerifyArgs {
+    #[command(flatten)]
+    pub source: Source,
+    /// Print JSON, described in docs/json-schema.md
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A question about one file.
+#[derive(Args)]
+pub struct Ask<R: Args> {
+    #[command(flatten)]
+    pub source: Source,
+    #[command(flatten)]
+    pub request: R,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Take a snapshot of a running process that has stillheap loaded
+    #[command(after_help = "Examples:
+  node -r stillheap app.js &     start a service with stillheap loaded
+  stillheap dump $!              take a snapshot; prints its path, size and the service's pause
+  stillheap dump 12345 --json
+
+It sends the signal that the process waits for (SIGUSR2 by default) and waits until the file is whole. For a
+process in a container, give the id that it has outside.")]
+    Dump(DumpArgs),
+
+    /// Say whether a snapshot is whole
+    #[command(after_help = "Examples:
+  stillheap verify app.heapsnapshot.gz
+  stillheap verify app.heapsnapshot && aws s3 cp app.heapsnapshot s3://…
+
+Exit code 0: whole. 1: truncated or malformed, with what is missing and where. 2: it cannot be read.")]
+    Verify(VerifyArgs),
+
+    /// Show the classes: how many objects, how large, and what they keep alive
+    #[command(after_help = "Examples:
+  stillheap summary app.heapsnapshot
+  stillheap summary app.heapsnapshot --sort count --limit 0
+  stillheap summary app.heapsnapshot --filter 'Email*'
+  stillheap summary app.heapsnapshot --filter objectsRetainedByContexts
+  stillheap summary app.heapsnapshot --json | jq '.classes[0]'
+
+DevTools' filters: objectsRetainedByContexts, objectsRetainedByDetachedDomNodes, objectsRetainedByConsole,
+objectsRetainedByEventHandlers, duplicatedStrings, sharedNativeContext, noNativeContext.
+Shallow is the objects' own size, retained what would be freed with them. Distance is the number of steps
+from a global object; - means that only the system holds it.")]
+    Summary(Ask<SummaryRequest>),
+
+    /// List the objects of a class
+    #[command(after_help = "Examples:
+  stillheap instances app.heapsnapshot EmailTemplate
+  stillheap instances app.heapsnapshot '{html, user}' --sort id --limit 5
+  stillheap instances app.heapsnapshot '(string)' --filter '/^https?:/'
+
+The @numbers are ids, which inspect, retainers, dominators and containment take.")]
+    Instances(Ask<InstancesRequest>),
+
+    /// Show one object: its fields, elements, text, or context and source position
+    #[command(after_help = "Examples:
+  stillheap inspect app.heapsnapshot @12345
+  stillheap inspect app.heapsnapshot @12345 --filter 'on*' --sort retained")]
+    Inspect(Ask<InspectRequest>),
+
+    /// Show who holds an object, or the objects of a class, and how a root reaches them
+    #[command(after_help = "Examples:
+  stillheap retainers app.heapsnapshot @12345
+  stillheap retainers app.heapsnapshot @12345 --depth 4
+  stillheap retainers app.heapsnapshot EmailTemplate --paths 5
+
+Of a class, equal holders and equal paths count together: the path that most objects share comes first.
+Ways of a class end at a root, or at another object of the class, as in a linked list.")]
+    Retainers(Ask<RetainersRequest>),
+
+    /// Show what an object alone keeps alive, and what keeps it alive
+    #[command(after_help = "Examples:
+  stillheap dominators app.heapsnapshot                  from the root
+  stillheap dominators app.heapsnapshot @12345 --depth 3
+
+An object dominates another if every way from the root to that one leads through it.")]
+    Dominators(Ask<DominatorsRequest>),
+
+    /// Show what an object holds, as a tree
+    #[command(after_help = "Examples:
+  stillheap containment app.heapsnapshot                 from the root
+  stillheap containment app.heapsnapshot @12345 --depth 3 --branch 10")]
+    Containment(Ask<ContainmentRequest>),
+
+    /// List the largest strings, or those that are there more than once
+    #[command(after_help = "Examples:
+  stillheap strings app.heapsnapshot --duplicates
+  stillheap strings app.heapsnapshot --duplicates --filter '/^SELECT/'
+  stillheap strings app.heapsnapshot                     the largest ones")]
+    Strings(Ask<StringsRequest>),
+
+    /// Show functions whose closures keep variables alive
+    #[command(after_help = "Examples:
+  stillheap closures app.heapsnapshot
+  stillheap closures app.heapsnapshot --filter handlers.js --sort contexts
+
+All closures made in a scope share one context: a variable that one of them uses lives as long as any of them.
+'shares' lines name the other functions on the same contexts.")]
+    Closures(Ask<ClosuresRequest>),
+
+    /// Show when and where live objects were allocated (.heaptimeline)
+    #[command(after_help = "Examples:
+  stillheap timeline app.heaptimeline
+  stillheap timeline app.heaptimeline --sort live-count --filter handlers.js")]
+    Timeline(Ask<TimelineRequest>),
+
+    /// Compare two or more snapshots
+    #[command(after_help = "Examples:
+  stillheap diff before.heapsnapshot after.heapsnapshot
+  stillheap diff 1.heapsnapshot 2.heapsnapshot 3.heapsnapshot     which classes grow in every step
+  stillheap diff base.heapsnapshot new.heapsnapshot --fail-on 'EmailTemplate:count>100'
+  stillheap diff base.heapsnapshot new.heapsnapshot --fail-on '*:size>10MB' --fail-on 'total:size>50MB'
+
+Objects are matched by id within one process, otherwise classes by their counts; the output says which.
+A condition is CLASS:METRIC OPERATOR NUMBER. CLASS: a name or key, a gl*b, a /regex/, or total. METRIC:
+count, size (the change), added, removed, addedSize, removedSize, newCount, newSize. OPERATOR: > >= < <= = !=.
+NUMBER: with kB, MB, GB, KiB, MiB, GiB if need be. CLASS:grows holds if it grows in every step.")]
+    Diff(DiffArgs),
+
+    /// Find objects with an expression
+    #[command(after_help = "Examples:
+  stillheap query app.heapsnapshot 'class = Email* and retained > 1MB'
+  stillheap query app.heapsnapshot 'type = closure and via = onClick'
+  stillheap query app.heapsnapshot 'retainedBy(class = Map) and not name ~ cache'
+  stillheap query app.heapsnapshot 'dominatedBy(id = @12345) and class = \"(string)\"' --sort self
+
+Texts: class, name, type, edge (it has such a field), via (held through such a field), with = != for equal or
+gl*b, ~ !~ for contains, or /regex/. Numbers: id, self, retained, distance, edges, retainers. Also: detached,
+retainedBy(…), holds(…), dominatedBy(…), and, or, not, brackets. All of it: docs/query.md.")]
+    Query(Ask<QueryRequest>),
+}

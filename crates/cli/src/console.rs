@@ -1,0 +1,221 @@
+//! Standard output and standard error.
+//!
+//! A reader that goes away (`| head`) ends the output quietly. Descriptors may be set not to block, by Node for
+//! one: then the writer waits until there is room.
+
+use std::io::{self, BufWriter, IsTerminal, Write};
+
+use serde::Serialize;
+
+use crate::questions::{Failure, SCHEMA_VERSION};
+use crate::render::{Look, is_dangerous, visible};
+
+/// Where answers go.
+pub struct Console {
+    out: BufWriter<Patient<Box<dyn Write>>>,
+    closed: bool,
+    look: Look,
+    failure: Option<io::Error>,
+}
+
+impl Console {
+    /// This process's.
+    pub fn new() -> Console {
+        let stdout = io::stdout();
+        let choice = anstream::AutoStream::choice(&stdout);
+        let width = stdout.is_terminal().then(terminal_size::terminal_size).flatten();
+        let look = Look {
+            colour: choice != anstream::ColorChoice::Never,
+            width: width.map(|(width, _)| usize::from(width.0)).filter(|&width| width >= 20),
+        };
+        Console {
+            out: BufWriter::with_capacity(1 << 16, Patient(plain_stdout())),
+            closed: false,
+            look,
+            failure: None,
+        }
+    }
+
+    /// How to draw on it.
+    pub fn look(&self) -> Look {
+        self.look
+    }
+
+    /// Writes a text.
+    pub fn text(&mut self, text: &str) {
+        let result = self.out.write_all(text.as_bytes());
+        self.note(result);
+    }
+
+    /// Writes JSON and a line's end.
+    pub fn json(&mut self, value: &impl Serialize) {
+        let escaping = Escaping(serde_json::ser::PrettyFormatter::with_indent(b" "));
+        let mut serializer = serde_json::Serializer::with_formatter(&mut self.out, escaping);
+        let result = value.serialize(&mut serializer).map_err(io::Error::from);
+        let result = result.and_then(|()| self.out.write_all(b"\n"));
+        self.note(result);
+    }
+
+    fn note(&mut self, result: io::Result<()>) {
+        match result {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.closed = true,
+            Err(error) => {
+                self.failure.get_or_insert(error);
+            }
+        }
+    }
+
+    /// Everything is out; an error only if somebody still wanted to read it.
+    pub fn finish(mut self) -> Result<(), Failure> {
+        if !self.closed && self.failure.is_none() {
+            let result = self.out.flush();
+            self.note(result);
+        }
+        // What could not be written is dropped, not tried again.
+        let (_, _) = self.out.into_parts();
+        match self.failure {
+            Some(error) => Err(Failure::new("EIO", format!("the output cannot be written: {error}"))),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Says one thing on standard error.
+pub fn say(text: &str) {
+    let text: String = text.lines().map(|line| visible(line) + "\n").collect();
+    // Where standard error is gone there is nobody to tell.
+    let _ = Patient(io::stderr()).write_all(format!("stillheap: {text}").as_bytes());
+}
+
+/// A failure, for people, and where JSON was asked for also for programs.
+pub fn fail(failure: &Failure, json: bool) {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Shape<'f> {
+        schema_version: u32,
+        error: &'f Failure,
+    }
+    say(&failure.message);
+    if json {
+        let mut console = Console::new();
+        console.json(&Shape { schema_version: SCHEMA_VERSION, error: failure });
+        let _ = console.finish();
+    }
+}
+
+/// Standard output without the line buffer of std, which an error in the middle of a write would confuse.
+#[cfg(unix)]
+fn plain_stdout() -> Box<dyn Write> {
+    use std::os::fd::AsFd;
+    match io::stdout().as_fd().try_clone_to_owned() {
+        Ok(descriptor) => Box::new(std::fs::File::from(descriptor)),
+        Err(_) => Box::new(io::stdout()),
+    }
+}
+
+#[cfg(not(unix))]
+fn plain_stdout() -> Box<dyn Write> {
+    Box::new(io::stdout())
+}
+
+/// Waits where a descriptor would not.
+pub struct Patient<T>(pub T);
+
+impl<T: Write> Write for Patient<T> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        loop {
+            match self.0.write(bytes) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => rest(),
+                result => return result,
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl<T: io::Read> io::Read for Patient<T> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.0.read(bytes) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => rest(),
+                result => return result,
+            }
+        }
+    }
+}
+
+/// The other side needs a moment; a pipe's 64 kB are filled and emptied in less than this.
+fn rest() {
+    std::thread::sleep(std::time::Duration::from_millis(2));
+}
+
+/// Pretty JSON whose texts hold no character that a terminal would act upon.
+struct Escaping<'i>(serde_json::ser::PrettyFormatter<'i>);
+
+macro_rules! as_inner {
+    ($($name:ident($($argument:ident: $kind:ty),*)),* $(,)?) => {
+        $(fn $name<W: ?Sized + Write>(&mut self, writer: &mut W $(, $argument: $kind)*) -> io::Result<()> {
+            self.0.$name(writer $(, $argument)*)
+        })*
+    };
+}
+
+impl serde_json::ser::Formatter for Escaping<'_> {
+    as_inner!(
+        begin_array(),
+        end_array(),
+        begin_array_value(first: bool),
+        end_array_value(),
+        begin_object(),
+        end_object(),
+        begin_object_key(first: bool),
+        begin_object_value(),
+        end_object_value(),
+    );
+
+    fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, text: &str) -> io::Result<()> {
+        let mut rest = text;
+        while let Some((at, c)) = rest.char_indices().find(|&(_, c)| is_dangerous(c)) {
+            writer.write_all(rest[..at].as_bytes())?;
+            write!(writer, "\\u{:04x}", c as u32)?;
+            rest = &rest[at + c.len_utf8()..];
+        }
+        writer.write_all(rest.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_holds_nothing_that_a_terminal_acts_upon() {
+        let mut out = Vec::new();
+        let escaping = Escaping(serde_json::ser::PrettyFormatter::with_indent(b" "));
+        let mut serializer = serde_json::Serializer::with_formatter(&mut out, escaping);
+        let text = "a\u{1b}[2J\u{9b}31m\u{202e}é🙂\"\\";
+        [text].serialize(&mut serializer).unwrap();
+        let json = String::from_utf8(out).unwrap();
+        assert!(!json.chars().any(|c| is_dangerous(c) && c != '\n'), "{json:?}");
+        assert_eq!(serde_json::from_str::<Vec<String>>(&json).unwrap(), [text]);
+    }
+
+    #[test]
+    fn a_descriptor_that_does_not_block_is_waited_for() {
+        struct Full(u32);
+        impl Write for Full {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                self.0 += 1;
+                if self.0 < 3 { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(bytes.len()) }
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        assert!(Patient(Full(0)).write_all(b"text").is_ok());
+    }
+}

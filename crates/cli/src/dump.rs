@@ -1,0 +1,386 @@
+//! `dump PID`: asks a running process for a snapshot and waits for it.
+//!
+//! The process's status page (stillheap-control) is found under `/proc/PID/fd`, which whoever may signal the
+//! process may read, from outside a container, too. Everything is checked before the signal is sent, since a
+//! process without a handler would be killed by it. Between looks it sleeps; nothing is left behind whatever
+//! happens to either side.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde::Serialize;
+use serde_json::Value;
+use stillheap_control::{MEMFD_NAME, Outcome, PAGE_SIZE, PROTOCOL, Phase, Progress, Status, decode};
+
+use crate::questions::{Failure, SCHEMA_VERSION};
+use crate::render::{size, visible};
+use crate::{NO, USAGE};
+
+/// How long to sleep between looks at the page.
+const PAUSE: Duration = Duration::from_millis(25);
+
+/// Why nothing came, and the exit code.
+pub struct Refusal {
+    pub why: Failure,
+    pub code: i32,
+}
+
+/// What came of it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Dumped {
+    schema_version: u32,
+    pid: u32,
+    /// The target's own words, from the capture's result.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<String>,
+    /// Where the file is seen from here, if elsewhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    host_file: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pause_ms: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<Value>,
+}
+
+impl Dumped {
+    /// A snapshot was written.
+    pub fn ok(&self) -> bool {
+        self.error.is_none()
+    }
+
+    /// For people.
+    pub fn text(&self) -> String {
+        if let Some(error) = &self.error {
+            let text = |key: &str| error.get(key).and_then(Value::as_str);
+            let code = text("code").map_or_else(String::new, |code| format!("{}: ", visible(code)));
+            let message = visible(text("message").unwrap_or("it did not say why"));
+            let code = if message.starts_with(code.trim_end()) { "" } else { &code };
+            return format!("Process {} could not write a snapshot: {code}{message}\n", self.pid);
+        }
+        let file = visible(self.file.as_deref().unwrap_or("(no file)"));
+        let mut out = format!("{file}\n  {}", size(self.bytes.unwrap_or(0)));
+        if let Some(pause) = self.pause_ms {
+            out += &format!(", the process paused for {pause:.0} ms");
+        }
+        out.push('\n');
+        if let Some(host) = &self.host_file {
+            out += &format!("  the process sees another file system; from here it is {}\n", visible(host));
+        }
+        let text = |key: &str| self.result.as_ref()?.get(key)?.as_str().map(visible);
+        if let Some(reason) = text("engineReason") {
+            out += &format!("  through node:v8, because {reason}\n");
+        }
+        let fallback = self.result.as_ref().and_then(|r| r.get("fallbackDir"));
+        if let Some(fallback) = fallback.filter(|f| f.is_object()) {
+            let part = |key: &str| visible(fallback.get(key).and_then(Value::as_str).unwrap_or("?"));
+            out += &format!("  not to {}, because of {}\n", part("wanted"), part("reason"));
+        }
+        out
+    }
+}
+
+fn refusal(code: i32, name: &str, message: String) -> Refusal {
+    Refusal { why: Failure::new(name, message), code }
+}
+
+/// Asks for a snapshot and waits for it.
+pub fn dump(pid: u32, timeout: Duration) -> Result<Dumped, Refusal> {
+    let target = Target::find(pid)?;
+    let before = target.status()?;
+    let signal = target.check(&before)?;
+    // A capture that is under way shows the heap as it was; ours is the one after it.
+    let under_way = before.running.as_ref().is_some_and(|running| running.phase != Phase::Waiting);
+    let wanted = before.finished + 1 + u64::from(under_way);
+    target.send(signal)?;
+    let bar = Bar::new();
+    let since = Instant::now();
+    loop {
+        let gone = target.has_ended();
+        if let Some(status) = target.look() {
+            if status.finished >= wanted {
+                let newest = status.outcomes.iter().find(|o| o.number >= wanted);
+                bar.done();
+                return target.dumped(newest);
+            }
+            bar.show(status.running.as_ref());
+        }
+        if gone {
+            bar.done();
+            return Err(refusal(
+                NO,
+                "ERR_STILLHEAP_TARGET_ENDED",
+                format!("process {pid} ended before the snapshot was whole; no file has its final name"),
+            ));
+        }
+        if since.elapsed() >= timeout {
+            bar.done();
+            return Err(refusal(
+                NO,
+                "ERR_STILLHEAP_TIMEOUT",
+                format!(
+                    "no snapshot within {} s (--timeout); process {pid} may still complete it",
+                    timeout.as_secs_f64()
+                ),
+            ));
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
+
+/// The process and its page.
+struct Target {
+    pid: u32,
+    /// When it was started: an id can be given to another process later.
+    started: Option<String>,
+    page: File,
+}
+
+impl Target {
+    fn find(pid: u32) -> Result<Target, Refusal> {
+        let directory = PathBuf::from(format!("/proc/{pid}"));
+        if !directory.exists() {
+            return Err(refusal(
+                USAGE,
+                "ESRCH",
+                format!(
+                    "there is no process {pid}; a process in a container has another id outside \
+                     (docker inspect -f '{{{{.State.Pid}}}}' NAME)"
+                ),
+            ));
+        }
+        let started = start_time(pid);
+        let mut pages = Vec::new();
+        let entries = fs::read_dir(directory.join("fd")).map_err(|error| denied(pid, &error))?;
+        for entry in entries.flatten() {
+            // Descriptors come and go while we look.
+            let Ok(link) = fs::read_link(entry.path()) else { continue };
+            let name = link.to_string_lossy();
+            if name.strip_prefix("/memfd:").and_then(|n| n.split(' ').next()) == Some(MEMFD_NAME) {
+                pages.push(File::open(entry.path()).map_err(|error| denied(pid, &error))?);
+            }
+        }
+        // Two copies of the module may be loaded; the one that answers the signal is of use.
+        let answers = |page: &File| read_page(page).is_some_and(|status| status.signal.is_some());
+        let at = pages.iter().position(answers).unwrap_or(0);
+        if pages.is_empty() {
+            return Err(refusal(
+                USAGE,
+                "ERR_STILLHEAP_NOT_LOADED",
+                format!(
+                    "process {pid} ({}) has not loaded stillheap; start it with 'node -r stillheap app.js', or \
+                     put require('stillheap') into it",
+                    command(pid)
+                ),
+            ));
+        }
+        Ok(Target { pid, started, page: pages.swap_remove(at) })
+    }
+
+    fn look(&self) -> Option<Status> {
+        read_page(&self.page)
+    }
+
+    /// The page, which may be half-written for a moment.
+    fn status(&self) -> Result<Status, Refusal> {
+        for _ in 0..40 {
+            if let Some(status) = self.look() {
+                return Ok(status);
+            }
+            std::thread::sleep(PAUSE);
+        }
+        Err(refusal(
+            USAGE,
+            "ERR_STILLHEAP_PROTOCOL",
+            format!("the status page of process {} cannot be understood; it may be of another version", self.pid),
+        ))
+    }
+
+    /// The signal to send, if it is safe to.
+    fn check(&self, status: &Status) -> Result<Signal, Refusal> {
+        if status.protocol > PROTOCOL {
+            return Err(refusal(
+                USAGE,
+                "ERR_STILLHEAP_PROTOCOL",
+                format!(
+                    "process {} has stillheap {}, which is newer than this command; use the one installed there",
+                    self.pid, status.version
+                ),
+            ));
+        }
+        let none = |what: &str| {
+            refusal(
+                USAGE,
+                "ERR_STILLHEAP_NO_HANDLER",
+                format!("process {} has loaded stillheap, but {what}; nothing was sent", self.pid),
+            )
+        };
+        let number = status.signal.ok_or_else(|| {
+            none("waits for no signal (STILLHEAP_SIGNAL=none, 'nosignal', or stop() was called)")
+        })?;
+        let signal = Signal::try_from(number).map_err(|_| none(&format!("names signal {number}, which is none")))?;
+        if !catches(self.pid, number) {
+            return Err(none(&format!(
+                "no longer handles {signal}, which would end it: something else took its handler away"
+            )));
+        }
+        Ok(signal)
+    }
+
+    fn send(&self, signal: Signal) -> Result<(), Refusal> {
+        if self.has_ended() {
+            let message = format!("process {} has ended", self.pid);
+            return Err(refusal(USAGE, "ESRCH", message));
+        }
+        kill(Pid::from_raw(self.pid as i32), signal).map_err(|errno| match errno {
+            Errno::EPERM => refusal(
+                USAGE,
+                "EPERM",
+                format!("process {} belongs to another user; run this as that user or as root", self.pid),
+            ),
+            Errno::ESRCH => refusal(USAGE, "ESRCH", format!("process {} has just ended", self.pid)),
+            errno => refusal(USAGE, "EIO", format!("process {} cannot be signalled: {errno}", self.pid)),
+        })
+    }
+
+    fn has_ended(&self) -> bool {
+        let now = start_time(self.pid);
+        now.is_none() || now != self.started
+    }
+
+    fn dumped(&self, outcome: Option<&Outcome>) -> Result<Dumped, Refusal> {
+        let Some(outcome) = outcome else {
+            let message = format!(
+                "process {} finished the snapshot, but other captures have pushed its result off the page",
+                self.pid
+            );
+            return Err(refusal(NO, "ERR_STILLHEAP_PROTOCOL", message));
+        };
+        let part = |key: &str| outcome.outcome.get(key).filter(|value| !value.is_null()).cloned();
+        let (result, error) = (part("result"), part("error"));
+        let field = |key: &str| result.as_ref().and_then(|r| r.get(key));
+        let file = field("file").and_then(Value::as_str).map(str::to_owned);
+        let error = match (&result, error) {
+            (None, None) => Some(serde_json::json!({ "message": "it did not say what came of it" })),
+            (_, error) => error,
+        };
+        Ok(Dumped {
+            schema_version: SCHEMA_VERSION,
+            pid: self.pid,
+            host_file: file.as_deref().and_then(|file| self.host_path(file)),
+            bytes: field("bytes").and_then(Value::as_u64),
+            pause_ms: field("pauseMs").and_then(Value::as_f64),
+            file,
+            result,
+            error,
+        })
+    }
+
+    /// Where a file of the target is from here, if the target sees another file system.
+    fn host_path(&self, file: &str) -> Option<String> {
+        let host = format!("/proc/{}/root{file}", self.pid);
+        let identity = |path: &Path| fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()));
+        let there = identity(Path::new(&host))?;
+        (identity(Path::new(file)) != Some(there)).then_some(host)
+    }
+}
+
+fn denied(pid: u32, error: &io::Error) -> Refusal {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => refusal(
+            USAGE,
+            "EACCES",
+            format!(
+                "process {pid} ({}) belongs to another user, or may not be looked into; run this as that user \
+                 or as root",
+                command(pid)
+            ),
+        ),
+        io::ErrorKind::NotFound => refusal(USAGE, "ESRCH", format!("process {pid} has just ended")),
+        _ => refusal(USAGE, "EIO", format!("process {pid} cannot be looked into: {error}")),
+    }
+}
+
+fn read_page(page: &File) -> Option<Status> {
+    let mut bytes = vec![0; PAGE_SIZE];
+    let mut length = 0;
+    while length < bytes.len() {
+        match page.read_at(&mut bytes[length..], length as u64) {
+            Ok(0) => break,
+            Ok(n) => length += n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return None,
+        }
+    }
+    decode(&bytes[..length])
+}
+
+/// Field 22 of `/proc/PID/stat`; None if there is no such process, or only what its parent has not reaped.
+fn start_time(pid: u32) -> Option<String> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The command in brackets may hold anything, brackets and spaces too.
+    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
+    let state = fields.next()?;
+    if matches!(state, "Z" | "X") { None } else { fields.nth(18).map(str::to_owned) }
+}
+
+/// Whether the process has a handler for a signal. If the system does not say, the page is believed.
+fn catches(pid: u32, signal: i32) -> bool {
+    let Ok(status) = fs::read_to_string(format!("/proc/{pid}/status")) else { return true };
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_none_or(|mask| mask >> (signal - 1) & 1 == 1)
+}
+
+fn command(pid: u32) -> String {
+    let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    visible(name.trim_end())
+}
+
+/// The phases on a terminal.
+struct Bar(ProgressBar);
+
+impl Bar {
+    fn new() -> Bar {
+        // indicatif draws nothing where standard error is not a terminal.
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        bar.enable_steady_tick(Duration::from_millis(100));
+        Bar(bar)
+    }
+
+    fn show(&self, running: Option<&Progress>) {
+        let Some(progress) = running else {
+            self.0.set_message("waiting for the process");
+            return;
+        };
+        let (phase, template) = match progress.phase {
+            Phase::Waiting => ("waiting for the process", "{spinner} {msg}"),
+            Phase::Generating => ("walking the heap", "{spinner} {msg} {bar:30} {percent}%"),
+            Phase::Serializing => ("serializing", "{spinner} {msg} {bytes}"),
+            Phase::Writing => ("writing", "{spinner} {msg} {bytes}"),
+        };
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            self.0.set_style(style);
+        }
+        self.0.set_message(phase);
+        if progress.total > 0 {
+            self.0.set_length(progress.total);
+        }
+        self.0.set_position(progress.done);
+    }
+
+    fn done(&self) {
+        self.0.finish_and_clear();
+    }
+}

@@ -1,0 +1,98 @@
+//! Opens files, with progress on a terminal where it takes long.
+
+use std::io::IsTerminal;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use stillheap_core::{Error, Model, ReadOptions, Snapshot};
+
+use crate::console::Patient;
+use crate::questions::{Failure, Opened};
+
+/// Nothing is shown for what ends sooner.
+const PATIENCE: Duration = Duration::from_millis(300);
+
+/// Reads a file; `-` is standard input.
+pub fn read(path: &Path) -> Result<Snapshot, Error> {
+    let stdin = is_stdin(path);
+    let length = if stdin { None } else { std::fs::metadata(path).ok().map(|meta| meta.len()) };
+    let mut progress = Progress::new(length);
+    let mut report = |bytes: u64| progress.reading(bytes);
+    let options = ReadOptions { progress: Some(&mut report), ..ReadOptions::default() };
+    if stdin {
+        Snapshot::from_reader(Patient(std::io::stdin()), options)
+    } else {
+        Snapshot::open_with(path, options)
+    }
+}
+
+/// Whether a path stands for standard input.
+pub fn is_stdin(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+/// Opens a file for questions.
+pub fn open(path: &Path, model: Model) -> Result<Opened, Failure> {
+    let file = path.to_string_lossy().into_owned();
+    let snapshot = read(path).map_err(|error| {
+        let shown = if is_stdin(path) { "standard input" } else { &file };
+        Failure::of_file(&error, shown)
+    })?;
+    Ok(Opened { snapshot, model, file })
+}
+
+/// Runs what takes long, with a sign of life on a terminal.
+pub fn working<T>(what: &'static str, work: impl FnOnce() -> T) -> T {
+    if !std::io::stderr().is_terminal() {
+        return work();
+    }
+    let spinner = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    spinner.set_message(what);
+    spinner.enable_steady_tick(PATIENCE);
+    let result = work();
+    spinner.finish_and_clear();
+    result
+}
+
+/// The bar while reading: shown late, gone at the end.
+struct Progress {
+    since: Instant,
+    length: Option<u64>,
+    bar: Option<ProgressBar>,
+    wanted: bool,
+}
+
+impl Progress {
+    fn new(length: Option<u64>) -> Progress {
+        Progress { since: Instant::now(), length, bar: None, wanted: std::io::stderr().is_terminal() }
+    }
+
+    fn reading(&mut self, bytes: u64) {
+        if !self.wanted || self.since.elapsed() < PATIENCE {
+            return;
+        }
+        // A packed file unpacks to more than its length; then there is no telling how much is left.
+        let length = self.length.filter(|&length| bytes <= length);
+        let bar = self.bar.get_or_insert_with(|| {
+            let bar = ProgressBar::with_draw_target(length, ProgressDrawTarget::stderr());
+            let template = match length {
+                Some(_) => "reading {bar:30} {bytes}/{total_bytes}",
+                None => "{spinner} reading {bytes}",
+            };
+            if let Ok(style) = ProgressStyle::with_template(template) {
+                bar.set_style(style);
+            }
+            bar
+        });
+        bar.set_position(bytes);
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
