@@ -1,0 +1,59 @@
+'use strict';
+
+// A panic in our code is an error, and nothing of it reaches the host.
+
+const assert = require('node:assert/strict');
+const { readdirSync } = require('node:fs');
+const { root, startAgent } = require('./support/child.js');
+const { readSnapshot } = require('./support/snapshot.js');
+const { test } = require('./support/test.js');
+
+const arm = ({ require }, root) => require(`${root}/lib/native.js`).injectPanic();
+
+test('in capture(), writeSnapshot() and captureStream()', async (t) => {
+  const agent = await startAgent(t);
+  const ways = {
+    capture: ({ stillheap, describe }) => stillheap.capture().then(() => 'written', describe),
+    writeSnapshot: ({ stillheap, describe }) => {
+      let said = 'nothing';
+      const returned = stillheap.writeSnapshot('a.heapsnapshot', (error) => {
+        said = error ? describe(error) : 'written';
+      });
+      return returned ? 'written' : said;
+    },
+    captureStream: ({ stillheap, describe }) =>
+      new Promise((resolve) => {
+        const stream = stillheap.captureStream();
+        stream.once('error', (error) => resolve(describe(error)));
+        stream.once('end', () => resolve('written'));
+        stream.resume();
+      }),
+  };
+  for (const [name, way] of Object.entries(ways)) {
+    await agent.call(arm, root);
+    const error = await agent.call(way);
+    assert.equal(typeof error.message, 'string', `${name}: ${JSON.stringify(error)}`);
+    assert.deepEqual(readdirSync(agent.cwd), [], `${name} leaves nothing`);
+  }
+  for (const [name, way] of Object.entries(ways)) assert.equal(await agent.call(way), 'written', name);
+});
+
+test("on the signal: an error event or a line, and the next signal's snapshot", async (t) => {
+  const agent = await startAgent(t);
+  await agent.call(arm, root);
+  agent.kill('SIGUSR2');
+  const [line] = await agent.output(/stillheap: no heap snapshot was written: .*\n/);
+  assert.match(line, /unexpectedly/);
+  assert.equal(await agent.call(() => 'alive'), 'alive');
+  assert.deepEqual(readdirSync(agent.cwd), []);
+
+  await agent.call(({ stillheap, send, describe }) => {
+    stillheap.on('error', (error) => send('error', describe(error)));
+    stillheap.on('snapshot', ({ file }) => send('snapshot', file));
+  });
+  await agent.call(arm, root);
+  agent.kill('SIGUSR2');
+  assert.equal((await agent.event('error')).code, 'ERR_STILLHEAP_INTERNAL');
+  agent.kill('SIGUSR2');
+  readSnapshot(await agent.event('snapshot'));
+});
