@@ -28,7 +28,8 @@ impl Drop for Outstanding {
     }
 }
 
-/// To be called at exit: starts nothing new, and waits until what was begun is whole under its final name.
+/// To be called at exit: starts nothing new, waits until what was begun is whole under its final name, and
+/// removes what can't be finished any more.
 pub fn settle() {
     isolates::close();
     let count = isolates::lock(&COUNT);
@@ -39,4 +40,6 @@ pub fn settle() {
             "stillheap: the process ends before {left} heap snapshot(s) could be finished"
         ));
     }
+    // What `process.exit()` interrupted between two steps of a capture is dropped by nobody.
+    stillheap_sink::remove_temporary_files();
 }

@@ -18,5 +18,5 @@ mod writer;
 pub use encoder::Compression;
 pub use failure::Failure;
 pub use name::{NameContext, NameTemplate, TemplateError};
-pub use place::{Destination, available_space, create_private_file};
+pub use place::{Destination, available_space, create_private_file, remove_temporary_files};
 pub use writer::{Canceller, QUEUED_CHUNKS, Sink, Spooled, Written};

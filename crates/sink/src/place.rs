@@ -3,6 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use crate::Failure;
 
@@ -18,6 +19,22 @@ pub struct Destination {
     pub overwrite: bool,
     /// Whether the name was made up by us: then a taken name gets a suffix instead of an error.
     pub generated: bool,
+}
+
+/// The temporary files that exist, for a process that ends without dropping anything.
+static TEMPORARIES: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+fn forget(path: &Path) {
+    TEMPORARIES.lock().unwrap_or_else(PoisonError::into_inner).retain(|other| other != path);
+}
+
+/// Removes what unfinished captures have written so far. For a process that is about to end: `exit()` drops
+/// no values. Whoever goes on writing will find that publishing fails.
+pub fn remove_temporary_files() {
+    for path in TEMPORARIES.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+        // It may have been published in this moment; else there is nobody left to tell.
+        let _ = fs::remove_file(path);
+    }
 }
 
 /// A temporary file that vanishes when it is dropped before it is published.
@@ -40,6 +57,7 @@ impl Temporary {
         }
         let path = directory.join(temporary_name(&name.to_string_lossy()));
         let file = open_new(&path).map_err(|error| Failure::system(&error, "open", target))?;
+        TEMPORARIES.lock().unwrap_or_else(PoisonError::into_inner).push(path.clone());
         let temporary = Self { path, destination, published: false };
         Ok((temporary, file))
     }
@@ -74,6 +92,7 @@ impl Temporary {
 
 impl Drop for Temporary {
     fn drop(&mut self) {
+        forget(&self.path);
         if !self.published {
             // Nothing better can be done about a failure here; the first error has been kept.
             let _ = fs::remove_file(&self.path);
