@@ -62,7 +62,12 @@ test('file: strings, relative and absolute, and URLs', async (t) => {
   const directory = temporaryDirectory(t);
   const files = await agent.call(
     async ({ stillheap }, { directory, url }) => {
-      const given = ['a.heapsnapshot', `${directory}/b.heapsnapshot`, new URL(url), './wäschekorb 😀.heapsnapshot'];
+      const given = [
+        'a.heapsnapshot',
+        `${directory}/b.heapsnapshot`,
+        new URL(url),
+        './wäschekorb 😀.heapsnapshot',
+      ];
       const files = [];
       for (const file of given) files.push((await stillheap.capture({ file })).file);
       return files;
@@ -83,7 +88,13 @@ test('dir and name: the template is filled, a taken name gets a suffix', async (
   const directory = temporaryDirectory(t);
   const files = await agent.call(async ({ stillheap }, dir) => {
     const files = [];
-    const names = ['api-{pid}-{thread}-{seq}', 'api-{seq}-{date}.heapsnapshot', 'same', 'same', 'same.heapsnapshot.gz'];
+    const names = [
+      'api-{pid}-{thread}-{seq}',
+      'api-{seq}-{date}.heapsnapshot',
+      'same',
+      'same',
+      'same.heapsnapshot.gz',
+    ];
     for (const name of names) files.push((await stillheap.capture({ dir, name })).file);
     return files.map((file) => file.slice(dir.length + 1));
   }, directory);
@@ -162,7 +173,12 @@ test('overwrite replaces a file, and only a file', async (t) => {
     fs.mkdirSync('directory');
     const codes = [];
     for (const file of ['link', 'dangling', 'directory', '/dev/null', '/dev/full']) {
-      codes.push(await stillheap.capture({ file, overwrite: true }).then(() => 'written', (e) => e.code));
+      codes.push(
+        await stillheap.capture({ file, overwrite: true }).then(
+          () => 'written',
+          (e) => e.code,
+        ),
+      );
     }
     const refused = await stillheap.capture({ file: 'a.heapsnapshot' }).catch(describe);
     const kept = fs.readFileSync('a.heapsnapshot', 'utf8');
@@ -190,7 +206,9 @@ test('onProgress: the phases in order; what it throws stops the capture', async 
       const onProgress = ({ phase }) => {
         if (phase === at) throw new RangeError(at);
       };
-      stops.push(await stillheap.capture({ onProgress, name: 'stopped' }).catch((e) => `${e.name} ${e.message}`));
+      stops.push(
+        await stillheap.capture({ onProgress, name: 'stopped' }).catch((e) => `${e.name} ${e.message}`),
+      );
     }
     await stillheap.capture({ name: 'afterwards' });
     return { phases, stops, files: files().length };
@@ -207,7 +225,11 @@ test('AbortSignal: before, between the steps, while writing, and too late', asyn
   const agent = await startAgent(t);
   const outcome = await agent.call(async ({ stillheap, files }) => {
     const reasons = [];
-    const attempt = (options) => stillheap.capture(options).then(() => 'done', (e) => e.message ?? e);
+    const attempt = (options) =>
+      stillheap.capture(options).then(
+        () => 'done',
+        (e) => e.message ?? e,
+      );
     reasons.push(await attempt({ signal: AbortSignal.abort('before') }));
     for (const at of ['generating', 'serializing', 'writing']) {
       const abort = new AbortController();
@@ -239,12 +261,20 @@ test('AbortSignal while the file is being finished: aborted or too late, and not
       const abort = new AbortController();
       const onProgress = ({ phase }) => phase === 'writing' && soon(() => abort.abort(new Error('aborted')));
       const options = { signal: abort.signal, onProgress, file: `${outcomes.length}.heapsnapshot` };
-      outcomes.push(await stillheap.capture(options).then(() => 'written', (error) => error.message));
+      outcomes.push(
+        await stillheap.capture(options).then(
+          () => 'written',
+          (error) => error.message,
+        ),
+      );
     }
     return { outcomes, files: files() };
   });
   const written = outcome.outcomes.flatMap((how, n) => (how === 'written' ? [`${n}.heapsnapshot`] : []));
-  assert.ok(outcome.outcomes.every((how) => how === 'written' || how === 'aborted'), outcome.outcomes.join());
+  assert.ok(
+    outcome.outcomes.every((how) => how === 'written' || how === 'aborted'),
+    outcome.outcomes.join(),
+  );
   assert.deepEqual(outcome.files, written);
   for (const file of written) readSnapshot(path.join(agent.cwd, file));
 });
@@ -286,7 +316,8 @@ test('events: every capture that went well, to all listeners, after it is there'
   const agent = await startAgent(t);
   const outcome = await agent.call(async ({ stillheap, fs }) => {
     const seen = [];
-    const listener = (result) => seen.push([result.trigger, fs.existsSync(result.file), result.startTime instanceof Date]);
+    const listener = (result) =>
+      seen.push([result.trigger, fs.existsSync(result.file), result.startTime instanceof Date]);
     stillheap.on('snapshot', listener);
     stillheap.once('snapshot', listener);
     const returned = await stillheap.capture();
@@ -299,7 +330,11 @@ test('events: every capture that went well, to all listeners, after it is there'
     return { seen, failed, trigger: returned.trigger };
   });
   assert.deepEqual(outcome.seen, Array(3).fill(['call', true, true]));
-  assert.equal(outcome.failed, 'ENOENT', "a call's failure is the caller's: no error event, which would throw");
+  assert.equal(
+    outcome.failed,
+    'ENOENT',
+    "a call's failure is the caller's: no error event, which would throw",
+  );
   assert.equal(agent.stderr, '', 'nor a line on stderr');
 });
 

@@ -103,7 +103,17 @@ test('wrong values: one line each, named; the service starts and all else holds'
 });
 
 test('empty variables count as not set', async (t) => {
-  const names = ['DIR', 'FALLBACK_DIR', 'NAME', 'COMPRESS', 'OBJECT_IDS', 'OVERWRITE', 'QUIET', 'SIGNAL', 'THREADS'];
+  const names = [
+    'DIR',
+    'FALLBACK_DIR',
+    'NAME',
+    'COMPRESS',
+    'OBJECT_IDS',
+    'OVERWRITE',
+    'QUIET',
+    'SIGNAL',
+    'THREADS',
+  ];
   const env = Object.fromEntries(names.map((name) => [`STILLHEAP_${name}`, '']));
   const agent = await startAgent(t, { env });
   const { file } = await agent.call(capture);

@@ -15,13 +15,17 @@ const everyWay = async ({ stillheap, describe, files, fs, path }, { options, loo
   const errors = [];
   errors.push(await stillheap.capture(options).then(() => 'written', describe));
   const stream = stillheap.captureStream({ dir: options.dir ?? path.dirname(options.file) });
-  errors.push(await new Promise((resolve) => {
-    stream.once('error', (error) => resolve(describe(error)));
-    stream.once('end', () => resolve('written'));
-    stream.resume();
-  }));
+  errors.push(
+    await new Promise((resolve) => {
+      stream.once('error', (error) => resolve(describe(error)));
+      stream.once('end', () => resolve('written'));
+      stream.resume();
+    }),
+  );
   if (options.file) {
-    const returned = stillheap.writeSnapshot(options.file, (error) => errors.push(error ? describe(error) : 'written'));
+    const returned = stillheap.writeSnapshot(options.file, (error) =>
+      errors.push(error ? describe(error) : 'written'),
+    );
     errors.push(returned);
   }
   return { errors, left: fs.existsSync(look) && fs.statSync(look).isDirectory() ? files(look) : [] };
@@ -99,7 +103,10 @@ test('EROFS', async (t) => {
   has(errors[0], { code: 'EROFS', path: file, syscall: 'open' });
   has(errors[1], { code: 'EROFS' });
   has(errors[2], { code: 'EROFS', path: file });
-  const named = await agent.call(({ stillheap, describe }, dir) => stillheap.capture({ dir }).catch(describe), dir);
+  const named = await agent.call(
+    ({ stillheap, describe }, dir) => stillheap.capture({ dir }).catch(describe),
+    dir,
+  );
   has(named, { code: 'EROFS' });
   assert.match(named.message, /STILLHEAP_DIR/, 'says what to do');
 });
@@ -124,8 +131,14 @@ test('a read-only working directory falls back to the temporary one and says so'
 
 test('a directory that was asked for is never silently replaced', async (t) => {
   const dir = temporaryDirectory(t);
-  const agent = await startAgent(t, { wrapper: withMount(dir, 'ro'), env: { TMPDIR: temporaryDirectory(t) } });
-  const error = await agent.call(({ stillheap, describe }, dir) => stillheap.capture({ dir }).catch(describe), dir);
+  const agent = await startAgent(t, {
+    wrapper: withMount(dir, 'ro'),
+    env: { TMPDIR: temporaryDirectory(t) },
+  });
+  const error = await agent.call(
+    ({ stillheap, describe }, dir) => stillheap.capture({ dir }).catch(describe),
+    dir,
+  );
   has(error, { code: 'EROFS' });
 });
 
@@ -172,9 +185,12 @@ test('ENOSPC while writing: 3 MB, every way and with every compression', async (
   // The heap grows until even a compressed snapshot doesn't fit. Random text, or it would compress well.
   const compressed = await agent.call(async ({ stillheap, describe, files, keep, require }, dir) => {
     const { randomBytes } = require('node:crypto');
-    keep.text = Array.from({ length: 4000 }, () => ({ text: randomBytes(1024).toString('latin1').normalize('NFC') }));
+    keep.text = Array.from({ length: 4000 }, () => ({
+      text: randomBytes(1024).toString('latin1').normalize('NFC'),
+    }));
     const errors = [];
-    for (const compress of ['gzip', 'zstd']) errors.push(await stillheap.capture({ dir, compress }).then(() => 'written', describe));
+    for (const compress of ['gzip', 'zstd'])
+      errors.push(await stillheap.capture({ dir, compress }).then(() => 'written', describe));
     return { errors, left: files(dir) };
   }, dir);
   for (const error of compressed.errors) has(error, { code: 'ENOSPC' });

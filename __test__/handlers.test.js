@@ -8,7 +8,8 @@ const { startAgent } = require('./support/child.js');
 const { readSnapshot } = require('./support/snapshot.js');
 const { test } = require('./support/test.js');
 
-const snapshots = (agent) => readdirSync(agent.cwd).filter((name) => /^heapdump-.*\.heapsnapshot$/.test(name));
+const snapshots = (agent) =>
+  readdirSync(agent.cwd).filter((name) => /^heapdump-.*\.heapsnapshot$/.test(name));
 
 /** Forwards the two things that may happen on a signal. */
 const listen = ({ stillheap, send, keep }) => {
@@ -49,7 +50,10 @@ test('registered before us: both run, one dump', async (t) => {
     tools.keep.own = () => tools.send('own');
     process.on('SIGUSR2', tools.keep.own);
     tools.stillheap = tools.require(root);
-    tools.stillheap.on('snapshot', (result) => result.trigger === 'signal' && tools.send('snapshot', result.file));
+    tools.stillheap.on(
+      'snapshot',
+      (result) => result.trigger === 'signal' && tools.send('snapshot', result.file),
+    );
   }, require('./support/child.js').root);
   await bothServe(agent);
   await bothServe(agent);
@@ -97,7 +101,10 @@ test('registered before us, removed after: the next signal is ours', async (t) =
     process.on('SIGUSR2', () => {});
     tools.stillheap = tools.require(root);
     process.removeAllListeners('SIGUSR2');
-    tools.stillheap.on('snapshot', (result) => result.trigger === 'signal' && tools.send('snapshot', result.file));
+    tools.stillheap.on(
+      'snapshot',
+      (result) => result.trigger === 'signal' && tools.send('snapshot', result.file),
+    );
   }, require('./support/child.js').root);
   await onlyWeServe(agent);
   await onlyWeServe(agent);

@@ -101,7 +101,8 @@ test('while writing: a temporary name, mode 0600; never follows a link, never cl
     fs.writeFileSync('precious', 'precious');
     fs.symlinkSync('precious', 'link');
     const codes = [];
-    for (const name of ['precious', 'link']) stillheap.writeSnapshot(name, (error) => codes.push(error?.code));
+    for (const name of ['precious', 'link'])
+      stillheap.writeSnapshot(name, (error) => codes.push(error?.code));
     return { codes, content: fs.readFileSync('precious', 'utf8') };
   });
   assert.deepEqual(rest, { codes: ['EEXIST', 'EEXIST'], content: 'precious' });
@@ -132,18 +133,15 @@ test('unwritable directory on SIGUSR2: one line on stderr, an error event, a fal
 test('disk full: the first failed write stops it, an error, nothing left', async (t) => {
   const directory = temporaryDirectory(t);
   const agent = await startAgent(t, { wrapper: withMount(directory, 'size=3m') });
-  const outcome = await agent.call(
-    ({ stillheap, describe, files, path }, directory) => {
-      const errors = [];
-      const report = (error) => errors.push(describe(error));
-      const returned = [
-        stillheap.writeSnapshot(path.join(directory, 'a.heapsnapshot'), report),
-        stillheap.writeSnapshot('/dev/full', report),
-      ];
-      return { returned, errors, files: files(directory) };
-    },
-    directory,
-  );
+  const outcome = await agent.call(({ stillheap, describe, files, path }, directory) => {
+    const errors = [];
+    const report = (error) => errors.push(describe(error));
+    const returned = [
+      stillheap.writeSnapshot(path.join(directory, 'a.heapsnapshot'), report),
+      stillheap.writeSnapshot('/dev/full', report),
+    ];
+    return { returned, errors, files: files(directory) };
+  }, directory);
   assert.deepEqual(outcome.returned, [false, false]);
   assert.equal(outcome.errors[0].code, 'ENOSPC');
   assert.equal(outcome.errors[0].syscall, 'write');

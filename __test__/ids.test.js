@@ -76,7 +76,9 @@ test('ids that node:v8 began are left alone', async (t) => {
   });
   assert.equal(outcome.result.objectIds, 'kept');
   assert.match(outcome.result.objectIdsReason, /another tool/);
-  const [before, ours, after] = ['before', 'ours', 'after'].map((name) => readSnapshot(path.join(agent.cwd, name)));
+  const [before, ours, after] = ['before', 'ours', 'after'].map((name) =>
+    readSnapshot(path.join(agent.cwd, name)),
+  );
   assert.deepEqual(idsOf(ours, 'Known'), idsOf(before, 'Known'));
   assert.deepEqual(idsOf(after, 'Known'), idsOf(before, 'Known'));
 });

@@ -27,9 +27,16 @@ const badChoices = [
 const badBooleans = notBooleans.map((given) => [given, type]);
 const badNames = [
   ...notStrings.map((given) => [given, type]),
-  ...['""', '"a/b"', '"..\\\\b"', '"a\\0b"', '"{what}"', '"{pid"', '".heapsnapshot"', '".heapsnapshot.gz"'].map(
-    (given) => [given, value],
-  ),
+  ...[
+    '""',
+    '"a/b"',
+    '"..\\\\b"',
+    '"a\\0b"',
+    '"{what}"',
+    '"{pid"',
+    '".heapsnapshot"',
+    '".heapsnapshot.gz"',
+  ].map((given) => [given, value]),
 ];
 
 const common = {
@@ -72,7 +79,7 @@ async function refusesAll(t, method, table) {
       for (const [option, cases] of Object.entries(table)) {
         for (const [source] of cases) {
           // biome-ignore lint/security/noGlobalEval: the values don't travel otherwise
-          const given = (0, eval)(`(${source})`);
+          const given = globalThis.eval(`(${source})`);
           try {
             const returned = await stillheap[method]({ [option]: given });
             errors.push({ option, source, returned: typeof returned });

@@ -39,14 +39,24 @@ test('idle: the loop is woken; the line says path, size and pause', async (t) =>
 test('a result for whoever listens, and no line then', async (t) => {
   const agent = await startAgent(t);
   await agent.call(({ stillheap, send }) => {
-    stillheap.on('snapshot', (result) => send('snapshot', { ...result, date: result.startTime instanceof Date }));
+    stillheap.on('snapshot', (result) =>
+      send('snapshot', { ...result, date: result.startTime instanceof Date }),
+    );
   });
   agent.kill('SIGUSR2');
   const result = await agent.event('snapshot');
   const { trigger, pid, threadId, isMainThread, mode, engine, date, file, bytes } = result;
   assert.deepEqual(
     { trigger, pid, threadId, isMainThread, mode, engine, date },
-    { trigger: 'signal', pid: agent.pid, threadId: 0, isMainThread: true, mode: 'inline', engine: 'v8', date: true },
+    {
+      trigger: 'signal',
+      pid: agent.pid,
+      threadId: 0,
+      isMainThread: true,
+      mode: 'inline',
+      engine: 'v8',
+      date: true,
+    },
   );
   assert.equal(readFileSync(file).length, bytes);
   readSnapshot(file);
@@ -67,7 +77,10 @@ test('blocked by while (true) {}, more than once', async (t) => {
 
 test('blocked in optimised code, and in a loop of promises', async (t) => {
   const hot = 'let sum = 0; const f = (n) => { for (let i = 0; i < 1e6; i++) sum += i % n; };';
-  const child = await startScript(t, `${hot} for (let i = 0; i < 50; i++) f(7); console.log("ready"); for (;;) f(7)`);
+  const child = await startScript(
+    t,
+    `${hot} for (let i = 0; i < 50; i++) f(7); console.log("ready"); for (;;) f(7)`,
+  );
   await dump(child);
   const promises = await startScript(t, 'console.log("ready"); (async () => { for (;;) await null; })()');
   await dump(promises);
@@ -170,7 +183,10 @@ test('signals while one runs leave exactly one more', async (t) => {
   await agent.call(({ stillheap }) => stillheap.capture({ file: 'barrier' }));
   await agent.call(({ stillheap }) => stillheap.stop());
   assert.equal(agent.untaken('snapshot'), 1, 'the barrier alone');
-  assert.deepEqual(readdirSync(agent.cwd).sort(), ['barrier', ...files.map((file) => path.basename(file))].sort());
+  assert.deepEqual(
+    readdirSync(agent.cwd).sort(),
+    ['barrier', ...files.map((file) => path.basename(file))].sort(),
+  );
 });
 
 test('a signal during a capture() is served after it', async (t) => {

@@ -73,7 +73,7 @@ test("threads: 'all': every isolate, idle or blocked, into a file of its own", a
   assert.deepEqual(threads.sort(), [0, ...ids].sort());
 });
 
-test("configure({ threads }) turns it on and off", async (t) => {
+test('configure({ threads }) turns it on and off', async (t) => {
   const agent = await startWithWorkers(t);
   await agent.call(async ({ stillheap, start }) => {
     await start('wait');
@@ -120,7 +120,12 @@ test('only a worker has loaded it: the signal is for the worker, and kills nobod
 });
 
 test('100 workers that come and go while signals arrive', { timeout: 120_000 }, async (t) => {
-  const env = { STILLHEAP_THREADS: 'all', STILLHEAP_QUIET: '1', STILLHEAP_OVERWRITE: '1', STILLHEAP_NAME: 'thread-{thread}' };
+  const env = {
+    STILLHEAP_THREADS: 'all',
+    STILLHEAP_QUIET: '1',
+    STILLHEAP_OVERWRITE: '1',
+    STILLHEAP_NAME: 'thread-{thread}',
+  };
   const agent = await startWithWorkers(t, { env });
   const outcome = await agent.call(async ({ start, stillheap, files }) => {
     const modes = ['wait', 'block', 'gone', 'capture'];
@@ -143,7 +148,10 @@ test('100 workers that come and go while signals arrive', { timeout: 120_000 }, 
   agent.release();
   assert.deepEqual(await agent.ended, { code: 0, signal: null });
   const left = readdirSync(agent.cwd);
-  assert.deepEqual(left.filter((name) => name.endsWith('.tmp')), []);
+  assert.deepEqual(
+    left.filter((name) => name.endsWith('.tmp')),
+    [],
+  );
   for (const name of left) readSnapshot(path.join(agent.cwd, name));
 });
 
