@@ -171,9 +171,10 @@ impl<'s> Analysis<'s> {
                 let owner = &snapshot.native_contexts().owner;
                 Bits::from_fn(nodes, |i| owner[i as usize] == context.0)
             }
-            NodeFilter::Ids(above, up_to) => {
-                Bits::from_fn(nodes, |i| (above + 1..=up_to).contains(&graph.id(i)))
-            }
+            NodeFilter::Ids(above, up_to) => Bits::from_fn(nodes, |i| {
+                let id = graph.id(i);
+                above < id && id <= up_to
+            }),
             NodeFilter::TraceNode(row) => {
                 let wanted = graph.trace_tree.id.get(row as usize).copied();
                 Bits::from_fn(nodes, |i| {

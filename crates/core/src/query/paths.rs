@@ -24,7 +24,8 @@ pub struct RootPath {
 impl<'s> Analysis<'s> {
     /// Up to `count` different paths to a root, shortest first, no node twice in a path.
     ///
-    /// Best-first search guided by the distances, which never overestimate; work is bounded by `effort` steps
+    /// Best-first search guided by the distances (they are exact, but for the few edges that DevTools' rules
+    /// skip); work is bounded by `effort` steps
     /// (0 stands for a million), so on a heap with very many short paths the list may be shorter than asked.
     pub fn paths(&self, node: NodeOrdinal, count: usize, effort: usize) -> Vec<RootPath> {
         self.path_edges(node, count, effort).into_iter().map(|edges| self.root_path(node, &edges)).collect()
