@@ -5,7 +5,9 @@ use crate::strings::StringTable;
 
 fn graph(names: &[&str]) -> Graph {
     let mut strings = StringTable::default();
-    names.iter().for_each(|name| drop(strings.push(name.as_bytes())));
+    for name in names {
+        strings.push(name.as_bytes());
+    }
     Graph { strings, ..Graph::default() }
 }
 
