@@ -23,10 +23,12 @@ use crate::questions::{
   stillheap diff before.heapsnapshot after.heapsnapshot
   stillheap retainers app.heapsnapshot EmailTemplate
 
-Files may be plain, gzip or zstd; - is standard input. 'stillheap COMMAND --help' shows more of each.
+Files may be plain, gzip or zstd; - is standard input. 'stillheap COMMAND --help' shows
+more of each.
 
-Exit codes: 0 done; 1 the answer is no (verify, --fail-on, dump); 2 wrong usage or an input that cannot be
-read; 3 done, but the input was truncated and only its first part was looked at.",
+Exit codes: 0 done; 1 the answer is no (verify, --fail-on, dump); 2 wrong usage or an
+input that cannot be read; 3 done, but the input was truncated and only its first part
+was looked at.",
     disable_help_subcommand = true,
     max_term_width = 110
 )]
@@ -137,8 +139,8 @@ pub enum Command {
   stillheap dump $!              take a snapshot; prints its path, size and the service's pause
   stillheap dump 12345 --json
 
-It sends the signal that the process waits for (SIGUSR2 by default) and waits until the file is whole. For a
-process in a container, give the id that it has outside.")]
+It sends the signal that the process waits for (SIGUSR2 by default) and waits until the
+file is whole. For a process in a container, give the id that it has outside.")]
     Dump(DumpArgs),
 
     /// Say whether a snapshot is whole
@@ -146,7 +148,8 @@ process in a container, give the id that it has outside.")]
   stillheap verify app.heapsnapshot.gz
   stillheap verify app.heapsnapshot && aws s3 cp app.heapsnapshot s3://…
 
-Exit code 0: whole. 1: truncated or malformed, with what is missing and where. 2: it cannot be read.")]
+Exit code 0: whole. 1: truncated or malformed, with what is missing and where. 2: it
+cannot be read.")]
     Verify(VerifyArgs),
 
     /// Show the classes: how many objects, how large, and what they keep alive
@@ -157,10 +160,11 @@ Exit code 0: whole. 1: truncated or malformed, with what is missing and where. 2
   stillheap summary app.heapsnapshot --filter objectsRetainedByContexts
   stillheap summary app.heapsnapshot --json | jq '.classes[0]'
 
-DevTools' filters: objectsRetainedByContexts, objectsRetainedByDetachedDomNodes, objectsRetainedByConsole,
-objectsRetainedByEventHandlers, duplicatedStrings, sharedNativeContext, noNativeContext.
-Shallow is the objects' own size, retained what would be freed with them. Distance is the number of steps
-from a global object; - means that only the system holds it.")]
+DevTools' filters: objectsRetainedByContexts, objectsRetainedByDetachedDomNodes,
+objectsRetainedByConsole, objectsRetainedByEventHandlers, duplicatedStrings,
+sharedNativeContext, noNativeContext. Shallow is the objects' own size, retained what
+would be freed with them. Distance is the number of steps from a global object; - means
+that only the system holds it.")]
     Summary(Ask<SummaryRequest>),
 
     /// List the objects of a class
@@ -184,8 +188,9 @@ The @numbers are ids, which inspect, retainers, dominators and containment take.
   stillheap retainers app.heapsnapshot @12345 --depth 4
   stillheap retainers app.heapsnapshot EmailTemplate --paths 5
 
-Of a class, equal holders and equal paths count together: the path that most objects share comes first.
-Ways of a class end at a root, or at another object of the class, as in a linked list.")]
+Of a class, equal holders and equal paths count together: the path that most objects
+share comes first. Ways of a class end at a root, or at another object of the class, as
+in a linked list.")]
     Retainers(Ask<RetainersRequest>),
 
     /// Show what an object alone keeps alive, and what keeps it alive
@@ -214,8 +219,8 @@ An object dominates another if every way from the root to that one leads through
   stillheap closures app.heapsnapshot
   stillheap closures app.heapsnapshot --filter handlers.js --sort contexts
 
-All closures made in a scope share one context: a variable that one of them uses lives as long as any of them.
-'shares' lines name the other functions on the same contexts.")]
+All closures made in a scope share one context: a variable that one of them uses lives
+as long as any of them. 'shares' lines name the other functions on the same contexts.")]
     Closures(Ask<ClosuresRequest>),
 
     /// Show when and where live objects were allocated (.heaptimeline)
@@ -231,10 +236,11 @@ All closures made in a scope share one context: a variable that one of them uses
   stillheap diff base.heapsnapshot new.heapsnapshot --fail-on 'EmailTemplate:count>100'
   stillheap diff base.heapsnapshot new.heapsnapshot --fail-on '*:size>10MB' --fail-on 'total:size>50MB'
 
-Objects are matched by id within one process, otherwise classes by their counts; the output says which.
-A condition is CLASS:METRIC OPERATOR NUMBER. CLASS: a name or key, a gl*b, a /regex/, or total. METRIC:
-count, size (the change), added, removed, addedSize, removedSize, newCount, newSize. OPERATOR: > >= < <= = !=.
-NUMBER: with kB, MB, GB, KiB, MiB, GiB if need be. CLASS:grows holds if it grows in every step.")]
+Objects are matched by id within one process, otherwise classes by their counts; the
+output says which. A condition is CLASS:METRIC OPERATOR NUMBER. CLASS: a name or key, a
+gl*b, a /regex/, or total. METRIC: count, size (the change), added, removed, addedSize,
+removedSize, newCount, newSize. OPERATOR: > >= < <= = !=. NUMBER: with kB, MB, GB, KiB,
+MiB, GiB if need be. CLASS:grows holds if it grows in every step.")]
     Diff(DiffArgs),
 
     /// Find objects with an expression
@@ -244,8 +250,9 @@ NUMBER: with kB, MB, GB, KiB, MiB, GiB if need be. CLASS:grows holds if it grows
   stillheap query app.heapsnapshot 'retainedBy(class = Map) and not name ~ cache'
   stillheap query app.heapsnapshot 'dominatedBy(id = @12345) and class = \"(string)\"' --sort self
 
-Texts: class, name, type, edge (it has such a field), via (held through such a field), with = != for equal or
-gl*b, ~ !~ for contains, or /regex/. Numbers: id, self, retained, distance, edges, retainers. Also: detached,
-retainedBy(…), holds(…), dominatedBy(…), and, or, not, brackets. All of it: docs/query.md.")]
+Texts: class, name, type, edge (it has such a field), via (held through such a field),
+with = != for equal or gl*b, ~ !~ for contains, or /regex/. Numbers: id, self, retained,
+distance, edges, retainers. Also: detached, retainedBy(…), holds(…), dominatedBy(…),
+and, or, not, brackets. All of it: docs/query.md.")]
     Query(Ask<QueryRequest>),
 }

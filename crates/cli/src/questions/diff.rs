@@ -103,7 +103,7 @@ pub struct ConditionOutcome {
 }
 
 /// A class for which a condition holds.
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 pub struct ConditionHit {
     /// Key of the class; `total` for all together.
     pub key: String,

@@ -284,6 +284,6 @@ mod tests {
         assert_eq!(fold_repeats(&[1, 1, 1, 2]), [(1, true), (2, false)]);
         assert_eq!(fold_repeats(&[9, 1, 2, 1, 2, 3]), [(9, false), (1, true), (2, true), (3, false)]);
         assert_eq!(plain(&[1, 2, 3, 1, 2, 3, 1]), [1, 2, 3, 1]);
-        assert_eq!(plain(&[]), []);
+        assert!(plain(&[]).is_empty());
     }
 }

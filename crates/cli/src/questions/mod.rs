@@ -6,6 +6,7 @@
 
 mod closures;
 mod diff;
+mod dispatch;
 mod fail_on;
 mod failure;
 mod holders;
@@ -25,6 +26,7 @@ use stillheap_core::{Analysis, Model, NodeOrdinal, Page, Salvage, Snapshot};
 
 pub use closures::*;
 pub use diff::*;
+pub use dispatch::answer;
 pub use fail_on::*;
 pub use failure::Failure;
 pub use holders::*;

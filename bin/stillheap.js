@@ -1,0 +1,21 @@
+#!/usr/bin/env node
+'use strict';
+
+// The command line. The work is done by the addon, off this thread; index.js stays out of it, because it would
+// install the signal's handler into this process.
+
+const { runCli } = require('../lib/native.js');
+
+runCli(process.argv.slice(2)).then(
+  (outcome) => {
+    const { result, error } = JSON.parse(outcome);
+    if (error) fail(error.message);
+    else process.exitCode = result;
+  },
+  (error) => fail(error.message),
+);
+
+function fail(message) {
+  process.exitCode = 2;
+  console.error(`stillheap: ${message}`);
+}

@@ -1,0 +1,154 @@
+//! What single outputs do not show: pipes, standard input, prescribed JSON, the oracle.
+
+use std::io::{Read, Write};
+use std::process::Stdio;
+
+use crate::{fixture_directory, stillheap};
+
+fn json(args: &[&str]) -> serde_json::Value {
+    let output = stillheap(args).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    serde_json::from_str(&text).unwrap_or_else(|e| panic!("{args:?}: {e}\n{text}"))
+}
+
+#[test]
+fn standard_input_is_a_file_like_others() {
+    let bytes = std::fs::read(fixture_directory().join("leak.heapsnapshot")).unwrap();
+    let mut child = stillheap(&["summary", "-", "--json"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(&bytes).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let piped: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let named = json(&["summary", "leak.heapsnapshot", "--json"]);
+    assert_eq!(piped["classes"], named["classes"]);
+    assert_eq!(piped["file"], "-");
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let mut child = stillheap(&["query", "leak.heapsnapshot", "self >= 0", "--all", "--limit", "0", "--json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let mut stderr = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+    assert_eq!((child.wait().unwrap().code(), stderr.as_str()), (Some(0), ""));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_an_error() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = stillheap(&["summary", "leak.heapsnapshot"]).stdout(full).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr.contains("the output cannot be written"), "{stderr}");
+}
+
+#[test]
+fn colours_come_only_when_asked_for() {
+    let coloured = |name: &str, value: &str| {
+        let output = stillheap(&["summary", "leak.heapsnapshot"]).env(name, value).output().unwrap();
+        output.stdout.contains(&0x1b)
+    };
+    assert!(coloured("CLICOLOR_FORCE", "1"));
+    assert!(!coloured("NO_COLOR", "1"));
+}
+
+#[test]
+fn prescribed_fields_are_there() {
+    let summary = json(&["summary", "leak.heapsnapshot", "--json", "--limit", "0"]);
+    for key in ["schemaVersion", "model", "file", "totals", "statistics", "classes"] {
+        assert!(!summary[key].is_null(), "{key}");
+    }
+    for key in ["nodes", "edges", "totalSize"] {
+        assert!(summary["totals"][key].is_u64(), "{key}");
+    }
+    for class in summary["classes"].as_array().unwrap() {
+        for key in ["key", "name", "count", "distance", "shallowSize", "retainedSize"] {
+            assert!(!class[key].is_null(), "{key}");
+        }
+    }
+    let diff = json(&["diff", "leak.heapsnapshot", "leak-after.heapsnapshot", "--json", "--limit", "0"]);
+    assert_eq!(diff["matchedBy"], "id");
+    for class in diff["classes"].as_array().unwrap() {
+        for key in
+            ["key", "name", "addedCount", "removedCount", "countDelta", "addedSize", "removedSize", "sizeDelta"]
+        {
+            assert!(!class[key].is_null(), "{key}");
+        }
+    }
+}
+
+/// The oracle's folder: `$STILLHEAP_SHARED/oracle`, by default `../shared/oracle` beside the repository.
+fn oracle() -> std::path::PathBuf {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
+    let shared = std::env::var_os("STILLHEAP_SHARED").map_or(root, std::path::PathBuf::from);
+    let oracle = shared.join("oracle");
+    assert!(
+        oracle.join("README.md").exists(),
+        "the oracle is not at {}: set STILLHEAP_SHARED to the folder that holds oracle/",
+        oracle.display()
+    );
+    oracle
+}
+
+fn expected(name: &str) -> serde_json::Value {
+    serde_json::from_slice(&std::fs::read(oracle().join("expected").join(name)).unwrap()).unwrap()
+}
+
+fn snapshot(name: &str) -> String {
+    oracle().join("snapshots").join(format!("{name}.heapsnapshot.gz")).to_string_lossy().into_owned()
+}
+
+/// The class rows by key, with the oracle's names for the fields.
+fn by_key(summary: &serde_json::Value) -> serde_json::Value {
+    let rows = summary["classes"].as_array().unwrap().iter().map(|row| {
+        let value = serde_json::json!({
+            "name": row["name"], "count": row["count"], "distance": row["distance"],
+            "shallow": row["shallowSize"], "retained": row["retainedSize"],
+        });
+        (row["key"].as_str().unwrap().to_owned(), value)
+    });
+    serde_json::Value::Object(rows.collect())
+}
+
+#[test]
+fn the_summary_has_devtools_numbers() {
+    for name in ["s5", "v20", "v26", "s4-internals"] {
+        let summary = json(&["summary", &snapshot(name), "--json", "--limit", "0"]);
+        assert!(by_key(&summary) == expected(&format!("{name}.aggregates.json")), "{name}: classes differ");
+        let totals = expected(&format!("{name}.summary.json"));
+        assert_eq!(summary["statistics"], totals["statistics"], "{name}");
+        assert_eq!(summary["totals"]["totalSize"], totals["totalSize"], "{name}");
+        assert_eq!(summary["totals"]["nodes"], totals["nodeCount"], "{name}");
+    }
+}
+
+#[test]
+fn the_summary_has_devtools_filters() {
+    for (filter, classes) in expected("s5.filters.json").as_object().unwrap() {
+        let summary = json(&["summary", &snapshot("s5"), "--json", "--limit", "0", "--filter", filter]);
+        assert!(by_key(&summary) == *classes, "{filter}: classes differ");
+    }
+}
+
+#[test]
+fn a_query_for_a_class_finds_what_the_summary_counts() {
+    let file = snapshot("s5");
+    let summary = json(&["summary", &file, "--json", "--limit", "12"]);
+    for class in summary["classes"].as_array().unwrap() {
+        let name = class["name"].as_str().unwrap();
+        let expression = format!("class = \"{name}\"");
+        let found = json(&["query", &file, &expression, "--json", "--limit", "1"]);
+        assert_eq!(found["count"], class["count"], "{name}");
+        assert_eq!(found["selfSize"], class["shallowSize"], "{name}");
+        assert_eq!(found["retainedSize"], class["retainedSize"], "{name}");
+    }
+}

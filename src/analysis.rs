@@ -1,0 +1,154 @@
+//! The analysis for JavaScript: the command line, and opened snapshots that are asked questions.
+//!
+//! A question travels as a name and JSON, its answer as JSON; lib/snapshot.js makes methods of it. All work is
+//! done on libuv's threads. A handle keeps its snapshot as long as a question is under way, disposed or not.
+
+use std::ffi::OsString;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use napi::bindgen_prelude::{AsyncTask, ClassInstance};
+use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
+use napi::{Env, Result, Status, Task};
+use napi_derive::napi;
+use serde::Serialize;
+use stillheap_cli::questions::{self, DiffRequest, Failure, Opened};
+use stillheap_core::{Model, ReadOptions, Snapshot};
+
+use crate::isolates::lock;
+
+/// Told how many bytes have been read; never keeps the process alive.
+type OnBytes = ThreadsafeFunction<f64, (), f64, Status, false, true>;
+
+type Outcome = std::result::Result<String, Failure>;
+
+/// JSON of `{"result": …}`, where `result` is JSON already, or of `{"error": …}`.
+fn outcome_json(outcome: Outcome) -> String {
+    #[derive(Serialize)]
+    struct Error {
+        error: Failure,
+    }
+    match outcome {
+        Ok(result) => format!("{{\"result\":{result}}}"),
+        Err(error) => serde_json::to_string(&Error { error })
+            .unwrap_or_else(|_| r#"{"error":{"code":"ERR_STILLHEAP_INTERNAL","message":"?"}}"#.to_owned()),
+    }
+}
+
+/// Work for another thread that ends in JSON, also when it panics.
+pub struct Job(Option<Box<dyn FnOnce() -> Outcome + Send>>);
+
+impl Job {
+    fn start(work: impl FnOnce() -> Outcome + Send + 'static) -> AsyncTask<Job> {
+        AsyncTask::new(Job(Some(Box::new(work))))
+    }
+}
+
+impl Task for Job {
+    type Output = Outcome;
+    type JsValue = String;
+
+    fn compute(&mut self) -> Result<Outcome> {
+        let internal = |what: &str| Err(Failure::new("ERR_STILLHEAP_INTERNAL", what));
+        let Some(work) = self.0.take() else { return Ok(internal("asked twice")) };
+        let done = catch_unwind(AssertUnwindSafe(work));
+        Ok(done.unwrap_or_else(|_| internal("the analysis failed in a way it should not; please report it")))
+    }
+
+    fn resolve(&mut self, _env: Env, outcome: Outcome) -> Result<String> {
+        Ok(outcome_json(outcome))
+    }
+}
+
+/// The command line, off the JavaScript thread; the result's JSON is the exit code.
+#[napi(catch_unwind)]
+pub fn run_cli(args: Vec<String>) -> AsyncTask<Job> {
+    Job::start(move || Ok(stillheap_cli::run(args.into_iter().map(OsString::from)).to_string()))
+}
+
+#[derive(Clone, Default)]
+struct Shared(Arc<OnceLock<Opened>>);
+
+impl Shared {
+    fn get(&self) -> std::result::Result<&Opened, Failure> {
+        self.0.get().ok_or_else(|| Failure::new("ERR_STILLHEAP_DISPOSED", "the snapshot is not open"))
+    }
+}
+
+/// A snapshot, empty until `open` has ended.
+#[napi]
+pub struct SnapshotHandle {
+    shared: Mutex<Option<Shared>>,
+}
+
+#[napi]
+impl SnapshotHandle {
+    #[napi(constructor, catch_unwind)]
+    #[expect(clippy::new_without_default, reason = "JavaScript is the only caller")]
+    pub fn new() -> Self {
+        Self { shared: Mutex::new(Some(Shared::default())) }
+    }
+
+    /// Reads a file; to be called once. The result is what the file's header and its reading say.
+    #[napi(catch_unwind)]
+    pub fn open(&self, file: String, gc: bool, on_bytes: Option<OnBytes>) -> AsyncTask<Job> {
+        let shared = self.shared();
+        Job::start(move || {
+            let shared = shared?;
+            let mut report = |bytes: u64| {
+                if let Some(on_bytes) = &on_bytes {
+                    // Where the environment is closing nobody listens any more.
+                    let _ = on_bytes.call(bytes as f64, ThreadsafeFunctionCallMode::NonBlocking);
+                }
+            };
+            let options = ReadOptions { progress: Some(&mut report), ..ReadOptions::default() };
+            let snapshot = Snapshot::open_with(Path::new(&file), options)
+                .map_err(|error| Failure::of_file(&error, &file))?;
+            let model = if gc { Model::Gc } else { Model::Devtools };
+            let facts = serde_json::json!({
+                "nodes": snapshot.node_count(),
+                "edges": snapshot.edge_count(),
+                "salvage": snapshot.salvage(),
+                "capture": snapshot.header().stillheap(),
+            });
+            // A second `open` changes nothing.
+            let _ = shared.0.set(Opened { snapshot, model, file });
+            Ok(facts.to_string())
+        })
+    }
+
+    /// Asks a question by name.
+    #[napi(catch_unwind)]
+    pub fn ask(&self, question: String, request: String) -> AsyncTask<Job> {
+        let shared = self.shared();
+        Job::start(move || questions::answer(shared?.get()?, &question, &request))
+    }
+
+    /// Compares this snapshot, the oldest, with newer ones.
+    #[napi(catch_unwind)]
+    pub fn compare(&self, newer: Vec<ClassInstance<SnapshotHandle>>, request: String) -> AsyncTask<Job> {
+        let all: std::result::Result<Vec<Shared>, Failure> =
+            std::iter::once(self.shared()).chain(newer.iter().map(|other| other.shared())).collect();
+        Job::start(move || {
+            let all = all?;
+            let opened: Vec<&Opened> = all.iter().map(Shared::get).collect::<std::result::Result<_, _>>()?;
+            let request: DiffRequest = serde_json::from_str(&request)
+                .map_err(|error| Failure::argument(format!("the question cannot be understood: {error}")))?;
+            let diff = questions::diff(&opened, &request)?;
+            serde_json::to_string(&diff)
+                .map_err(|error| Failure::new("ERR_STILLHEAP_INTERNAL", error.to_string()))
+        })
+    }
+
+    /// Lets go of the snapshot; its memory is free when the questions under way have ended.
+    #[napi(catch_unwind)]
+    pub fn dispose(&self) {
+        lock(&self.shared).take();
+    }
+
+    fn shared(&self) -> std::result::Result<Shared, Failure> {
+        let shared = lock(&self.shared).clone();
+        shared.ok_or_else(|| Failure::new("ERR_STILLHEAP_DISPOSED", "the snapshot has been disposed of"))
+    }
+}
