@@ -13,5 +13,6 @@ if (loaded && loaded.version === version) {
   module.exports = loaded;
 } else {
   module.exports = require('./lib/module.js').create(version);
-  if (!loaded) Object.defineProperty(process, key, { value: module.exports });
+  // Where `process` takes no properties, each copy stands for itself.
+  if (!loaded) Reflect.defineProperty(process, key, { value: module.exports });
 }
