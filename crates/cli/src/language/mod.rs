@@ -7,6 +7,8 @@
 mod eval;
 mod lex;
 mod parse;
+#[cfg(test)]
+mod tests;
 
 use crate::questions::{Failure, Pattern};
 

@@ -2,7 +2,7 @@
 
 use super::lex::{Kind, Token, tokens};
 use super::{Expression, NumberField, Operator, Relation, TextField, mistake};
-use crate::questions::{Failure, Pattern, parse_number};
+use crate::questions::{Failure, Pattern, parse_number, unit_factor};
 
 /// How deep brackets and negations may nest.
 pub(super) const DEEPEST: usize = 100;
@@ -190,6 +190,18 @@ impl Parser<'_> {
         let number = parse_number(&text)
             .ok_or_else(|| self.mistake("a number is expected, such as 100, 2.5MB (kB, MB, GB, KiB, …) or @123"))?;
         self.take();
+        // A unit may stand apart: `10 MB`.
+        let factor = match &self.peek().kind {
+            Kind::Word(unit) if text.ends_with(|c: char| c.is_ascii_digit()) => unit_factor(unit),
+            _ => None,
+        };
+        let number = match factor {
+            Some(factor) => {
+                self.take();
+                (number as f64 * factor) as i64
+            }
+            None => number,
+        };
         Ok(Expression::Number(field, operator, number))
     }
 }

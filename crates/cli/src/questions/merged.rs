@@ -76,6 +76,9 @@ pub struct MergedStep {
     pub class_name: String,
     /// Its key.
     pub class_key: String,
+    /// Name of the holder, if it is a function; empty for an anonymous one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub function_name: Option<String>,
     /// The step belongs to a stretch that repeats itself.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub repeats: bool,
@@ -188,7 +191,7 @@ fn merged_paths(
 ) -> (Vec<MergedPath>, usize, usize) {
     let of_class: HashSet<NodeOrdinal> = members.iter().copied().collect();
     let step_by = members.len().div_ceil(MOST_EXAMINED).max(1);
-    let mut kinds: HashMap<(u32, &str, String), u32> = HashMap::new();
+    let mut kinds: HashMap<(u32, &str, String, Option<String>), u32> = HashMap::new();
     let mut steps: Vec<MergedStep> = Vec::new();
     let mut up: HashMap<NodeOrdinal, Option<(u32, NodeOrdinal)>> = HashMap::new();
     let mut ways: HashMap<(PathEnd, Vec<(u32, bool)>), (usize, NodeOrdinal)> = HashMap::new();
@@ -213,13 +216,17 @@ fn merged_paths(
             }
             let next = *up.entry(at).or_insert_with(|| {
                 let (e, from) = nearest(analysis, at)?;
-                let key = (analysis.class_number(from), analysis.edge_type(e), merged_name(analysis, e));
-                let kind = *kinds.entry(key).or_insert_with_key(|(_, edge_type, edge)| {
+                // All functions are of one class, but the way through another one is another way.
+                let function = (analysis.node_type(from) == "closure").then(|| analysis.name(from).into_owned());
+                let (class, edge_type) = (analysis.class_number(from), analysis.edge_type(e));
+                let key = (class, edge_type, merged_name(analysis, e), function);
+                let kind = *kinds.entry(key).or_insert_with_key(|(_, edge_type, edge, function)| {
                     steps.push(MergedStep {
                         edge: edge.clone(),
                         edge_type: (*edge_type).to_owned(),
                         class_name: analysis.class_name(from),
                         class_key: analysis.class_key(from),
+                        function_name: function.clone(),
                         repeats: false,
                     });
                     steps.len() as u32 - 1

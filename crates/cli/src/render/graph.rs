@@ -141,9 +141,12 @@ pub fn retainers(answer: &Retainers, look: Look) -> String {
 fn node_retainers(answer: &NodeRetainers, look: Look) -> String {
     let mut out = headline(&answer.node);
     out.push('\n');
-    if answer.retainers.is_empty() {
+    if answer.paths.iter().any(|path| path.steps.is_empty()) {
+        out.push_str("It is a root itself.\n");
+    } else if answer.retainers.is_empty() {
         out.push_str("Nothing holds it but roots.\n");
-    } else {
+    }
+    if !answer.retainers.is_empty() {
         let mut table = tree_table("Held as");
         for holder in &answer.retainers {
             holder_rows(&mut table, holder, 0);
@@ -151,7 +154,7 @@ fn node_retainers(answer: &NodeRetainers, look: Look) -> String {
         out.push_str(&table.draw(look));
         out.push_str(&more(&answer.page, answer.retainers.len()));
     }
-    for (i, path) in answer.paths.iter().enumerate() {
+    for (i, path) in answer.paths.iter().filter(|path| !path.steps.is_empty()).enumerate() {
         out.push_str(&root_path(i + 1, path));
     }
     out
@@ -262,12 +265,12 @@ fn merged_path(path: &MergedPath, class: &str) -> String {
             other => format!(" ({other})"),
         };
         let repeats = if step.repeats { "  (again and again)" } else { "" };
-        let _ = writeln!(
-            out,
-            "    ← {}{kind} in {}{repeats}",
-            visible(&shorten(&step.edge, 100)),
-            visible(&shorten(&step.class_name, 60))
-        );
+        let holder = match step.function_name.as_deref() {
+            Some("") => "(anonymous function)".to_owned(),
+            Some(name) => format!("{}()", visible(&shorten(name, 60))),
+            None => visible(&shorten(&step.class_name, 60)),
+        };
+        let _ = writeln!(out, "    ← {}{kind} in {holder}{repeats}", visible(&shorten(&step.edge, 100)));
     }
     out
 }

@@ -22,8 +22,21 @@ fn updating() -> bool {
     std::env::var_os("UPDATE_GOLDEN").is_some()
 }
 
+/// When updating: the fixtures come first, whichever test runs first.
+fn fixtures_first() {
+    static WRITTEN: std::sync::Once = std::sync::Once::new();
+    WRITTEN.call_once(|| {
+        for (name, bytes) in fixtures::all() {
+            if updating() {
+                std::fs::write(fixture_directory().join(name), &bytes).unwrap();
+            }
+        }
+    });
+}
+
 /// The program, in the directory of the fixtures, with nothing in its environment that changes its output.
 pub fn stillheap(args: &[&str]) -> Command {
+    fixtures_first();
     let mut command = Command::new(env!("CARGO_BIN_EXE_stillheap"));
     command.args(args).current_dir(fixture_directory());
     for name in ["COLUMNS", "CLICOLOR_FORCE", "CLICOLOR", "NO_COLOR"] {
@@ -195,11 +208,9 @@ fn transcript(args: &[&str], output: &Output) -> String {
 
 #[test]
 fn fixtures_are_what_their_program_writes() {
+    fixtures_first();
     for (name, bytes) in fixtures::all() {
         let path = fixture_directory().join(name);
-        if updating() {
-            std::fs::write(&path, &bytes).unwrap();
-        }
         let found = std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         assert!(found == bytes, "{name} differs: write it anew with UPDATE_GOLDEN=1 and read the difference");
     }
