@@ -1,5 +1,4 @@
 #!/usr/bin/env node
-'use strict';
 
 // The command line. The work is done by the addon, off this thread; index.js stays out of it, because it would
 // install the signal's handler into this process.

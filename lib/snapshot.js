@@ -1,5 +1,3 @@
-'use strict';
-
 // `open(file)`: a heap snapshot and the questions that the command line also answers. Everything is computed
 // off this thread; what travels is JSON, described in docs/json-schema.md. Arguments are checked here, before
 // anything is started.
@@ -71,7 +69,8 @@ function id(name, value) {
   if (typeof value !== 'number' && typeof value !== 'string') {
     throw wrongType(name, "a node's id (a number, or '@' and a number)", value);
   }
-  if (!/^\d{1,19}$/.test(digits)) throw wrongValue(name, "a node's id (a number, or '@' and a number)", value);
+  if (!/^\d{1,19}$/.test(digits))
+    throw wrongValue(name, "a node's id (a number, or '@' and a number)", value);
   return `@${digits}`;
 }
 
@@ -183,7 +182,7 @@ class Snapshot {
   }
 
   async instances(className, options) {
-    const request = check(options, kinds.instances, "The second argument of instances");
+    const request = check(options, kinds.instances, 'The second argument of instances');
     return this.#ask('instances', { ...request, class: text('The class', className) });
   }
 
@@ -241,7 +240,7 @@ class Snapshot {
     const { match, ...request } = check(options, kinds.compare, 'The second argument of compare');
     const all = Array.isArray(newer) ? newer : [newer];
     if (all.length === 0 || !all.every((one) => one instanceof Snapshot)) {
-      throw wrongType('The newer snapshot', "a snapshot from open(), or an array of them", newer);
+      throw wrongType('The newer snapshot', 'a snapshot from open(), or an array of them', newer);
     }
     const handles = all.map((one) => one.#use());
     const json = JSON.stringify({ ...request, ...(match !== undefined && { matching: match }) });
@@ -283,7 +282,11 @@ function unwrap(json) {
 /** Reads a snapshot. Rejects with the signal's reason when that is aborted first. */
 async function open(file, options) {
   const place = path('The file', file);
-  const { model = 'devtools', onProgress, signal } = check(options, kinds.open, 'The second argument of open');
+  const {
+    model = 'devtools',
+    onProgress,
+    signal,
+  } = check(options, kinds.open, 'The second argument of open');
   signal?.throwIfAborted();
   const { SnapshotHandle } = require('./native.js');
   const handle = new SnapshotHandle();

@@ -203,7 +203,10 @@ impl Target {
         Err(refusal(
             USAGE,
             "ERR_STILLHEAP_PROTOCOL",
-            format!("the status page of process {} cannot be understood; it may be of another version", self.pid),
+            format!(
+                "the status page of process {} cannot be understood; it may be of another version",
+                self.pid
+            ),
         ))
     }
 
@@ -229,7 +232,8 @@ impl Target {
         let number = status.signal.ok_or_else(|| {
             none("waits for no signal (STILLHEAP_SIGNAL=none, 'nosignal', or stop() was called)")
         })?;
-        let signal = Signal::try_from(number).map_err(|_| none(&format!("names signal {number}, which is none")))?;
+        let signal =
+            Signal::try_from(number).map_err(|_| none(&format!("names signal {number}, which is none")))?;
         if !catches(self.pid, number) {
             return Err(none(&format!(
                 "no longer handles {signal}, which would end it: something else took its handler away"

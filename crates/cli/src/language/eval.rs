@@ -9,9 +9,7 @@ use crate::questions::Pattern;
 /// `all`.
 pub fn matching(analysis: Analysis<'_>, expression: &Expression, all: bool) -> Vec<NodeOrdinal> {
     let test = prepare(analysis, expression);
-    nodes(analysis)
-        .filter(|&n| (all || analysis.self_size(n) > 0) && test.holds(analysis, n))
-        .collect()
+    nodes(analysis).filter(|&n| (all || analysis.self_size(n) > 0) && test.holds(analysis, n)).collect()
 }
 
 fn nodes(analysis: Analysis<'_>) -> impl Iterator<Item = NodeOrdinal> {
@@ -57,7 +55,8 @@ fn prepare<'e>(analysis: Analysis<'_>, expression: &'e Expression) -> Test<'e> {
 fn classes(analysis: Analysis<'_>, pattern: &Pattern) -> Vec<bool> {
     let mut known: Vec<Option<bool>> = vec![None; analysis.class_count()];
     for n in nodes(analysis) {
-        known[analysis.class_number(n) as usize].get_or_insert_with(|| pattern.matches(&analysis.class_name(n)));
+        known[analysis.class_number(n) as usize]
+            .get_or_insert_with(|| pattern.matches(&analysis.class_name(n)));
     }
     known.into_iter().map(|matches| matches == Some(true)).collect()
 }

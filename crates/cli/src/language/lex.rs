@@ -62,7 +62,11 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token>, Failure> {
                 at += 1;
             }
             if at == start {
-                return Err(mistake(text, start, &format!("{c:?} has no meaning here; texts with it need quotes")));
+                return Err(mistake(
+                    text,
+                    start,
+                    &format!("{c:?} has no meaning here; texts with it need quotes"),
+                ));
             }
             Kind::Word(chars[start..at].iter().collect())
         };
@@ -115,7 +119,8 @@ fn regex(text: &str, chars: &[char], at: &mut usize) -> Result<(String, bool), F
                 let ignore_case = chars.get(*at) == Some(&'i');
                 *at += usize::from(ignore_case);
                 if chars.get(*at).copied().is_some_and(is_bare) {
-                    let what = "only 'i' may follow a regular expression; a text that starts with / needs quotes";
+                    let what =
+                        "only 'i' may follow a regular expression; a text that starts with / needs quotes";
                     return Err(mistake(text, *at, what));
                 }
                 return Ok((body, ignore_case));

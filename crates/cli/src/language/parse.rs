@@ -187,8 +187,9 @@ impl Parser<'_> {
         if field == NumberField::Id {
             text = text.strip_prefix('@').unwrap_or(&text).to_owned();
         }
-        let number = parse_number(&text)
-            .ok_or_else(|| self.mistake("a number is expected, such as 100, 2.5MB (kB, MB, GB, KiB, …) or @123"))?;
+        let number = parse_number(&text).ok_or_else(|| {
+            self.mistake("a number is expected, such as 100, 2.5MB (kB, MB, GB, KiB, …) or @123")
+        })?;
         self.take();
         // A unit may stand apart: `10 MB`.
         let factor = match &self.peek().kind {

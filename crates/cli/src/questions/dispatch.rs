@@ -34,6 +34,7 @@ fn run<R: DeserializeOwned, A: Serialize>(
 }
 
 fn encode<A: Serialize>(opened: &Opened, answer: A) -> Result<String, Failure> {
-    serde_json::to_string(&opened.report(answer))
-        .map_err(|error| Failure::new("ERR_STILLHEAP_INTERNAL", format!("the answer cannot be written: {error}")))
+    serde_json::to_string(&opened.report(answer)).map_err(|error| {
+        Failure::new("ERR_STILLHEAP_INTERNAL", format!("the answer cannot be written: {error}"))
+    })
 }

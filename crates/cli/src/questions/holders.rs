@@ -3,9 +3,7 @@
 use serde::{Deserialize, Serialize};
 use stillheap_core::{EdgeInfo, NodeInfo, NodeOrdinal, Page, RootPath};
 
-use super::{
-    Failure, Id, MOST_ROWS, MergedPath, MergedTree, Opened, PageInfo, TreeShape, Window, patterns,
-};
+use super::{Failure, Id, MOST_ROWS, MergedPath, MergedTree, Opened, PageInfo, TreeShape, Window, patterns};
 
 /// Asks who holds a node, or the objects of a class.
 #[derive(Clone, Debug, Deserialize, clap::Args)]
@@ -130,7 +128,11 @@ impl Opened {
         Ok(Retainers::Class(Box::new(self.class_retainers(request)?)))
     }
 
-    fn node_retainers(&self, node: NodeOrdinal, request: &RetainersRequest) -> Result<NodeRetainers, Failure> {
+    fn node_retainers(
+        &self,
+        node: NodeOrdinal,
+        request: &RetainersRequest,
+    ) -> Result<NodeRetainers, Failure> {
         let analysis = self.analysis();
         let patterns = patterns(&request.filter)?;
         let (rows, page) = if patterns.is_empty() && request.sort != HolderOrder::Retained {

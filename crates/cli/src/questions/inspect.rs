@@ -31,13 +31,7 @@ pub struct InspectRequest {
 impl Default for InspectRequest {
     fn default() -> Self {
         let window = Window::default();
-        InspectRequest {
-            id: Id(0),
-            window,
-            sort: EdgeOrder::Name,
-            filter: Vec::new(),
-            text_limit: 10_000,
-        }
+        InspectRequest { id: Id(0), window, sort: EdgeOrder::Name, filter: Vec::new(), text_limit: 10_000 }
     }
 }
 

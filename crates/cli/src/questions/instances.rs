@@ -86,7 +86,8 @@ impl Opened {
         let analysis = self.analysis();
         analysis.class_members(class).map_err(|_| {
             let wanted = class.to_lowercase();
-            let rows = analysis.classes(None).sorted(stillheap_core::ClassSort::RetainedSize, Page::ALL).items;
+            let rows =
+                analysis.classes(None).sorted(stillheap_core::ClassSort::RetainedSize, Page::ALL).items;
             let mut alike: Vec<&str> = rows
                 .iter()
                 .map(|row| row.name.as_str())

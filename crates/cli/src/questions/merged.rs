@@ -20,6 +20,11 @@ const MOST_EXAMINED: usize = 20_000;
 /// Steps of a way.
 const LONGEST: usize = 64;
 
+/// A way as the numbers of its steps, each with whether it repeats itself.
+type Way = Vec<(u32, bool)>;
+/// An edge up and the holder.
+type Step = (EdgeOrdinal, NodeOrdinal);
+
 /// A kind of holder, and who holds those.
 #[derive(Serialize)]
 pub struct MergedTree {
@@ -169,8 +174,8 @@ fn merged_name(analysis: Analysis<'_>, edge: EdgeOrdinal) -> String {
 }
 
 /// The holder to follow: nearest to a root, then the larger one, then the last in the file, as DevTools has them.
-fn nearest(analysis: Analysis<'_>, node: NodeOrdinal) -> Option<(EdgeOrdinal, NodeOrdinal)> {
-    let mut best: Option<((i32, std::cmp::Reverse<u64>), (EdgeOrdinal, NodeOrdinal))> = None;
+fn nearest(analysis: Analysis<'_>, node: NodeOrdinal) -> Option<Step> {
+    let mut best: Option<((i32, std::cmp::Reverse<u64>), Step)> = None;
     for (e, from) in analysis.holders(node) {
         let distance = analysis.distance(from);
         // What cannot be reached itself keeps nothing alive.
@@ -194,7 +199,7 @@ fn merged_paths(
     let mut kinds: HashMap<(u32, &str, String, Option<String>), u32> = HashMap::new();
     let mut steps: Vec<MergedStep> = Vec::new();
     let mut up: HashMap<NodeOrdinal, Option<(u32, NodeOrdinal)>> = HashMap::new();
-    let mut ways: HashMap<(PathEnd, Vec<(u32, bool)>), (usize, NodeOrdinal)> = HashMap::new();
+    let mut ways: HashMap<(PathEnd, Way), (usize, NodeOrdinal)> = HashMap::new();
     let mut examined = 0;
     for &member in members.iter().step_by(step_by) {
         examined += 1;
@@ -217,7 +222,8 @@ fn merged_paths(
             let next = *up.entry(at).or_insert_with(|| {
                 let (e, from) = nearest(analysis, at)?;
                 // All functions are of one class, but the way through another one is another way.
-                let function = (analysis.node_type(from) == "closure").then(|| analysis.name(from).into_owned());
+                let function =
+                    (analysis.node_type(from) == "closure").then(|| analysis.name(from).into_owned());
                 let (class, edge_type) = (analysis.class_number(from), analysis.edge_type(e));
                 let key = (class, edge_type, merged_name(analysis, e), function);
                 let kind = *kinds.entry(key).or_insert_with_key(|(_, edge_type, edge, function)| {
@@ -262,7 +268,7 @@ fn merged_paths(
 }
 
 /// Writes stretches of up to three steps that follow themselves once, marked.
-fn fold_repeats(way: &[u32]) -> Vec<(u32, bool)> {
+fn fold_repeats(way: &[u32]) -> Way {
     let mut out = Vec::with_capacity(way.len());
     let mut at = 0;
     'next: while at < way.len() {

@@ -87,12 +87,7 @@ impl Opened {
             let ids = text.nodes.iter().take(5).map(|&n| analysis.id(n)).collect();
             Duplicate { text, ids }
         });
-        Ok(Strings {
-            duplicates: Some(duplicates.collect()),
-            wasted_size: Some(wasted),
-            strings: None,
-            page,
-        })
+        Ok(Strings { duplicates: Some(duplicates.collect()), wasted_size: Some(wasted), strings: None, page })
     }
 
     fn largest_strings(&self, request: &StringsRequest) -> Result<Strings, Failure> {

@@ -106,12 +106,7 @@ impl Opened {
             let total = rows.len();
             request.window.cut(rows, total)
         };
-        Ok(Summary {
-            totals: self.totals(),
-            statistics: analysis.statistics().clone(),
-            classes,
-            page,
-        })
+        Ok(Summary { totals: self.totals(), statistics: analysis.statistics().clone(), classes, page })
     }
 
     /// The statistics alone.

@@ -37,7 +37,10 @@ impl TreeShape {
         if (1..=MOST_LEVELS).contains(&self.depth) {
             return Ok(());
         }
-        Err(Failure::argument(format!("the depth of a tree is from 1 to {MOST_LEVELS}; given: {}", self.depth)))
+        Err(Failure::argument(format!(
+            "the depth of a tree is from 1 to {MOST_LEVELS}; given: {}",
+            self.depth
+        )))
     }
 }
 

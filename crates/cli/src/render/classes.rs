@@ -6,8 +6,8 @@ use std::fmt::Write;
 use stillheap_core::{MatchedBy, NodeInfo};
 
 use super::{
-    Align, Look, Table, count, distance, more, node, percent, plural, shorten, signed_count, signed_size, size,
-    visible,
+    Align, Look, Table, count, distance, more, node, percent, plural, shorten, signed_count, signed_size,
+    size, visible,
 };
 use crate::questions::{Diff, Instances, Opened, QueryAnswer, Strings, Summary, Verification};
 
@@ -206,7 +206,8 @@ pub fn diff(answer: &Diff, look: Look) -> String {
     for condition in &answer.conditions {
         let hits: Vec<String> =
             condition.classes.iter().map(|hit| format!("{} ({})", visible(&hit.name), hit.value)).collect();
-        let verdict = if condition.failed { format!("holds for {}", hits.join(", ")) } else { "does not hold".into() };
+        let verdict =
+            if condition.failed { format!("holds for {}", hits.join(", ")) } else { "does not hold".into() };
         let _ = write!(out, "\nCondition {} {verdict}", visible(&condition.condition));
     }
     if !answer.conditions.is_empty() {

@@ -8,8 +8,8 @@ use super::{
     Align, Look, Table, count, distance, edge, more, node, nodes, plural, position, shorten, size, visible,
 };
 use crate::questions::{
-    ClassRetainers, Contained, Containment, Dominated, Dominators, Holder, Inspection, MergedPath, MergedTree,
-    NodeRetainers, PathEnd, Retainers,
+    ClassRetainers, Contained, Containment, Dominated, Dominators, Holder, Inspection, MergedPath,
+    MergedTree, NodeRetainers, PathEnd, Retainers,
 };
 
 fn headline(info: &NodeInfo) -> String {

@@ -189,8 +189,10 @@ mod tests {
     #[test]
     fn sizes_have_three_digits() {
         let sizes = [0, 999, 1000, 1234, 9_996, 45_600, 99_960, 999_499, 999_500, 1_250_000_000];
-        let texts =
-            ["0 B", "999 B", "1.00 kB", "1.23 kB", "10.0 kB", "45.6 kB", "100 kB", "999 kB", "1.00 MB", "1.25 GB"];
+        let texts = [
+            "0 B", "999 B", "1.00 kB", "1.23 kB", "10.0 kB", "45.6 kB", "100 kB", "999 kB", "1.00 MB",
+            "1.25 GB",
+        ];
         assert_eq!(sizes.map(size), texts);
         assert_eq!(signed_size(-1500), "-1.50 kB");
         assert_eq!(signed_size(0), "0 B");

@@ -42,7 +42,8 @@ pub fn closures(answer: &Closures, look: Look) -> String {
             );
         }
         if row.variables.len() > SHOWN {
-            let _ = writeln!(out, "    … and {}", plural((row.variables.len() - SHOWN) as u64, "more variable"));
+            let _ =
+                writeln!(out, "    … and {}", plural((row.variables.len() - SHOWN) as u64, "more variable"));
         }
         for other in row.shared_with.iter().take(SHOWN) {
             let _ = writeln!(

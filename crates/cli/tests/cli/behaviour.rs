@@ -14,11 +14,8 @@ fn json(args: &[&str]) -> serde_json::Value {
 #[test]
 fn standard_input_is_a_file_like_others() {
     let bytes = std::fs::read(fixture_directory().join("leak.heapsnapshot")).unwrap();
-    let mut child = stillheap(&["summary", "-", "--json"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child =
+        stillheap(&["summary", "-", "--json"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(&bytes).unwrap();
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0));
@@ -30,11 +27,12 @@ fn standard_input_is_a_file_like_others() {
 
 #[test]
 fn a_reader_that_goes_away_is_no_error() {
-    let mut child = stillheap(&["query", "leak.heapsnapshot", "self >= 0", "--all", "--limit", "0", "--json"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child =
+        stillheap(&["query", "leak.heapsnapshot", "self >= 0", "--all", "--limit", "0", "--json"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
     drop(child.stdout.take());
     let mut stderr = String::new();
     child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
@@ -78,9 +76,16 @@ fn prescribed_fields_are_there() {
     let diff = json(&["diff", "leak.heapsnapshot", "leak-after.heapsnapshot", "--json", "--limit", "0"]);
     assert_eq!(diff["matchedBy"], "id");
     for class in diff["classes"].as_array().unwrap() {
-        for key in
-            ["key", "name", "addedCount", "removedCount", "countDelta", "addedSize", "removedSize", "sizeDelta"]
-        {
+        for key in [
+            "key",
+            "name",
+            "addedCount",
+            "removedCount",
+            "countDelta",
+            "addedSize",
+            "removedSize",
+            "sizeDelta",
+        ] {
             assert!(!class[key].is_null(), "{key}");
         }
     }

@@ -35,7 +35,14 @@ fn find(text: &[u8], part: &[u8]) -> usize {
 fn leak(templates: u64, entries: u64) -> Snapshot {
     let (mut s, _, gc_roots, global) = Snapshot::with_roots(Variant::Node22);
     let add = |s: &mut Snapshot, kind: &str, name: &str, id: u64, self_size: u64| {
-        s.add(Node { kind: kind.to_owned(), name: name.to_owned(), id, self_size, detachedness: 0, trace_node: 0 })
+        s.add(Node {
+            kind: kind.to_owned(),
+            name: name.to_owned(),
+            id,
+            self_size,
+            detachedness: 0,
+            trace_node: 0,
+        })
     };
     let script = add(&mut s, "code", "system / Script", 101, 96);
     let file = add(&mut s, "string", "/srv/app/email.js", 103, 40);

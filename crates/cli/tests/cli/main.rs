@@ -75,7 +75,10 @@ const CASES: &[(&str, &[&str])] = &[
         "summary-devtools-filter",
         &["summary", "leak.heapsnapshot", "--filter", "objectsRetainedByContexts", "--filter", "/^Email/"],
     ),
-    ("summary-two-devtools-filters", &["summary", "leak.heapsnapshot", "--filter", "duplicatedStrings", "--filter", "noNativeContext"]),
+    (
+        "summary-two-devtools-filters",
+        &["summary", "leak.heapsnapshot", "--filter", "duplicatedStrings", "--filter", "noNativeContext"],
+    ),
     ("summary-wrong-filter", &["summary", "leak.heapsnapshot", "--filter", "/(/"]),
     ("summary-truncated", &["summary", "truncated.heapsnapshot", "--limit", "3"]),
     ("summary-truncated-json", &["summary", "truncated.heapsnapshot", "--limit", "1", "--json"]),
@@ -85,15 +88,27 @@ const CASES: &[(&str, &[&str])] = &[
     ("instances-help", &["instances", "--help"]),
     ("instances", &["instances", "leak.heapsnapshot", "EmailTemplate"]),
     ("instances-json", &["instances", "leak.heapsnapshot", "EmailTemplate", "--json", "--limit", "1"]),
-    ("instances-key", &["instances", "leak.heapsnapshot", "42,20,8,EmailTemplateNode", "--sort", "id", "--limit", "2"]),
-    ("instances-filter", &["instances", "leak.heapsnapshot", "(string)", "--filter", "hello", "--sort", "self"]),
-    ("instances-evil", &["instances", "leak.heapsnapshot", "(string)", "--filter", "red", "--sort", "distance"]),
+    (
+        "instances-key",
+        &["instances", "leak.heapsnapshot", "42,20,8,EmailTemplateNode", "--sort", "id", "--limit", "2"],
+    ),
+    (
+        "instances-filter",
+        &["instances", "leak.heapsnapshot", "(string)", "--filter", "hello", "--sort", "self"],
+    ),
+    (
+        "instances-evil",
+        &["instances", "leak.heapsnapshot", "(string)", "--filter", "red", "--sort", "distance"],
+    ),
     ("instances-unknown", &["instances", "leak.heapsnapshot", "emailtemplat"]),
     ("inspect-help", &["inspect", "--help"]),
     ("inspect-object", &["inspect", "leak.heapsnapshot", "@1201"]),
     ("inspect-object-json", &["inspect", "leak.heapsnapshot", "@1201", "--json"]),
     ("inspect-function", &["inspect", "leak.heapsnapshot", "1205"]),
-    ("inspect-function-json", &["inspect", "leak.heapsnapshot", "@1205", "--json", "--sort", "retained", "--limit", "1"]),
+    (
+        "inspect-function-json",
+        &["inspect", "leak.heapsnapshot", "@1205", "--json", "--sort", "retained", "--limit", "1"],
+    ),
     ("inspect-map", &["inspect", "leak.heapsnapshot", "@141"]),
     ("inspect-evil", &["inspect", "leak.heapsnapshot", "@111"]),
     ("inspect-evil-json", &["inspect", "leak.heapsnapshot", "@111", "--json"]),
@@ -106,24 +121,48 @@ const CASES: &[(&str, &[&str])] = &[
     ("retainers-help", &["retainers", "--help"]),
     ("retainers-node", &["retainers", "leak.heapsnapshot", "@1001"]),
     ("retainers-node-tree", &["retainers", "leak.heapsnapshot", "@1001", "--depth", "5", "--paths", "0"]),
-    ("retainers-node-branch", &["retainers", "leak.heapsnapshot", "@1001", "--depth", "4", "--branch", "1", "--paths", "1"]),
-    ("retainers-node-json", &["retainers", "leak.heapsnapshot", "@1101", "--json", "--depth", "2", "--paths", "1"]),
+    (
+        "retainers-node-branch",
+        &["retainers", "leak.heapsnapshot", "@1001", "--depth", "4", "--branch", "1", "--paths", "1"],
+    ),
+    (
+        "retainers-node-json",
+        &["retainers", "leak.heapsnapshot", "@1101", "--json", "--depth", "2", "--paths", "1"],
+    ),
     ("retainers-class", &["retainers", "leak.heapsnapshot", "EmailTemplate"]),
-    ("retainers-class-tree", &["retainers", "leak.heapsnapshot", "EmailTemplate", "--depth", "3", "--paths", "0"]),
+    (
+        "retainers-class-tree",
+        &["retainers", "leak.heapsnapshot", "EmailTemplate", "--depth", "3", "--paths", "0"],
+    ),
     ("retainers-class-json", &["retainers", "leak.heapsnapshot", "EmailTemplate", "--json", "--depth", "2"]),
-    ("retainers-class-filter", &["retainers", "leak.heapsnapshot", "EmailTemplateNode", "--filter", "Array", "--sort", "distance"]),
+    (
+        "retainers-class-filter",
+        &["retainers", "leak.heapsnapshot", "EmailTemplateNode", "--filter", "Array", "--sort", "distance"],
+    ),
     ("retainers-global", &["retainers", "leak.heapsnapshot", "@5"]),
     ("retainers-deep", &["retainers", "leak.heapsnapshot", "@5", "--depth", "101"]),
     ("dominators-help", &["dominators", "--help"]),
     ("dominators-root", &["dominators", "leak.heapsnapshot"]),
     ("dominators-node", &["dominators", "leak.heapsnapshot", "@1201", "--depth", "4", "--branch", "2"]),
-    ("dominators-node-json", &["dominators", "leak.heapsnapshot", "@1001", "--json", "--depth", "2", "--limit", "1"]),
-    ("dominators-filter", &["dominators", "leak.heapsnapshot", "@5", "--filter", "(string)", "--sort", "self"]),
+    (
+        "dominators-node-json",
+        &["dominators", "leak.heapsnapshot", "@1001", "--json", "--depth", "2", "--limit", "1"],
+    ),
+    (
+        "dominators-filter",
+        &["dominators", "leak.heapsnapshot", "@5", "--filter", "(string)", "--sort", "self"],
+    ),
     ("containment-help", &["containment", "--help"]),
     ("containment-root", &["containment", "leak.heapsnapshot"]),
     ("containment-node", &["containment", "leak.heapsnapshot", "@1201", "--depth", "4", "--branch", "3"]),
-    ("containment-node-json", &["containment", "leak.heapsnapshot", "@1001", "--json", "--depth", "2", "--branch", "1"]),
-    ("containment-filter", &["containment", "leak.heapsnapshot", "@5", "--filter", "/^(cache|current)$/", "--sort", "name"]),
+    (
+        "containment-node-json",
+        &["containment", "leak.heapsnapshot", "@1001", "--json", "--depth", "2", "--branch", "1"],
+    ),
+    (
+        "containment-filter",
+        &["containment", "leak.heapsnapshot", "@5", "--filter", "/^(cache|current)$/", "--sort", "name"],
+    ),
     ("strings-help", &["strings", "--help"]),
     ("strings", &["strings", "leak.heapsnapshot", "--limit", "3"]),
     ("strings-duplicates", &["strings", "leak.heapsnapshot", "--duplicates"]),
@@ -142,25 +181,80 @@ const CASES: &[(&str, &[&str])] = &[
     ("diff-help", &["diff", "--help"]),
     ("diff", &["diff", "leak.heapsnapshot", "leak-after.heapsnapshot"]),
     ("diff-json", &["diff", "leak.heapsnapshot", "leak-after.heapsnapshot", "--json", "--limit", "2"]),
-    ("diff-by-class", &["diff", "leak.heapsnapshot", "leak-after.heapsnapshot", "--match", "class", "--sort", "count", "--limit", "2"]),
-    ("diff-filter", &["diff", "leak.heapsnapshot", "leak-after.heapsnapshot", "--filter", "email", "--sort", "name"]),
-    ("diff-backwards", &["diff", "leak-after.heapsnapshot", "leak.heapsnapshot", "--sort", "added", "--limit", "3"]),
-    ("diff-series", &["diff", "leak.heapsnapshot", "leak-after.heapsnapshot", "leak-later.heapsnapshot", "--limit", "3"]),
+    (
+        "diff-by-class",
+        &[
+            "diff",
+            "leak.heapsnapshot",
+            "leak-after.heapsnapshot",
+            "--match",
+            "class",
+            "--sort",
+            "count",
+            "--limit",
+            "2",
+        ],
+    ),
+    (
+        "diff-filter",
+        &["diff", "leak.heapsnapshot", "leak-after.heapsnapshot", "--filter", "email", "--sort", "name"],
+    ),
+    (
+        "diff-backwards",
+        &["diff", "leak-after.heapsnapshot", "leak.heapsnapshot", "--sort", "added", "--limit", "3"],
+    ),
+    (
+        "diff-series",
+        &["diff", "leak.heapsnapshot", "leak-after.heapsnapshot", "leak-later.heapsnapshot", "--limit", "3"],
+    ),
     (
         "diff-series-json",
-        &["diff", "leak.heapsnapshot", "leak-after.heapsnapshot", "leak-later.heapsnapshot", "--limit", "1", "--json"],
+        &[
+            "diff",
+            "leak.heapsnapshot",
+            "leak-after.heapsnapshot",
+            "leak-later.heapsnapshot",
+            "--limit",
+            "1",
+            "--json",
+        ],
     ),
     (
         "diff-fail",
-        &["diff", "leak.heapsnapshot", "leak-after.heapsnapshot", "--limit", "1", "--fail-on", "EmailTemplate:count>1"],
+        &[
+            "diff",
+            "leak.heapsnapshot",
+            "leak-after.heapsnapshot",
+            "--limit",
+            "1",
+            "--fail-on",
+            "EmailTemplate:count>1",
+        ],
     ),
     (
         "diff-fail-json",
-        &["diff", "leak.heapsnapshot", "leak-after.heapsnapshot", "--limit", "1", "--fail-on", "*:count>10", "--json"],
+        &[
+            "diff",
+            "leak.heapsnapshot",
+            "leak-after.heapsnapshot",
+            "--limit",
+            "1",
+            "--fail-on",
+            "*:count>10",
+            "--json",
+        ],
     ),
     (
         "diff-pass",
-        &["diff", "leak.heapsnapshot", "leak-after.heapsnapshot", "--limit", "1", "--fail-on", "total:size>1MB"],
+        &[
+            "diff",
+            "leak.heapsnapshot",
+            "leak-after.heapsnapshot",
+            "--limit",
+            "1",
+            "--fail-on",
+            "total:size>1MB",
+        ],
     ),
     (
         "diff-grows",
@@ -175,7 +269,10 @@ const CASES: &[(&str, &[&str])] = &[
             "/^Email/:grows",
         ],
     ),
-    ("diff-wrong-condition", &["diff", "leak.heapsnapshot", "leak-after.heapsnapshot", "--fail-on", "EmailTemplate"]),
+    (
+        "diff-wrong-condition",
+        &["diff", "leak.heapsnapshot", "leak-after.heapsnapshot", "--fail-on", "EmailTemplate"],
+    ),
     ("diff-truncated", &["diff", "leak.heapsnapshot", "truncated.heapsnapshot", "--limit", "1"]),
     ("diff-one-file", &["diff", "leak.heapsnapshot"]),
     ("diff-two-stdins", &["diff", "-", "-"]),
@@ -194,7 +291,11 @@ fn transcript(args: &[&str], output: &Output) -> String {
         .iter()
         .map(|arg| {
             let plain = |c: char| c.is_ascii_alphanumeric() || "-_.,@:/".contains(c);
-            if arg.chars().all(plain) { (*arg).to_owned() } else { format!("'{}'", arg.replace('\'', "'\\''")) }
+            if arg.chars().all(plain) {
+                (*arg).to_owned()
+            } else {
+                format!("'{}'", arg.replace('\'', "'\\''"))
+            }
         })
         .collect();
     format!(
