@@ -15,7 +15,7 @@ use stillheap_sink::{Canceller, Destination, Failure, NameContext, Sink, Spooled
 use crate::fault;
 use crate::isolates::Target;
 use crate::request::{CaptureRequest, CaptureResult, FallbackDir};
-use crate::sys::with_signals_blocked;
+use crate::sys::{release_free_memory, with_signals_blocked};
 use crate::v8::{CurrentIsolate, HeapSnapshot, SnapshotOptions};
 
 /// Captures of this process, for `{seq}`.
@@ -292,6 +292,7 @@ pub struct Finishing {
 impl Finishing {
     /// Waits until the file is whole and has its name.
     pub fn finish(mut self) -> Result<CaptureResult, Failure> {
+        release_free_memory();
         if self.spool {
             let Spooled { file, bytes, raw_bytes } = self.sink.finish_spool()?;
             (self.result.bytes, self.result.raw_bytes) = (bytes, raw_bytes);

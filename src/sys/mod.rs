@@ -5,12 +5,14 @@ mod copies;
 mod disposition;
 mod exit;
 mod keeper;
+mod memory;
 mod pin;
 
 pub use copies::{Copies, Delivery, deliver_elsewhere};
 pub use disposition::Disposition;
 pub use exit::at_exit;
 pub use keeper::Keeper;
+pub use memory::release_free_memory;
 pub use pin::pin_library;
 
 use std::thread::{Builder, JoinHandle};
