@@ -359,6 +359,9 @@ impl Bar {
     fn new() -> Bar {
         // indicatif draws nothing where standard error is not a terminal.
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
+            bar.set_style(style);
+        }
         bar.enable_steady_tick(Duration::from_millis(100));
         Bar(bar)
     }
@@ -371,8 +374,8 @@ impl Bar {
         let (phase, template) = match progress.phase {
             Phase::Waiting => ("waiting for the process", "{spinner} {msg}"),
             Phase::Generating => ("walking the heap", "{spinner} {msg} {bar:30} {percent}%"),
-            Phase::Serializing => ("serializing", "{spinner} {msg} {bytes}"),
-            Phase::Writing => ("writing", "{spinner} {msg} {bytes}"),
+            Phase::Serializing => ("serializing", "{spinner} {msg} {decimal_bytes}"),
+            Phase::Writing => ("writing", "{spinner} {msg} {decimal_bytes}"),
         };
         if let Ok(style) = ProgressStyle::with_template(template) {
             self.0.set_style(style);

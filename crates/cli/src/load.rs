@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 use std::path::Path;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -47,12 +48,23 @@ pub fn working<T>(what: &'static str, work: impl FnOnce() -> T) -> T {
     if !std::io::stderr().is_terminal() {
         return work();
     }
-    let spinner = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-    spinner.set_message(what);
-    spinner.enable_steady_tick(PATIENCE);
-    let result = work();
-    spinner.finish_and_clear();
-    result
+    std::thread::scope(|scope| {
+        // Dropped when the work has ended, however it ends.
+        let (_working, ended) = mpsc::channel::<()>();
+        scope.spawn(move || {
+            if ended.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+                let spinner = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+                if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
+                    spinner.set_style(style);
+                }
+                spinner.set_message(what);
+                spinner.enable_steady_tick(Duration::from_millis(100));
+                let _ = ended.recv();
+                spinner.finish_and_clear();
+            }
+        });
+        work()
+    })
 }
 
 /// The bar while reading: shown late, gone at the end.
@@ -77,8 +89,8 @@ impl Progress {
         let bar = self.bar.get_or_insert_with(|| {
             let bar = ProgressBar::with_draw_target(length, ProgressDrawTarget::stderr());
             let template = match length {
-                Some(_) => "reading {bar:30} {bytes}/{total_bytes}",
-                None => "{spinner} reading {bytes}",
+                Some(_) => "reading {bar:30} {decimal_bytes}/{decimal_total_bytes}",
+                None => "{spinner} reading {decimal_bytes}",
             };
             if let Ok(style) = ProgressStyle::with_template(template) {
                 bar.set_style(style);

@@ -1,8 +1,8 @@
 //! The filter language of `query`: tests of nodes, joined by `and`, `or` and `not` (docs/query.md).
 //!
-//! Parsing costs one step per character and nests at most [`parse::DEEPEST`] levels, so that no expression can
-//! overflow the stack. Evaluating costs one look at each node per test, cheap tests first; each relation
-//! (`retainedBy(…)`) costs one more walk over all edges and a byte per node.
+//! Parsing costs one step per character, of which there are at most 10,000, and nests at most 100 levels, so
+//! that no expression can overflow the stack. Evaluating costs one look at each node per test, cheap tests
+//! first; each relation (`retainedBy(…)`) costs one more walk over all edges and a byte per node.
 
 mod eval;
 mod lex;

@@ -33,7 +33,14 @@ const RELATIONS: [(&str, Relation); 3] = [
 const EXPECTED: &str = "a test is expected: class, name, type, edge or via = TEXT; id, self, retained, distance, edges \
                         or retainers > NUMBER; detached; retainedBy(…), holds(…) or dominatedBy(…)";
 
+/// Characters of an expression; no person writes more, and a mistake shows it whole.
+pub(super) const LONGEST: usize = 10_000;
+
 pub(super) fn parse(text: &str) -> Result<Expression, Failure> {
+    if text.len() > LONGEST {
+        let what = format!("the query has {} bytes; at most {LONGEST} are read", text.len());
+        return Err(Failure::new("ERR_STILLHEAP_QUERY", what));
+    }
     let mut parser = Parser { text, tokens: tokens(text)?, next: 0, depth: 0 };
     let expression = parser.either()?;
     match parser.peek().kind {

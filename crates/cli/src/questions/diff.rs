@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use stillheap_core::{
-    Comparison, ComparisonTotals, DiffRow, DiffSort, Growth, GrowthSort, MatchedBy, Matching, Page, Salvage,
-    SeriesClass, SeriesSort, compare, growth, series,
+    Analysis, Comparison, ComparisonTotals, DiffRow, DiffSort, Growth, GrowthSort, MatchedBy, Matching, Page,
+    Salvage, SeriesClass, SeriesSort, compare, growth, series,
 };
 
 use super::{Condition, Failure, Opened, PageInfo, SCHEMA_VERSION, Window, patterns};
@@ -166,7 +166,7 @@ pub fn diff(files: &[&Opened], request: &DiffRequest) -> Result<Diff, Failure> {
     }
     let conditions = conditions
         .iter()
-        .map(|condition| outcome(condition, &comparison, course.as_deref()))
+        .map(|condition| outcome(condition, &comparison, &new, course.as_deref()))
         .collect::<Result<_, _>>()?;
     let series = course.map(|all| {
         let total = all.len();
@@ -197,9 +197,10 @@ pub fn diff(files: &[&Opened], request: &DiffRequest) -> Result<Diff, Failure> {
 fn outcome(
     condition: &Condition,
     comparison: &Comparison,
+    new: &Analysis<'_>,
     course: Option<&[SeriesClass]>,
 ) -> Result<ConditionOutcome, Failure> {
-    let mut hits = condition.hits(comparison, course)?;
+    let mut hits = condition.hits(comparison, &new.classes(None).rows, course)?;
     let failed = !hits.is_empty();
     hits.truncate(10);
     Ok(ConditionOutcome { condition: condition.text.clone(), failed, classes: hits })

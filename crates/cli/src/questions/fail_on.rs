@@ -1,10 +1,10 @@
 //! Conditions for CI: `CLASS:METRIC OPERATOR NUMBER`, or `CLASS:grows`.
 //!
 //! CLASS is a class's name or key, a glob, a `/regular expression/`, or `total` for the sums over all classes.
-//! The metric stands behind the last colon. What a class does not have counts as 0, so that `Foo:count<1` holds
-//! if there is no Foo.
+//! The metric stands behind the last colon. A class that did not change has changed by 0, and one that is not
+//! there counts 0, so that `Foo:newCount<1` holds if there is no Foo.
 
-use stillheap_core::{Comparison, DiffRow, SeriesClass};
+use stillheap_core::{ClassRow, Comparison, DiffRow, SeriesClass};
 
 use super::pattern::is_glob;
 use super::{ConditionHit, Failure, Pattern};
@@ -119,19 +119,26 @@ impl Condition {
         Ok(Condition { text: text.to_owned(), class, test: Test::Compare(metric, operator, number) })
     }
 
-    /// The classes for which it holds.
+    /// The classes for which it holds. `now` are all classes of the newer snapshot: one that did not change has
+    /// no row in the comparison.
     pub(super) fn hits(
         &self,
         comparison: &Comparison,
+        now: &[ClassRow],
         course: Option<&[SeriesClass]>,
     ) -> Result<Vec<ConditionHit>, Failure> {
         let (metric, operator, limit) = match self.test {
             Test::Grows => return self.growing(course),
             Test::Compare(metric, operator, limit) => (metric, operator, limit),
         };
-        let mut rows: Vec<DiffRow> = match &self.class {
-            Class::Total => vec![total(comparison)],
-            _ => comparison.rows.iter().filter(|row| self.is_about(&row.key, &row.name)).cloned().collect(),
+        let is_about = |row: &&DiffRow| self.is_about(&row.key, &row.name);
+        let mut rows: Vec<DiffRow> = match (&self.class, metric) {
+            (Class::Total, Metric::NewCount | Metric::NewSize) => vec![total(&as_rows(now))],
+            (Class::Total, _) => vec![total(&comparison.rows)],
+            (_, Metric::NewCount | Metric::NewSize) => {
+                as_rows(now).iter().filter(is_about).cloned().collect()
+            }
+            _ => comparison.rows.iter().filter(is_about).cloned().collect(),
         };
         if let (Class::One(name), true) = (&self.class, rows.is_empty()) {
             rows.push(DiffRow { key: name.clone(), name: name.clone(), ..DiffRow::default() });
@@ -196,10 +203,22 @@ impl Operator {
     }
 }
 
-/// The sums over all classes with a change.
-fn total(comparison: &Comparison) -> DiffRow {
+/// Classes as they are now, as far as the metrics of now look at them.
+fn as_rows(now: &[ClassRow]) -> Vec<DiffRow> {
+    let row = |class: &ClassRow| DiffRow {
+        key: class.key.clone(),
+        name: class.name.clone(),
+        new_count: class.count,
+        new_size: class.shallow_size,
+        ..DiffRow::default()
+    };
+    now.iter().map(row).collect()
+}
+
+/// The sums over classes.
+fn total(rows: &[DiffRow]) -> DiffRow {
     let mut sum = DiffRow { key: "total".to_owned(), name: "total".to_owned(), ..DiffRow::default() };
-    for row in &comparison.rows {
+    for row in rows {
         sum.added_count += row.added_count;
         sum.removed_count += row.removed_count;
         sum.count_delta += row.count_delta;
@@ -252,7 +271,6 @@ mod tests {
             removed_count: removed,
             count_delta: added as i64 - removed as i64,
             size_delta: size,
-            new_count: 7,
             ..DiffRow::default()
         };
         Comparison {
@@ -262,8 +280,21 @@ mod tests {
         }
     }
 
+    fn now() -> Vec<ClassRow> {
+        let row = |name: &str, count: u64| ClassRow {
+            key: format!("1,2,3,{name}"),
+            name: name.to_owned(),
+            count,
+            distance: 1,
+            shallow_size: 10 * count,
+            retained_size: 0,
+            location: None,
+        };
+        vec![row("Email", 7), row("Unchanged", 3)]
+    }
+
     fn hits(text: &str) -> usize {
-        Condition::parse(text).unwrap().hits(&comparison(), None).unwrap().len()
+        Condition::parse(text).unwrap().hits(&comparison(), &now(), None).unwrap().len()
     }
 
     #[test]
@@ -283,6 +314,17 @@ mod tests {
         assert_eq!(hits("Nobody:count>0"), 0);
         assert_eq!(hits("Nobody:newCount<1"), 1);
         assert_eq!(hits("Nobody*:newCount<1"), 0);
+        assert_eq!(hits("Nobody:count=0"), 1);
+    }
+
+    #[test]
+    fn a_class_that_did_not_change_is_still_there() {
+        assert_eq!(hits("Unchanged:newCount=3"), 1);
+        assert_eq!(hits("Unchanged:newCount<1"), 0);
+        assert_eq!(hits("Unchanged:newSize>29"), 1);
+        assert_eq!(hits("Unchanged:count!=0"), 0);
+        assert_eq!(hits("*:newCount>=3"), 2);
+        assert_eq!(hits("total:newCount=10"), 1);
     }
 
     #[test]
@@ -307,7 +349,7 @@ mod tests {
             let failure = Condition::parse(text).unwrap_err();
             assert!(failure.message.contains(what), "{text}: {}", failure.message);
         }
-        let failure = Condition::parse("E:grows").unwrap().hits(&comparison(), None).unwrap_err();
+        let failure = Condition::parse("E:grows").unwrap().hits(&comparison(), &now(), None).unwrap_err();
         assert!(failure.message.contains("three snapshots"), "{}", failure.message);
     }
 
