@@ -45,7 +45,6 @@ test("on the signal: an error event or a line, and the next signal's snapshot", 
   const [line] = await agent.output(/stillheap: no heap snapshot was written: .*\n/);
   assert.match(line, /unexpectedly/);
   assert.equal(await agent.call(() => 'alive'), 'alive');
-  assert.deepEqual(readdirSync(agent.cwd), []);
 
   await agent.call(({ stillheap, send, describe }) => {
     stillheap.on('error', (error) => send('error', describe(error)));
@@ -56,4 +55,8 @@ test("on the signal: an error event or a line, and the next signal's snapshot", 
   assert.equal((await agent.event('error')).code, 'ERR_STILLHEAP_INTERNAL');
   agent.kill('SIGUSR2');
   readSnapshot(await agent.event('snapshot'));
+  // The writer that lost its capture tidies up on its own thread, at the latest when the process ends.
+  agent.release();
+  await agent.ended;
+  assert.equal(readdirSync(agent.cwd).length, 1);
 });

@@ -66,7 +66,10 @@ test('nothing has a name while it flows, and no descriptor is left', async (t) =
         let bytes = 0;
         for await (const chunk of stream) bytes += chunk.length;
         if (!stream.closed) await new Promise((resolve) => stream.once('close', resolve));
-        await new Promise((resolve) => setImmediate(resolve));
+        // A descriptor is closed on a thread of the pool: wait for that.
+        for (let turn = 0; turn < 1000 && openIn(tools, spool) > 0; turn++) {
+          await tools.fs.promises.stat(spool);
+        }
         return { during, bytes, open: openIn(tools, spool), names: tools.files(spool) };
       })();`,
     ),

@@ -62,6 +62,8 @@ async function service() {
   process.once('SIGTERM', () => {
     ending = true;
   });
+  // A connection that the server closes for idling while it stands still would look like a lost request.
+  server.keepAliveTimeout = 0;
   server.listen(0, () => console.log(server.address().port));
   while (!ending) {
     await kinds[Math.floor(Math.random() * kinds.length)]().catch(failed);
