@@ -6,6 +6,7 @@ export const captureStream: typeof stillheap.captureStream;
 export const configure: typeof stillheap.configure;
 export const start: typeof stillheap.start;
 export const stop: typeof stillheap.stop;
+export const open: typeof stillheap.open;
 export const version: typeof stillheap.version;
 export type CaptureMode = stillheap.CaptureMode;
 export type CaptureOptions = stillheap.CaptureOptions;

@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { PassThrough } from 'node:stream';
+import type * as analysis from './lib/snapshot.js';
 
 /** How a file is compressed while it is written. DevTools opens only plain files; stillheap opens all. */
 type Compression = 'none' | 'gzip' | 'zstd';
@@ -195,6 +196,14 @@ interface Stillheap extends EventEmitter<StillheapEvents> {
 
   /** Removes the signal handler of the process: the signal does again what it would do without us. */
   stop(): void;
+
+  /**
+   * Reads a snapshot file (plain, gzip or zstd), off the JavaScript thread, for questions about it: the same
+   * that `npx stillheap` answers.
+   *
+   * @throws (rejects) TypeError for wrong arguments; an Error with a code if the file can't be read
+   */
+  open: typeof analysis.open;
 
   /** stillheap's version. */
   readonly version: string;

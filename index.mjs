@@ -1,4 +1,4 @@
 import stillheap from './index.js';
 
-export const { writeSnapshot, capture, captureStream, configure, start, stop, version } = stillheap;
+export const { writeSnapshot, capture, captureStream, configure, start, stop, open, version } = stillheap;
 export default stillheap;

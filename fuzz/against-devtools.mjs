@@ -7,13 +7,18 @@ import path from 'node:path';
 import { MessageChannel } from 'node:worker_threads';
 import { install, rivals } from '../benchmark/analysis/install.mjs';
 
-Promise.withResolvers ??= function () {
+Promise.withResolvers ??= () => {
   let resolve, reject;
-  const promise = new Promise((yes, no) => { resolve = yes; reject = no; });
+  const promise = new Promise((yes, no) => {
+    resolve = yes;
+    reject = no;
+  });
   return { promise, resolve, reject };
 };
 await install();
-const { HeapSnapshotLoader, SecondaryInitManager, NodeFilter } = await import(path.join(rivals, 'devtools/engine.mjs'));
+const { HeapSnapshotLoader, SecondaryInitManager, NodeFilter } = await import(
+  path.join(rivals, 'devtools/engine.mjs')
+);
 // It tells of every unreachable node, and random graphs have many.
 console.warn = () => {};
 
@@ -40,7 +45,13 @@ function answers(snapshot) {
   for (let i = 0; i < snapshot.nodeCount; i++) {
     node.nodeIndex = i * snapshot.nodeFieldCount;
     const dominator = node.dominatorIndex() / snapshot.nodeFieldCount;
-    nodes.push([node.selfSize(), node.retainedSize(), snapshot.nodeDistances[i], dominator, node.className()]);
+    nodes.push([
+      node.selfSize(),
+      node.retainedSize(),
+      snapshot.nodeDistances[i],
+      dominator,
+      node.className(),
+    ]);
   }
   return { classes, nodes, statistics: snapshot.getStatistics() };
 }
@@ -54,12 +65,18 @@ function difference(theirs, ours, at = '') {
     }
     return undefined;
   }
-  return theirs === ours ? undefined : `${at}: DevTools ${JSON.stringify(theirs)}, ours ${JSON.stringify(ours)}`;
+  return theirs === ours
+    ? undefined
+    : `${at}: DevTools ${JSON.stringify(theirs)}, ours ${JSON.stringify(ours)}`;
 }
 
 const folder = process.argv[2];
-const seeds = readdirSync(folder).filter(f => /^\d+\.json$/.test(f)).map(f => parseInt(f)).sort((a, b) => a - b);
-let differ = 0, refused = 0;
+const seeds = readdirSync(folder)
+  .filter((f) => /^\d+\.json$/.test(f))
+  .map((f) => parseInt(f, 10))
+  .sort((a, b) => a - b);
+let differ = 0,
+  refused = 0;
 for (const seed of seeds) {
   const ours = JSON.parse(readFileSync(path.join(folder, `${seed}.json`), 'utf8'));
   let found;
@@ -68,12 +85,20 @@ for (const seed of seeds) {
     const young = await load(path.join(folder, `${seed}-after.heapsnapshot`));
     const [a, b] = [answers(old), answers(young)];
     const rows = young.calculateSnapshotDiff(1, old.aggregatesForDiff(young.interfaceDefinitions()));
-    const diff = Object.fromEntries(Object.entries(rows).map(([key, d]) =>
-      [key, [d.addedCount, d.removedCount, d.addedSize, d.removedSize]]));
-    found = difference(a, ours.old, 'old') ?? difference(b, ours.young, 'young') ?? difference(diff, ours.diff, 'diff');
+    const diff = Object.fromEntries(
+      Object.entries(rows).map(([key, d]) => [
+        key,
+        [d.addedCount, d.removedCount, d.addedSize, d.removedSize],
+      ]),
+    );
+    found =
+      difference(a, ours.old, 'old') ??
+      difference(b, ours.young, 'young') ??
+      difference(diff, ours.diff, 'diff');
   } catch (error) {
     refused++;
-    if (process.argv.includes('--verbose')) console.log(`seed ${seed}: DevTools fails: ${error?.message ?? error}`);
+    if (process.argv.includes('--verbose'))
+      console.log(`seed ${seed}: DevTools fails: ${error?.message ?? error}`);
     continue;
   }
   if (found) {

@@ -271,7 +271,11 @@ function create(version) {
     else throw failure('ERR_STILLHEAP_SIGNAL', problem);
   }
 
-  Object.assign(emitter, { writeSnapshot, capture, captureStream, configure, start, stop });
+  function open(file, options) {
+    return require('./snapshot.js').open(file, options);
+  }
+
+  Object.assign(emitter, { writeSnapshot, capture, captureStream, configure, start, stop, open });
   Object.defineProperties(emitter, {
     version: { value: version, enumerable: true },
     engine: {
@@ -286,8 +290,18 @@ function create(version) {
 
 /** Options in the addon's words. */
 function toNative(options, trigger) {
-  const { file, dir, fallbackDir, name, compress, numericValues, internals, keepObjectIds, overwrite, quiet } =
-    options;
+  const {
+    file,
+    dir,
+    fallbackDir,
+    name,
+    compress,
+    numericValues,
+    internals,
+    keepObjectIds,
+    overwrite,
+    quiet,
+  } = options;
   return {
     file,
     dir,

@@ -194,4 +194,13 @@ function fromEnvironment(env, complain) {
   return options;
 }
 
-module.exports = { captureOptions, streamOptions, processOptions, fromEnvironment, compressionOf, path };
+module.exports = {
+  abortSignal,
+  callback,
+  captureOptions,
+  fromEnvironment,
+  oneOf,
+  path,
+  processOptions,
+  streamOptions,
+};

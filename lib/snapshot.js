@@ -3,7 +3,7 @@
 // anything is started.
 
 const { failure, fromNative, wrongType, wrongValue } = require('./errors.js');
-const { path } = require('./options.js');
+const { abortSignal, callback, oneOf, path } = require('./options.js');
 
 const models = ['devtools', 'gc'];
 
@@ -42,27 +42,6 @@ function conditions(name, value) {
   return filter(name, value);
 }
 
-function oneOf(...choices) {
-  return (name, value) => {
-    const words = choices.map((choice) => `'${choice}'`).join(', ');
-    if (typeof value !== 'string') throw wrongType(name, `one of ${words}`, value);
-    if (!choices.includes(value)) throw wrongValue(name, `one of ${words}`, value);
-    return value;
-  };
-}
-
-function callback(name, value) {
-  if (typeof value !== 'function') throw wrongType(name, 'a function', value);
-  return value;
-}
-
-function abortSignal(name, value) {
-  if (typeof value !== 'object' || value === null || typeof value.aborted !== 'boolean') {
-    throw wrongType(name, 'an AbortSignal', value);
-  }
-  return value;
-}
-
 /** A node's id, as a number or as `'@123'`; given back as the latter. */
 function id(name, value) {
   const digits = typeof value === 'string' ? value.replace(/^@/, '') : String(value);
@@ -91,26 +70,26 @@ function check(options, kinds, where) {
 
 const list = { limit: whole, offset: whole, filter };
 const tree = { ...list, depth, branch: whole };
-const nodeOrder = oneOf('retained', 'self', 'distance', 'id');
-const edgeOrder = oneOf('retained', 'name', 'file');
+const nodeOrder = oneOf(['retained', 'self', 'distance', 'id']);
+const edgeOrder = oneOf(['retained', 'name', 'file']);
 
 const kinds = {
-  open: { model: oneOf(...models), onProgress: callback, signal: abortSignal },
-  summary: { ...list, sort: oneOf('retained', 'shallow', 'count', 'distance', 'name') },
+  open: { model: oneOf(models), onProgress: callback, signal: abortSignal },
+  summary: { ...list, sort: oneOf(['retained', 'shallow', 'count', 'distance', 'name']) },
   instances: { ...list, sort: nodeOrder },
   inspect: { ...list, sort: edgeOrder, textLimit: whole },
-  retainers: { ...tree, sort: oneOf('best', 'distance', 'retained'), paths: whole },
+  retainers: { ...tree, sort: oneOf(['best', 'distance', 'retained']), paths: whole },
   paths: { count: whole },
-  dominators: { ...tree, sort: oneOf('retained', 'self', 'id') },
+  dominators: { ...tree, sort: oneOf(['retained', 'self', 'id']) },
   containment: { ...tree, sort: edgeOrder },
-  strings: { ...list, sort: oneOf('wasted', 'retained', 'count') },
-  closures: { ...list, sort: oneOf('retained', 'count', 'contexts', 'name') },
-  timeline: { ...list, sort: oneOf('live-size', 'live-count', 'size', 'count') },
+  strings: { ...list, sort: oneOf(['wasted', 'retained', 'count']) },
+  closures: { ...list, sort: oneOf(['retained', 'count', 'contexts', 'name']) },
+  timeline: { ...list, sort: oneOf(['live-size', 'live-count', 'size', 'count']) },
   query: { ...list, sort: nodeOrder, all: flag },
   compare: {
     ...list,
-    sort: oneOf('size', 'count', 'added', 'name'),
-    match: oneOf('auto', 'id', 'class'),
+    sort: oneOf(['size', 'count', 'added', 'name']),
+    match: oneOf(['auto', 'id', 'class']),
     failOn: conditions,
   },
 };

@@ -16,7 +16,9 @@ const node = [process.execPath, '--max-old-space-size=16000'];
 function withNewerGlibc(binary) {
   const lib = path.join(rivals, 'glibc/usr/lib/x86_64-linux-gnu');
   const loader = path.join(lib, 'ld-linux-x86-64.so.2');
-  return existsSync(loader) ? [loader, '--library-path', `${lib}:/usr/lib/x86_64-linux-gnu`, binary] : [binary];
+  return existsSync(loader)
+    ? [loader, '--library-path', `${lib}:/usr/lib/x86_64-linux-gnu`, binary]
+    : [binary];
 }
 
 function heapSnapshotTool() {
@@ -26,7 +28,7 @@ function heapSnapshotTool() {
 
 function stillheap() {
   const target = process.env.CARGO_TARGET_DIR ?? path.join(root, 'target');
-  const built = ['release', 'release-fast'].map(profile => path.join(target, profile, 'stillheap'));
+  const built = ['release'].map((profile) => path.join(target, profile, 'stillheap'));
   return process.env.STILLHEAP_BIN ?? built.find(existsSync);
 }
 
@@ -34,11 +36,15 @@ function stillheap() {
 function readTable(text) {
   const classes = [];
   for (const line of text.split('\n')) {
-    const match = /^▶ (.*?)  ×([\d,]+) +(\S+) +([\d.]+ \S?B) +\d+% +([\d.]+ \S?B) +\d+%$/.exec(line.trimEnd());
+    const match = /^▶ (.*?) {2}×([\d,]+) +(\S+) +([\d.]+ \S?B) +\d+% +([\d.]+ \S?B) +\d+%$/.exec(
+      line.trimEnd(),
+    );
     if (match) {
       classes.push({
-        name: match[1].replace(/ \[script_id=.*\]$/, ''), count: Number(match[2].replaceAll(',', '')),
-        shallowSize: match[4], retainedSize: match[5],
+        name: match[1].replace(/ \[script_id=.*\]$/, ''),
+        count: Number(match[2].replaceAll(',', '')),
+        shallowSize: match[4],
+        retainedSize: match[5],
       });
     }
   }
@@ -49,7 +55,7 @@ function readDiffTable(text) {
   const classes = [];
   for (const line of text.split('\n')) {
     const cells = line.trimEnd().split(/ {2,}/);
-    const numbers = cells.slice(1, 4).map(cell => Number(cell.replace(/[+,−–-]/g, '')));
+    const numbers = cells.slice(1, 4).map((cell) => Number(cell.replace(/[+,−–-]/g, '')));
     if (line.startsWith('▶') && numbers.every(Number.isFinite)) {
       const name = cells[0].slice(2).replace(/ \[script_id=.*\]$/, '');
       classes.push({ name, addedCount: numbers[0], removedCount: numbers[1] });
@@ -61,45 +67,88 @@ function readDiffTable(text) {
 /** The tools, ours first: `summary` and `diff` give a command line, `read…` makes an answer of its output. */
 export const TOOLS = [
   {
-    name: 'stillheap', available: () => Boolean(stillheap()),
-    summary: file => [stillheap(), 'summary', file, '--json', '--limit', '0', '--no-index'],
+    name: 'stillheap',
+    available: () => Boolean(stillheap()),
+    summary: (file) => [stillheap(), 'summary', file, '--json', '--limit', '0', '--no-index'],
     diff: (old, young) => [stillheap(), 'diff', old, young, '--json', '--limit', '0', '--no-index'],
-    read: JSON.parse, readDiff: JSON.parse,
+    read: JSON.parse,
+    readDiff: JSON.parse,
   },
   {
     // The answers are the same as above; what is measured is Node's start and the wrapper around the binary or addon.
-    name: 'stillheap (bin/stillheap.js)', onlyIfAsked: true,
+    name: 'stillheap (bin/stillheap.js)',
+    onlyIfAsked: true,
     available: () => existsSync(path.join(root, 'bin/stillheap.js')),
-    summary: file => [process.execPath, path.join(root, 'bin/stillheap.js'), 'summary', file, '--json', '--limit', '0',
-      '--no-index'],
-    diff: (old, young) => [process.execPath, path.join(root, 'bin/stillheap.js'), 'diff', old, young, '--json',
-      '--limit', '0', '--no-index'],
-    read: JSON.parse, readDiff: JSON.parse,
+    summary: (file) => [
+      process.execPath,
+      path.join(root, 'bin/stillheap.js'),
+      'summary',
+      file,
+      '--json',
+      '--limit',
+      '0',
+      '--no-index',
+    ],
+    diff: (old, young) => [
+      process.execPath,
+      path.join(root, 'bin/stillheap.js'),
+      'diff',
+      old,
+      young,
+      '--json',
+      '--limit',
+      '0',
+      '--no-index',
+    ],
+    read: JSON.parse,
+    readDiff: JSON.parse,
   },
   {
-    name: '@heap-snapshot/tool', available: () => true,
-    summary: file => [...heapSnapshotTool(), 'summary', file],
+    name: '@heap-snapshot/tool',
+    available: () => true,
+    summary: (file) => [...heapSnapshotTool(), 'summary', file],
     // Its first argument is the newer snapshot, the second the one to compare with.
     diff: (old, young) => [...heapSnapshotTool(), 'diff', young, old],
-    read: readTable, readDiff: readDiffTable,
+    read: readTable,
+    readDiff: readDiffTable,
   },
   {
-    name: 'Chrome DevTools', available: () => true,
-    summary: file => [...node, path.join(here, 'rivals/devtools.mjs'), path.join(rivals, 'devtools/engine.mjs'),
-      'summary', file],
-    diff: (old, young) => [...node, path.join(here, 'rivals/devtools.mjs'), path.join(rivals, 'devtools/engine.mjs'),
-      'diff', old, young],
-    read: JSON.parse, readDiff: JSON.parse,
+    name: 'Chrome DevTools',
+    available: () => true,
+    summary: (file) => [
+      ...node,
+      path.join(here, 'rivals/devtools.mjs'),
+      path.join(rivals, 'devtools/engine.mjs'),
+      'summary',
+      file,
+    ],
+    diff: (old, young) => [
+      ...node,
+      path.join(here, 'rivals/devtools.mjs'),
+      path.join(rivals, 'devtools/engine.mjs'),
+      'diff',
+      old,
+      young,
+    ],
+    read: JSON.parse,
+    readDiff: JSON.parse,
   },
   {
-    name: 'memlab', available: () => true,
+    name: 'memlab',
+    available: () => true,
     // Its library has no comparison of two snapshots by class.
-    summary: file => [...node, path.join(here, 'rivals/memlab.mjs'), path.join(rivals, 'memlab'), 'summary', file],
+    summary: (file) => [
+      ...node,
+      path.join(here, 'rivals/memlab.mjs'),
+      path.join(rivals, 'memlab'),
+      'summary',
+      file,
+    ],
     read: JSON.parse,
   },
 ];
 
-export const expectedOf = file => JSON.parse(readFileSync(`${file}.expected.json`, 'utf8'));
+export const expectedOf = (file) => JSON.parse(readFileSync(`${file}.expected.json`, 'utf8'));
 
 // @heap-snapshot/tool's units are powers of 1,024.
 const UNITS = { B: 1, kB: 2 ** 10, MB: 2 ** 20, GB: 2 ** 30 };
@@ -123,7 +172,7 @@ export function differences(answer, expected) {
       say(total, said, expected[total]);
     }
   }
-  const row = answer.classes.find(c => c.name === planted.class);
+  const row = answer.classes.find((c) => c.name === planted.class);
   if (!row) return [...found, `no class ${planted.class}`];
   if (row.count !== planted.count) say(`count of ${planted.class}`, row.count, planted.count);
   if (planted.retained !== undefined && !sameSize(row.retainedSize, planted.retained)) {
@@ -134,10 +183,13 @@ export function differences(answer, expected) {
 
 export function diffDifferences(answer, expected) {
   const { planted } = expected;
-  const row = answer.classes.find(c => c.name === planted.class);
+  const row = answer.classes.find((c) => c.name === planted.class);
   if (!row) return [`no class ${planted.class}`];
   const found = [];
-  for (const [key, right] of [['addedCount', planted.added], ['removedCount', planted.removed]]) {
+  for (const [key, right] of [
+    ['addedCount', planted.added],
+    ['removedCount', planted.removed],
+  ]) {
     if (row[key] !== right) found.push(`${key} of ${planted.class} ${row[key]} instead of ${right}`);
   }
   return found;

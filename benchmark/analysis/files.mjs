@@ -7,31 +7,34 @@ import { TOOLS, expectedOf } from './definitions.mjs';
 import { measure } from './measure.mjs';
 
 const folder = path.join(cache, 'benchmark');
-export const fileOf = name => path.join(folder, `${name}.heapsnapshot`);
+export const fileOf = (name) => path.join(folder, `${name}.heapsnapshot`);
 
 function synthBinary() {
-  execFileSync('cargo', ['build', '--quiet', '--profile', 'release-fast', '-p', 'stillheap-synth'], {
-    cwd: root, stdio: ['ignore', 'inherit', 'inherit'],
+  execFileSync('cargo', ['build', '--quiet', '--release', '-p', 'stillheap-synth'], {
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'inherit'],
   });
-  return path.join(process.env.CARGO_TARGET_DIR ?? path.join(root, 'target'), 'release-fast/synth');
+  return path.join(process.env.CARGO_TARGET_DIR ?? path.join(root, 'target'), 'release/synth');
 }
 
 // A real process's totals are not known by construction: DevTools, whose numbers are the ones to meet, gives them.
 function completeExpected(file) {
   const expected = expectedOf(file);
   if (expected.totalSize !== undefined) return;
-  const devtools = TOOLS.find(tool => tool.name === 'Chrome DevTools');
+  const devtools = TOOLS.find((tool) => tool.name === 'Chrome DevTools');
   const run = measure(devtools.summary(file));
   if (run.status !== 0) throw new Error(`DevTools cannot read ${path.basename(file)}: ${run.stderr}`);
   const answer = devtools.read(run.stdout);
-  const row = answer.classes.find(c => c.name === expected.planted.class);
+  const row = answer.classes.find((c) => c.name === expected.planted.class);
   if (row?.count !== expected.planted.count) {
-    throw new Error(`${path.basename(file)}: ${expected.planted.count} instances were made, DevTools sees ${row?.count}`);
+    throw new Error(
+      `${path.basename(file)}: ${expected.planted.count} instances were made, DevTools sees ${row?.count}`,
+    );
   }
   Object.assign(expected, { nodes: answer.totals.nodes, totalSize: answer.totals.totalSize });
   expected.planted.retained = row.retainedSize;
   expected.from = 'Chrome DevTools';
-  writeFileSync(`${file}.expected.json`, JSON.stringify(expected) + '\n');
+  writeFileSync(`${file}.expected.json`, `${JSON.stringify(expected)}\n`);
 }
 
 /** The file called `node-300MB`, `synth-50MB-after` and the like, made if it is not there. */
@@ -57,4 +60,3 @@ export function prepare(name) {
   completeExpected(file);
   return { file, bytes: statSync(file).size };
 }
-

@@ -9,7 +9,12 @@ import { fileURLToPath } from 'node:url';
 import v8 from 'node:v8';
 
 const { values } = parseArgs({
-  options: { size: { type: 'string' }, out: { type: 'string' }, after: { type: 'string' }, child: { type: 'boolean' } },
+  options: {
+    size: { type: 'string' },
+    out: { type: 'string' },
+    after: { type: 'string' },
+    child: { type: 'boolean' },
+  },
 });
 
 // Bytes of snapshot per unit below and of an empty process, measured on Node 20 (other versions differ by a tenth).
@@ -17,23 +22,39 @@ const BYTES_PER_UNIT = 1560;
 const BYTES_EMPTY = 4.6e6;
 
 class PlantedRecord {
-  constructor(i) { this.payload = { serial: i + 0.5, tag: `planted record ${i}` }; }
+  constructor(i) {
+    this.payload = { serial: i + 0.5, tag: `planted record ${i}` };
+  }
 }
 class Address {
-  constructor(i) { this.street = `${i} Elm Street`; this.city = CITIES[i % CITIES.length]; }
+  constructor(i) {
+    this.street = `${i} Elm Street`;
+    this.city = CITIES[i % CITIES.length];
+  }
 }
 class User {
   constructor(i) {
-    this.name = `user-${i}`; this.address = new Address(i); this.visits = i * 1.25; this.tags = [i, `tag${i % 97}`];
+    this.name = `user-${i}`;
+    this.address = new Address(i);
+    this.visits = i * 1.25;
+    this.tags = [i, `tag${i % 97}`];
   }
 }
 class ListNode {
-  constructor(next, value) { this.next = next; this.value = value; }
+  constructor(next, value) {
+    this.next = next;
+    this.value = value;
+  }
 }
 const CITIES = ['Lisbon', 'Oslo', 'Quito', 'Hanoi', 'Accra'];
 
 class Store {
-  users = []; records = []; handlers = []; caches = []; list = null; texts = [];
+  users = [];
+  records = [];
+  handlers = [];
+  caches = [];
+  list = null;
+  texts = [];
   add(from, to) {
     for (let i = from; i < to; i++) {
       this.users.push(new User(i));
@@ -41,9 +62,16 @@ class Store {
       const connection = { id: i, open: i % 3 === 0, peer: null };
       this.handlers.push(() => connection.id + i);
       this.list = new ListNode(this.list, i);
-      if (i % 8 === 0) this.caches.push(new Map([[`k${i}`, { hits: i }], [`l${i}`, i], [{}, 'object key']]));
+      if (i % 8 === 0)
+        this.caches.push(
+          new Map([
+            [`k${i}`, { hits: i }],
+            [`l${i}`, i],
+            [{}, 'object key'],
+          ]),
+        );
       if (i % 16 === 0) this.caches.push(new Set([`s${i}`, this.users[i]]));
-      this.texts.push(`line ${i}: ` + 'lorem ipsum "dolor"\n'.repeat(1 + (i & 3)) + i);
+      this.texts.push(`line ${i}: ${'lorem ipsum "dolor"\n'.repeat(1 + (i & 3))}${i}`);
       if (i % 32 === 0) this.texts.push(new Uint8Array(64), new WeakRef(connection), /re+gexp/);
     }
     return this;
@@ -53,8 +81,13 @@ class Store {
 function write(file, units, before) {
   v8.writeHeapSnapshot(file);
   const count = Math.ceil(units / 4);
-  const planted = { class: 'PlantedRecord', count, added: before ? count - Math.ceil(before / 4) : 0, removed: 0 };
-  writeFileSync(`${file}.expected.json`, JSON.stringify({ planted }) + '\n');
+  const planted = {
+    class: 'PlantedRecord',
+    count,
+    added: before ? count - Math.ceil(before / 4) : 0,
+    removed: 0,
+  };
+  writeFileSync(`${file}.expected.json`, `${JSON.stringify({ planted })}\n`);
 }
 
 const megabytes = /^(\d+)MB$/.exec(values.size ?? '');
@@ -64,7 +97,12 @@ if (!megabytes || !values.out) {
 }
 if (!values.child) {
   // A child of its own: the heap limit must be given when a process starts.
-  const args = ['--max-old-space-size=16000', fileURLToPath(import.meta.url), ...process.argv.slice(2), '--child'];
+  const args = [
+    '--max-old-space-size=16000',
+    fileURLToPath(import.meta.url),
+    ...process.argv.slice(2),
+    '--child',
+  ];
   process.exit(spawnSync(process.execPath, args, { stdio: 'inherit' }).status ?? 1);
 }
 const units = Math.max(8, Math.round((megabytes[1] * 1e6 - BYTES_EMPTY) / BYTES_PER_UNIT));

@@ -21,14 +21,21 @@ function npmInstall(folder, packages) {
   const target = path.join(rivals, folder);
   const manifest = path.join(target, 'package.json');
   const wanted = { name: `rival-${folder}`, private: true, dependencies: packages };
-  const complete = Object.keys(packages).every(p => existsSync(path.join(target, 'node_modules', p, 'package.json')));
+  const complete = Object.keys(packages).every((p) =>
+    existsSync(path.join(target, 'node_modules', p, 'package.json')),
+  );
   if (complete && existsSync(manifest) && readFileSync(manifest, 'utf8') === JSON.stringify(wanted)) return;
   mkdirSync(target, { recursive: true });
   writeFileSync(manifest, JSON.stringify(wanted));
-  console.error(`installing ${Object.entries(packages).map(([n, v]) => `${n}@${v}`).join(', ')}`);
+  console.error(
+    `installing ${Object.entries(packages)
+      .map(([n, v]) => `${n}@${v}`)
+      .join(', ')}`,
+  );
   // No install scripts: memlab's pull in a browser that reading a file has no use for.
   execFileSync('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], {
-    cwd: target, stdio: ['ignore', 'ignore', 'inherit'],
+    cwd: target,
+    stdio: ['ignore', 'ignore', 'inherit'],
   });
 }
 
@@ -41,22 +48,29 @@ async function bundleDevtools() {
   const frontEnd = path.join(target, 'node_modules/chrome-devtools-frontend/front_end');
   await esbuild.build({
     entryPoints: [path.join(here, 'rivals/devtools-entry.mjs')],
-    outfile, bundle: true, platform: 'node', format: 'esm', target: 'node20', logLevel: 'error',
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+    logLevel: 'error',
     alias: { FRONT_END: frontEnd },
     // As DevTools' own build compiles it: fields are assigned, not defined.
     tsconfigRaw: { compilerOptions: { useDefineForClassFields: false } },
-    plugins: [{
-      name: 'generated-locales',
-      // A file that DevTools' build generates and the package lacks; only the progress texts need it.
-      setup(build) {
-        build.onResolve({ filter: /\/locales\.js$/ }, () => ({ path: 'locales', namespace: 'generated' }));
-        build.onLoad({ filter: /.*/, namespace: 'generated' }, () => ({
-          contents: `export const LOCALES = ['en-US']; export const BUNDLED_LOCALES = ['en-US'];
+    plugins: [
+      {
+        name: 'generated-locales',
+        // A file that DevTools' build generates and the package lacks; only the progress texts need it.
+        setup(build) {
+          build.onResolve({ filter: /\/locales\.js$/ }, () => ({ path: 'locales', namespace: 'generated' }));
+          build.onLoad({ filter: /.*/, namespace: 'generated' }, () => ({
+            contents: `export const LOCALES = ['en-US']; export const BUNDLED_LOCALES = ['en-US'];
             export const DEFAULT_LOCALE = 'en-US'; export const REMOTE_FETCH_PATTERN = '';
             export const LOCAL_FETCH_PATTERN = '';`,
-        }));
+          }));
+        },
       },
-    }],
+    ],
   });
 }
 

@@ -12,8 +12,14 @@ import { measure, median, warm } from './measure.mjs';
 
 const { values } = parseArgs({
   options: {
-    help: { type: 'boolean' }, sizes: { type: 'string' }, kinds: { type: 'string' }, runs: { type: 'string' },
-    tools: { type: 'string' }, tasks: { type: 'string' }, record: { type: 'boolean' }, note: { type: 'string' },
+    help: { type: 'boolean' },
+    sizes: { type: 'string' },
+    kinds: { type: 'string' },
+    runs: { type: 'string' },
+    tools: { type: 'string' },
+    tasks: { type: 'string' },
+    record: { type: 'boolean' },
+    note: { type: 'string' },
     revision: { type: 'string' },
   },
 });
@@ -36,28 +42,38 @@ build in the target folder.`);
   process.exit(0);
 }
 
-const words = option => values[option]?.split(',');
+const words = (option) => values[option]?.split(',');
 const sizes = words('sizes')?.map(Number) ?? SIZES;
 const kinds = words('kinds') ?? ['node', 'synth'];
 const tasks = words('tasks') ?? ['summary', 'diff'];
 const runs = Number(values.runs ?? 3);
 
 await install();
-const tools = TOOLS.filter(tool => tool.available()
-  && (words('tools') ? words('tools').some(word => tool.name.includes(word)) : !tool.onlyIfAsked));
+const tools = TOOLS.filter(
+  (tool) =>
+    tool.available() &&
+    (words('tools') ? words('tools').some((word) => tool.name.includes(word)) : !tool.onlyIfAsked),
+);
 if (!tools.length) throw new Error('no such tool, or it is not built');
 
-const names = tasks.includes('summary') ? sizes.flatMap(fileNames).filter(n => kinds.includes(n.split('-')[0])) : [];
-const jobs = names.map(name => ({
-  title: `summary ${name}`, files: [name], command: tool => tool.summary(fileOf(name)),
-  able: () => true, check: (tool, out) => differences(tool.read(out), expectedOf(fileOf(name))),
+const names = tasks.includes('summary')
+  ? sizes.flatMap(fileNames).filter((n) => kinds.includes(n.split('-')[0]))
+  : [];
+const jobs = names.map((name) => ({
+  title: `summary ${name}`,
+  files: [name],
+  command: (tool) => tool.summary(fileOf(name)),
+  able: () => true,
+  check: (tool, out) => differences(tool.read(out), expectedOf(fileOf(name))),
 }));
 if (tasks.includes('diff')) {
   for (const kind of kinds) {
     const [old, young] = [`${kind}-50MB`, `${kind}-50MB-after`];
     jobs.push({
-      title: `diff ${kind}-50MB`, files: [old, young], command: tool => tool.diff(fileOf(old), fileOf(young)),
-      able: tool => Boolean(tool.diff),
+      title: `diff ${kind}-50MB`,
+      files: [old, young],
+      command: (tool) => tool.diff(fileOf(old), fileOf(young)),
+      able: (tool) => Boolean(tool.diff),
       check: (tool, out) => diffDifferences(tool.readDiff(out), expectedOf(fileOf(young))),
     });
   }
@@ -68,9 +84,9 @@ const round = (number, digits) => Number(number.toFixed(digits));
 const results = [];
 for (const job of jobs) {
   const bytes = job.files.map(prepare).reduce((sum, file) => sum + file.bytes, 0);
-  job.files.forEach(name => warm(fileOf(name)));
+  for (const name of job.files) warm(fileOf(name));
   const able = tools.filter(job.able);
-  const samples = new Map(able.map(tool => [tool.name, []]));
+  const samples = new Map(able.map((tool) => [tool.name, []]));
   const failures = new Map();
   const load = os.loadavg()[0];
   // A B C, A B C: what the machine does meanwhile falls on all alike.
@@ -85,17 +101,20 @@ for (const job of jobs) {
       samples.get(tool.name).push({ ...sample, differs: job.check(tool, stdout) });
     }
   }
-  const rows = able.map(tool => {
+  const rows = able.map((tool) => {
     const taken = samples.get(tool.name);
     if (!taken.length) return { tool: tool.name, failed: failures.get(tool.name) };
     return {
       tool: tool.name,
-      cpu: round(median(taken.map(s => s.cpu)), 3), wall: round(median(taken.map(s => s.wall)), 3),
-      maxRss: median(taken.map(s => s.maxRss)), rssPerByte: round(median(taken.map(s => s.maxRss)) / bytes, 2),
-      differs: taken[0].differs, samples: taken.map(({ differs, ...rest }) => rest),
+      cpu: round(median(taken.map((s) => s.cpu)), 3),
+      wall: round(median(taken.map((s) => s.wall)), 3),
+      maxRss: median(taken.map((s) => s.maxRss)),
+      rssPerByte: round(median(taken.map((s) => s.maxRss)) / bytes, 2),
+      differs: taken[0].differs,
+      samples: taken.map(({ differs, ...rest }) => rest),
     };
   });
-  const ours = rows.find(row => row.tool === 'stillheap' && !row.failed);
+  const ours = rows.find((row) => row.tool === 'stillheap' && !row.failed);
   if (ours) {
     for (const row of rows) {
       if (row !== ours && row.cpu) {
@@ -109,33 +128,47 @@ for (const job of jobs) {
 }
 
 function table({ job, bytes, runs, rows }) {
-  const lines = [`### ${job} (${(bytes / 1e6).toFixed(1)} MB, ${runs === 1 ? '1 run' : `${runs} runs`})`, '',
-    '| tool | CPU s | wall s | peak RSS MB | RSS / file | stillheap\'s CPU | wall | answers |',
-    '|---|--:|--:|--:|--:|--:|--:|---|'];
+  const lines = [
+    `### ${job} (${(bytes / 1e6).toFixed(1)} MB, ${runs === 1 ? '1 run' : `${runs} runs`})`,
+    '',
+    "| tool | CPU s | wall s | peak RSS MB | RSS / file | stillheap's CPU | wall | answers |",
+    '|---|--:|--:|--:|--:|--:|--:|---|',
+  ];
   for (const row of rows) {
-    const ratio = number => (number === undefined ? '' : `${(100 * number).toFixed(0)} %`);
-    lines.push(row.failed
-      ? `| ${row.tool} | failed | | | | | | ${row.failed.replaceAll('|', '/')} |`
-      : `| ${row.tool} | ${row.cpu.toFixed(2)} | ${row.wall.toFixed(2)} | ${(row.maxRss / 1e6).toFixed(0)} | `
-        + `${row.rssPerByte.toFixed(2)} | ${ratio(row.cpuRatio)} | ${ratio(row.wallRatio)} | `
-        + `${row.differs.length ? `differs: ${row.differs.join('; ')}` : 'as expected'} |`);
+    const ratio = (number) => (number === undefined ? '' : `${(100 * number).toFixed(0)} %`);
+    lines.push(
+      row.failed
+        ? `| ${row.tool} | failed | | | | | | ${row.failed.replaceAll('|', '/')} |`
+        : `| ${row.tool} | ${row.cpu.toFixed(2)} | ${row.wall.toFixed(2)} | ${(row.maxRss / 1e6).toFixed(0)} | ` +
+            `${row.rssPerByte.toFixed(2)} | ${ratio(row.cpuRatio)} | ${ratio(row.wallRatio)} | ` +
+            `${row.differs.length ? `differs: ${row.differs.join('; ')}` : 'as expected'} |`,
+    );
   }
-  return lines.join('\n') + '\n';
+  return `${lines.join('\n')}\n`;
 }
 
 if (values.record) {
   const command = (name, args) => {
-    try { return execFileSync(name, args, { encoding: 'utf8', cwd: root }).trim(); } catch { return undefined; }
+    try {
+      return execFileSync(name, args, { encoding: 'utf8', cwd: root }).trim();
+    } catch {
+      return undefined;
+    }
   };
   // No host name and no path: a record says what kind of machine it was, not whose.
   const machine = {
-    cpu: os.cpus()[0].model, cores: os.cpus().length, memoryGB: Math.round(os.totalmem() / 2 ** 30),
-    system: `${os.type()} ${os.release().replace(/-.*/, '')}`, node: process.version,
+    cpu: os.cpus()[0].model,
+    cores: os.cpus().length,
+    memoryGB: Math.round(os.totalmem() / 2 ** 30),
+    system: `${os.type()} ${os.release().replace(/-.*/, '')}`,
+    node: process.version,
     rustc: command('rustc', ['--version'])?.replace(/ \(.*/, '').replace('rustc ', ''),
   };
   const date = new Date().toISOString().slice(0, 10);
   // A binary that was given from outside may be of any revision; only who built it knows.
-  const revision = values.revision ?? (process.env.STILLHEAP_BIN ? 'unknown' : command('git', ['rev-parse', '--short', 'HEAD']));
+  const revision =
+    values.revision ??
+    (process.env.STILLHEAP_BIN ? 'unknown' : command('git', ['rev-parse', '--short', 'HEAD']));
   const versions = Object.assign({}, ...Object.values(PINNED));
   delete versions.esbuild;
   const folder = path.join(root, 'benchmark/record');
@@ -143,17 +176,39 @@ if (values.record) {
   const base = path.join(folder, `${date}-analysis`);
   // The largest files may be measured on their own: a record of the same day keeps what was not measured again.
   const earlier = existsSync(`${base}.json`) ? JSON.parse(readFileSync(`${base}.json`, 'utf8')).results : [];
-  const kept = earlier.filter(old => !results.some(result => result.job === old.job));
+  const kept = earlier.filter((old) => !results.some((result) => result.job === old.job));
   const all = [...kept, ...results];
-  const record = { schemaVersion: 1, date, revision, note: values.note, machine, rivals: versions, results: all };
-  writeFileSync(`${base}.json`, JSON.stringify(record, null, 1) + '\n');
-  const about = Object.entries(machine).map(([key, value]) => `${key} ${value}`).join(', ');
-  const pinned = Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(', ');
-  writeFileSync(`${base}.md`, [
-    `# Analysis, ${date}`, '',
-    `Medians of interleaved runs at revision ${revision}. CPU is user and system time of the whole process, `
-    + `RSS its peak with mapped pages; "stillheap's CPU" is ours as a share of that tool's.`, '',
-    `Machine: ${about}.`, '', `Rivals: ${pinned}.`, '', ...(values.note ? [values.note, ''] : []),
-    ...all.map(table)].join('\n'));
+  const record = {
+    schemaVersion: 1,
+    date,
+    revision,
+    note: values.note,
+    machine,
+    rivals: versions,
+    results: all,
+  };
+  writeFileSync(`${base}.json`, `${JSON.stringify(record, null, 1)}\n`);
+  const about = Object.entries(machine)
+    .map(([key, value]) => `${key} ${value}`)
+    .join(', ');
+  const pinned = Object.entries(versions)
+    .map(([name, version]) => `${name} ${version}`)
+    .join(', ');
+  writeFileSync(
+    `${base}.md`,
+    [
+      `# Analysis, ${date}`,
+      '',
+      `Medians of interleaved runs at revision ${revision}. CPU is user and system time of the whole process, ` +
+        `RSS its peak with mapped pages; "stillheap's CPU" is ours as a share of that tool's.`,
+      '',
+      `Machine: ${about}.`,
+      '',
+      `Rivals: ${pinned}.`,
+      '',
+      ...(values.note ? [values.note, ''] : []),
+      ...all.map(table),
+    ].join('\n'),
+  );
   console.error(`wrote ${path.relative(root, base)}.json and .md`);
 }

@@ -5,9 +5,12 @@ import { MessageChannel, Worker, isMainThread, workerData } from 'node:worker_th
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 // The engine calls Promise.withResolvers, which Node 20 does not have yet.
-Promise.withResolvers ??= function () {
+Promise.withResolvers ??= () => {
   let resolve, reject;
-  const promise = new Promise((yes, no) => { resolve = yes; reject = no; });
+  const promise = new Promise((yes, no) => {
+    resolve = yes;
+    reject = no;
+  });
   return { promise, resolve, reject };
 };
 
@@ -24,16 +27,24 @@ async function load(file) {
   }
   loader.close();
   const { port1, port2 } = new MessageChannel();
-  const second = new Worker(fileURLToPath(import.meta.url), { workerData: { bundle, port: port2 }, transferList: [port2] });
+  const second = new Worker(fileURLToPath(import.meta.url), {
+    workerData: { bundle, port: port2 },
+    transferList: [port2],
+  });
   const snapshot = await loader.buildSnapshot(port1);
   port1.close();
   await second.terminate();
   return snapshot;
 }
 
-const classesOf = aggregates =>
+const classesOf = (aggregates) =>
   Object.entries(aggregates).map(([key, a]) => ({
-    key, name: a.name, count: a.count, distance: a.distance, shallowSize: a.self, retainedSize: a.maxRet,
+    key,
+    name: a.name,
+    count: a.count,
+    distance: a.distance,
+    shallowSize: a.self,
+    retainedSize: a.maxRet,
   }));
 
 if (!isMainThread) {
@@ -44,17 +55,24 @@ if (!isMainThread) {
   const classes = classesOf(snapshot.aggregatesWithFilter(new NodeFilter()));
   classes.sort((a, b) => b.retainedSize - a.retainedSize);
   const totals = {
-    bytes: statSync(file).size, nodes: snapshot.nodeCount,
+    bytes: statSync(file).size,
+    nodes: snapshot.nodeCount,
     totalSize: snapshot.getStatistics().total,
   };
-  process.stdout.write(JSON.stringify({ totals, statistics: snapshot.getStatistics(), classes }) + '\n');
+  process.stdout.write(`${JSON.stringify({ totals, statistics: snapshot.getStatistics(), classes })}\n`);
 } else if (process.argv[3] === 'diff') {
   const [old, young] = [await load(process.argv[4]), await load(process.argv[5])];
   const shapes = young.interfaceDefinitions();
   const rows = young.calculateSnapshotDiff(1, old.aggregatesForDiff(shapes));
   const classes = Object.entries(rows).map(([key, d]) => ({
-    key, name: d.name, addedCount: d.addedCount, removedCount: d.removedCount, countDelta: d.countDelta,
-    addedSize: d.addedSize, removedSize: d.removedSize, sizeDelta: d.sizeDelta,
+    key,
+    name: d.name,
+    addedCount: d.addedCount,
+    removedCount: d.removedCount,
+    countDelta: d.countDelta,
+    addedSize: d.addedSize,
+    removedSize: d.removedSize,
+    sizeDelta: d.sizeDelta,
   }));
-  process.stdout.write(JSON.stringify({ classes }) + '\n');
+  process.stdout.write(`${JSON.stringify({ classes })}\n`);
 }

@@ -14,23 +14,30 @@ config.muteConsole = true;
 
 const heap = await getFullHeapFromFile(file);
 const classes = new Map();
-let totalSize = 0, nodes = 0;
-heap.nodes.forEach(node => {
+let totalSize = 0,
+  nodes = 0;
+heap.nodes.forEach((node) => {
   nodes++;
   totalSize += node.self_size;
   const name = node.type === 'object' || node.type === 'native' ? node.name : `(${node.type})`;
   let row = classes.get(name);
-  if (!row) classes.set(name, row = { key: name, name, count: 0, shallowSize: 0, retainedSize: 0 });
+  if (!row) {
+    row = { key: name, name, count: 0, shallowSize: 0, retainedSize: 0 };
+    classes.set(name, row);
+  }
   row.count++;
   row.shallowSize += node.self_size;
   // Instances that a dominator of the same class already covers would be counted twice; walking up is what a user
   // of the library would write.
   for (let up = node.dominatorNode; ; up = up.dominatorNode) {
-    if (!up || up.id === up.dominatorNode?.id) { row.retainedSize += node.retainedSize; break; }
+    if (!up || up.id === up.dominatorNode?.id) {
+      row.retainedSize += node.retainedSize;
+      break;
+    }
     if (up.name === node.name && up.type === node.type) break;
     if (node.type !== 'object') break;
   }
 });
 const totals = { bytes: statSync(file).size, nodes, totalSize };
-process.stdout.write(JSON.stringify({ totals, classes: [...classes.values()] }) + '\n');
+process.stdout.write(`${JSON.stringify({ totals, classes: [...classes.values()] })}\n`);
 process.exit(0);
