@@ -85,7 +85,6 @@ pub struct SnapshotHandle {
 #[napi]
 impl SnapshotHandle {
     #[napi(constructor, catch_unwind)]
-    #[expect(clippy::new_without_default, reason = "JavaScript is the only caller")]
     pub fn new() -> Self {
         Self { shared: Mutex::new(Some(Shared::default())) }
     }
