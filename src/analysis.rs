@@ -82,11 +82,17 @@ pub struct SnapshotHandle {
     shared: Mutex<Option<Shared>>,
 }
 
+impl Default for SnapshotHandle {
+    fn default() -> Self {
+        Self { shared: Mutex::new(Some(Shared::default())) }
+    }
+}
+
 #[napi]
 impl SnapshotHandle {
     #[napi(constructor, catch_unwind)]
     pub fn new() -> Self {
-        Self { shared: Mutex::new(Some(Shared::default())) }
+        Self::default()
     }
 
     /// Reads a file; to be called once. The result is what the file's header and its reading say.
