@@ -46,6 +46,9 @@ pub struct Common {
     /// Whose numbers: Chrome DevTools', or what the garbage collector sees
     #[arg(long, value_enum, default_value_t, value_name = "MODEL")]
     pub model: ModelName,
+    /// Neither use nor write the index file that makes reopening a large snapshot instant
+    #[arg(long)]
+    pub no_index: bool,
 }
 
 #[derive(Clone, Copy, Default, ValueEnum)]

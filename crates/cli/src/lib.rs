@@ -88,7 +88,7 @@ fn ask_for<R: Args, A: Serialize>(
     draw: impl FnOnce(&Opened, &A, Look) -> String,
 ) -> i32 {
     let json = ask.common.json;
-    let opened = match load::open(&ask.source.file, ask.common.model.model()) {
+    let opened = match load::open(&ask.source.file, &ask.common) {
         Ok(opened) => opened,
         Err(failure) => return refuse(&failure, json),
     };
@@ -97,6 +97,9 @@ fn ask_for<R: Args, A: Serialize>(
         Ok(answer) => answer,
         Err(failure) => return refuse(&failure, json),
     };
+    if let Some(failure) = opened.lost() {
+        return refuse(&failure, json);
+    }
     let code = if opened.snapshot.salvage().is_some() { SALVAGED } else { OK };
     let mut console = Console::new();
     if json {
@@ -106,6 +109,8 @@ fn ask_for<R: Args, A: Serialize>(
         console.text(&text);
     }
     let code = end(console, code);
+    // The next question is answered from it. Whether it could be written changes nothing about this one.
+    opened.snapshot.write_index();
     // The process is about to end: giving back the snapshot's memory piece by piece would only take time.
     std::mem::forget(opened);
     code
@@ -140,7 +145,7 @@ fn warn_of_salvage(opened: &Opened) {
 
 fn verify(args: &VerifyArgs) -> i32 {
     let file = args.source.file.to_string_lossy();
-    let read = load::read(&args.source.file);
+    let read = load::read(&args.source.file, None);
     let answer = match questions::verify(&read, &file) {
         Ok(answer) => answer,
         Err(failure) => return refuse(&failure, args.json),
@@ -161,7 +166,7 @@ fn diff(args: &DiffArgs) -> i32 {
     }
     let mut files = Vec::new();
     for path in &args.files {
-        match load::open(path, args.common.model.model()) {
+        match load::open(path, &args.common) {
             Ok(opened) => {
                 warn_of_salvage(&opened);
                 files.push(opened);
@@ -174,6 +179,9 @@ fn diff(args: &DiffArgs) -> i32 {
         Ok(answer) => answer,
         Err(failure) => return refuse(&failure, json),
     };
+    if let Some(failure) = files.iter().find_map(Opened::lost) {
+        return refuse(&failure, json);
+    }
     let code = if answer.failed() {
         NO
     } else if answer.salvaged.is_empty() {

@@ -6,21 +6,34 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use stillheap_core::{Error, Model, ReadOptions, Snapshot};
+use stillheap_core::{Error, IndexOptions, IndexPlace, ReadOptions, Snapshot};
 
+use crate::args::Common;
 use crate::console::Patient;
 use crate::questions::{Failure, Opened};
 
 /// Nothing is shown for what ends sooner.
 const PATIENCE: Duration = Duration::from_millis(300);
 
+/// Where index files are kept, as the environment has it: `STILLHEAP_NO_INDEX=1` turns them off, and
+/// `STILLHEAP_INDEX_DIR` names a folder for all of them; otherwise each is beside its snapshot.
+pub fn index_options() -> Option<IndexOptions> {
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    if set("STILLHEAP_NO_INDEX").is_some_and(|value| value != "0") {
+        return None;
+    }
+    let place =
+        set("STILLHEAP_INDEX_DIR").map_or(IndexPlace::Beside, |folder| IndexPlace::Directory(folder.into()));
+    Some(IndexOptions { place, ..IndexOptions::default() })
+}
+
 /// Reads a file; `-` is standard input.
-pub fn read(path: &Path) -> Result<Snapshot, Error> {
+pub fn read(path: &Path, index: Option<IndexOptions>) -> Result<Snapshot, Error> {
     let stdin = is_stdin(path);
     let length = if stdin { None } else { std::fs::metadata(path).ok().map(|meta| meta.len()) };
     let mut progress = Progress::new(length);
     let mut report = |bytes: u64| progress.reading(bytes);
-    let options = ReadOptions { progress: Some(&mut report), ..ReadOptions::default() };
+    let options = ReadOptions { progress: Some(&mut report), index, ..ReadOptions::default() };
     if stdin {
         Snapshot::from_reader(Patient(std::io::stdin()), options)
     } else {
@@ -34,13 +47,14 @@ pub fn is_stdin(path: &Path) -> bool {
 }
 
 /// Opens a file for questions.
-pub fn open(path: &Path, model: Model) -> Result<Opened, Failure> {
+pub fn open(path: &Path, common: &Common) -> Result<Opened, Failure> {
     let file = path.to_string_lossy().into_owned();
-    let snapshot = read(path).map_err(|error| {
+    let index = if common.no_index { None } else { index_options() };
+    let snapshot = read(path, index).map_err(|error| {
         let shown = if is_stdin(path) { "standard input" } else { &file };
         Failure::of_file(&error, shown)
     })?;
-    Ok(Opened { snapshot, model, file })
+    Ok(Opened { snapshot, model: common.model.model(), file })
 }
 
 /// Runs what takes long, with a sign of life on a terminal.

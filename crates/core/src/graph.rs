@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 
+use crate::column::Column;
 use crate::error::{Error, ErrorKind, Result};
 use crate::meta::{Fields, Header};
 use crate::passes::detached;
@@ -25,34 +26,57 @@ pub struct Location {
     pub column: i64,
 }
 
+/// Source positions in columns.
+#[derive(Clone, Default)]
+pub(crate) struct Locations {
+    pub(crate) scripts: Column<i64>,
+    pub(crate) lines: Column<i64>,
+    pub(crate) columns: Column<i64>,
+}
+
+impl Locations {
+    pub(crate) fn get(&self, row: usize) -> Option<Location> {
+        let (script_id, line) = (*self.scripts.get(row)?, *self.lines.get(row)?);
+        Some(Location { script_id, line, column: *self.columns.get(row)? })
+    }
+
+    fn push(&mut self, location: Location) {
+        self.scripts.edit().push(location.script_id);
+        self.lines.edit().push(location.line);
+        self.columns.edit().push(location.column);
+    }
+}
+
 /// The columns.
 #[derive(Clone, Default)]
 pub(crate) struct Graph {
-    pub(crate) node_type: Vec<u8>,
-    pub(crate) node_name: Vec<u32>,
-    pub(crate) node_id: Vec<u32>,
-    pub(crate) node_size: Vec<u32>,
+    pub(crate) node_type: Column<u8>,
+    pub(crate) node_name: Column<u32>,
+    pub(crate) node_id: Column<u32>,
+    pub(crate) node_size: Column<u32>,
     /// First edge of each node, and one past the end.
-    pub(crate) first_edge: Vec<u32>,
+    pub(crate) first_edge: Column<u32>,
     /// Empty if no node has one.
-    pub(crate) node_trace: Vec<u32>,
+    pub(crate) node_trace: Column<u32>,
     /// DOM link state (0 unknown, 1 attached, 2 detached), empty if nothing is known.
-    pub(crate) detached: Vec<u8>,
+    pub(crate) detached: Column<u8>,
     pub(crate) large_ids: HashMap<u32, u64>,
     pub(crate) large_sizes: HashMap<u32, u64>,
-    pub(crate) edge_type: Vec<u8>,
-    pub(crate) edge_name: Vec<u32>,
-    pub(crate) edge_to: Vec<u32>,
+    pub(crate) edge_type: Column<u8>,
+    pub(crate) edge_name: Column<u32>,
+    pub(crate) edge_to: Column<u32>,
     pub(crate) strings: StringTable,
     pub(crate) root: u32,
     /// Node ordinal (sorted) and position, from the `locations` section.
-    pub(crate) location_nodes: Vec<u32>,
-    pub(crate) locations: Vec<Location>,
-    pub(crate) raw_samples: Vec<i64>,
-    pub(crate) raw_functions: Vec<i64>,
+    pub(crate) location_nodes: Column<u32>,
+    pub(crate) locations: Locations,
+    pub(crate) raw_samples: Column<i64>,
+    pub(crate) raw_functions: Column<i64>,
     pub(crate) trace_tree: TraceTree,
-    /// Sections kept but not understood: `scopes` and its companions in very new V8.
-    pub(crate) extra_sections: Vec<(String, Vec<i64>)>,
+    /// Sections kept but not understood (`scopes` and its companions in very new V8): name and length.
+    pub(crate) extra_names: Vec<(String, usize)>,
+    /// Their numbers, one section behind the other.
+    pub(crate) extra: Column<i64>,
     pub(crate) promised_edges: u64,
     pub(crate) node_types: Option<TypeTable>,
     pub(crate) edge_types: Option<TypeTable>,
@@ -71,6 +95,16 @@ impl Graph {
     #[inline(always)]
     pub(crate) fn edges(&self, node: u32) -> std::ops::Range<usize> {
         self.first_edge[node as usize] as usize..self.first_edge[node as usize + 1] as usize
+    }
+
+    /// Whose edge it is.
+    pub(crate) fn source(&self, edge: u32) -> u32 {
+        let (mut low, mut high) = (0, self.node_count());
+        while high - low > 1 {
+            let middle = low + (high - low) / 2;
+            if self.first_edge[middle as usize] <= edge { low = middle } else { high = middle }
+        }
+        low
     }
 
     #[inline]
@@ -113,8 +147,13 @@ impl Graph {
     }
 
     pub(crate) fn location(&self, node: u32) -> Option<Location> {
-        let at = self.location_nodes.binary_search(&node).ok()?;
-        self.locations.get(at).copied()
+        // By hand, so that a column in a file is read around the steps only.
+        let (mut low, mut high) = (0, self.location_nodes.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.location_nodes[middle] < node { low = middle + 1 } else { high = middle }
+        }
+        self.locations.get(low).filter(|_| self.location_nodes[low] == node)
     }
 
     pub(crate) fn detachedness(&self, node: u32) -> u8 {
@@ -122,11 +161,11 @@ impl Graph {
     }
 
     pub(crate) fn reserve_nodes(&mut self, expected: usize) {
-        self.node_type.reserve_exact(expected);
-        self.node_name.reserve_exact(expected);
-        self.node_id.reserve_exact(expected);
-        self.node_size.reserve_exact(expected);
-        self.first_edge.reserve_exact(expected + 1);
+        self.node_type.edit().reserve_exact(expected);
+        self.node_name.edit().reserve_exact(expected);
+        self.node_id.edit().reserve_exact(expected);
+        self.node_size.edit().reserve_exact(expected);
+        self.first_edge.edit().reserve_exact(expected + 1);
     }
 
     pub(crate) fn append_nodes(
@@ -135,12 +174,13 @@ impl Graph {
         edge_sum: &mut u64,
     ) -> std::result::Result<(), String> {
         let before = self.node_type.len();
-        self.node_type.extend_from_slice(&rows.ty);
-        self.node_name.extend_from_slice(&rows.name);
-        self.node_id.extend_from_slice(&rows.id);
-        self.node_size.extend_from_slice(&rows.size);
+        self.node_type.edit().extend_from_slice(&rows.ty);
+        self.node_name.edit().extend_from_slice(&rows.name);
+        self.node_id.edit().extend_from_slice(&rows.id);
+        self.node_size.edit().extend_from_slice(&rows.size);
+        let first_edge = self.first_edge.edit();
         for &count in &rows.edges {
-            self.first_edge.push((*edge_sum).min(u32::MAX as u64) as u32);
+            first_edge.push((*edge_sum).min(u32::MAX as u64) as u32);
             *edge_sum += count as u64;
         }
         for &(row, id) in &rows.large_ids {
@@ -151,12 +191,12 @@ impl Graph {
         }
         // Columns that are all zero are never stored.
         if rows.any_trace || !self.node_trace.is_empty() {
-            self.node_trace.resize(before, 0);
-            self.node_trace.extend_from_slice(&rows.trace);
+            self.node_trace.edit().resize(before, 0);
+            self.node_trace.edit().extend_from_slice(&rows.trace);
         }
         if rows.any_detached || !self.detached.is_empty() {
-            self.detached.resize(before, 0);
-            self.detached.extend_from_slice(&rows.detached);
+            self.detached.edit().resize(before, 0);
+            self.detached.edit().extend_from_slice(&rows.detached);
         }
         if self.node_type.len() >= (u32::MAX - 16) as usize {
             return Err("more than 2^32 nodes".to_owned());
@@ -167,7 +207,7 @@ impl Graph {
     /// Limits the edge ranges to the edges that exist.
     pub(crate) fn clamp_edges(&mut self) {
         let edges = self.edge_to.len() as u32;
-        for first in &mut self.first_edge {
+        for first in self.first_edge.edit() {
             *first = (*first).min(edges);
         }
         self.promised_edges = edges as u64;
@@ -177,12 +217,12 @@ impl Graph {
     pub(crate) fn replace_lost_names(&mut self) {
         let known = self.strings.len();
         let lost = self.strings.push(LOST_STRING.as_bytes());
-        for name in &mut self.node_name {
+        for name in self.node_name.edit() {
             if *name >= known {
                 *name = lost;
             }
         }
-        for (name, ty) in self.edge_name.iter_mut().zip(&self.edge_type) {
+        for (name, ty) in self.edge_name.edit().iter_mut().zip(&self.edge_type) {
             if *name >= known && has_string_name(*ty) {
                 *name = lost;
             }
@@ -195,12 +235,12 @@ impl Graph {
         if self.promised_edges >= u32::MAX as u64 {
             return Err(Error::new(ErrorKind::TooLarge, None, "more than 2^32 edges"));
         }
-        self.first_edge.push(self.promised_edges as u32);
+        self.first_edge.edit().push(self.promised_edges as u32);
         if !self.node_trace.is_empty() {
-            self.node_trace.resize(nodes, 0);
+            self.node_trace.edit().resize(nodes, 0);
         }
         if !self.detached.is_empty() {
-            self.detached.resize(nodes, 0);
+            self.detached.edit().resize(nodes, 0);
         }
         self.node_types = Some(header.node_types.clone());
         self.edge_types = Some(header.edge_types.clone());
@@ -223,7 +263,7 @@ impl Graph {
             if index < 0 || index % width != 0 || index / width >= u32::MAX as i64 {
                 continue;
             }
-            self.location_nodes.push((index / width) as u32);
+            self.location_nodes.edit().push((index / width) as u32);
             self.locations.push(Location { script_id: row[script], line: row[line], column: row[column] });
         }
     }
@@ -244,7 +284,13 @@ impl Graph {
             }
         }
         let rows = row_of.iter().enumerate().filter(|&(_, &row)| row != u32::MAX);
-        let (nodes, locations) = rows.map(|(node, &row)| (node as u32, self.locations[row as usize])).unzip();
+        let (mut nodes, mut locations) = (Column::default(), Locations::default());
+        for (node, &row) in rows {
+            if let Some(location) = self.locations.get(row as usize) {
+                nodes.edit().push(node as u32);
+                locations.push(location);
+            }
+        }
         self.location_nodes = nodes;
         self.locations = locations;
     }

@@ -18,9 +18,11 @@
 #![warn(missing_docs)]
 
 mod bits;
+mod column;
 mod compare;
 mod error;
 mod graph;
+mod index;
 mod meta;
 mod passes;
 mod query;
@@ -32,6 +34,7 @@ pub mod types;
 pub use compare::*;
 pub use error::{Error, ErrorKind, Result};
 pub use graph::Location;
+pub use index::{IndexOptions, IndexPlace, IndexStatus};
 pub use meta::Header;
 pub use passes::distances::{SYSTEM as SYSTEM_DISTANCE, UNREACHABLE as UNREACHABLE_DISTANCE};
 pub use passes::filters::Filter;

@@ -9,8 +9,10 @@ use std::sync::OnceLock;
 
 use foldhash::HashMap;
 
+use crate::column::Column;
 use crate::error::Result;
 use crate::graph::Graph;
+use crate::index::{self, IndexStatus, Keeper, Wanted};
 use crate::meta::Header;
 use crate::passes::aggregates::TreeOrder;
 use crate::passes::classes::{self, Classes};
@@ -65,30 +67,31 @@ pub struct Snapshot {
     salvage: Option<Salvage>,
     completeness: Completeness,
     cache: Cache,
+    index: Keeper,
 }
 
 #[derive(Default)]
-struct Cache {
-    ephemerons: OnceLock<Ephemerons>,
-    reach: OnceLock<Reach>,
-    retainers: OnceLock<Retainers>,
-    plain_objects: OnceLock<PlainObjects>,
-    definitions: OnceLock<Vec<Definition>>,
-    classes: OnceLock<Classes>,
-    contexts: OnceLock<NativeContexts>,
-    by_id: OnceLock<Vec<u32>>,
-    scripts: OnceLock<HashMap<i64, String>>,
-    models: [ModelCache; 2],
+pub(crate) struct Cache {
+    pub(crate) ephemerons: OnceLock<Ephemerons>,
+    pub(crate) reach: OnceLock<Reach>,
+    pub(crate) retainers: OnceLock<Retainers>,
+    pub(crate) plain_objects: OnceLock<PlainObjects>,
+    pub(crate) definitions: OnceLock<Vec<Definition>>,
+    pub(crate) classes: OnceLock<Classes>,
+    pub(crate) contexts: OnceLock<NativeContexts>,
+    pub(crate) by_id: OnceLock<Column<u32>>,
+    pub(crate) scripts: OnceLock<HashMap<i64, String>>,
+    pub(crate) models: [ModelCache; 2],
 }
 
 #[derive(Default)]
-struct ModelCache {
-    sizes: OnceLock<Option<Sizes>>,
-    dominators: OnceLock<Dominators>,
-    retained: OnceLock<Vec<u64>>,
-    tree: OnceLock<TreeOrder>,
-    table: OnceLock<ClassTable>,
-    statistics: OnceLock<statistics::Statistics>,
+pub(crate) struct ModelCache {
+    pub(crate) sizes: OnceLock<Option<Sizes>>,
+    pub(crate) dominators: OnceLock<Dominators>,
+    pub(crate) retained: OnceLock<Column<u64>>,
+    pub(crate) tree: OnceLock<TreeOrder>,
+    pub(crate) table: OnceLock<ClassTable>,
+    pub(crate) statistics: OnceLock<statistics::Statistics>,
 }
 
 impl Snapshot {
@@ -97,9 +100,20 @@ impl Snapshot {
         Snapshot::open_with(path, ReadOptions::default())
     }
 
-    /// Opens a file with options.
+    /// Opens a file with options; through its index, if they ask for one and there is one that fits.
     pub fn open_with(path: impl AsRef<Path>, options: ReadOptions<'_>) -> Result<Snapshot> {
-        read::open_path(path.as_ref(), options).map(Snapshot::from_loaded)
+        let (file, size) = read::open_file(path.as_ref())?;
+        let Some(wanted) = Wanted::new(path.as_ref(), &file, options.index.as_ref()) else {
+            return read::open_reader(Box::new(file), size, options).map(Snapshot::from_loaded);
+        };
+        match index::load(&wanted) {
+            Ok(snapshot) => Ok(snapshot),
+            Err(why) => {
+                let loaded = read::open_reader(Box::new(file), size, options)?;
+                let index = Keeper::missing(wanted, &why);
+                Ok(Snapshot { index, ..Snapshot::from_loaded(loaded) })
+            }
+        }
     }
 
     /// Reads from anything: standard input, a socket, a buffer.
@@ -107,15 +121,32 @@ impl Snapshot {
         read::open_reader(Box::new(reader), None, options).map(Snapshot::from_loaded)
     }
 
-    fn from_loaded(loaded: read::Loaded) -> Snapshot {
+    pub(crate) fn from_loaded(loaded: read::Loaded) -> Snapshot {
+        Snapshot::assembled(loaded, Cache::default(), Keeper::off())
+    }
+
+    pub(crate) fn assembled(loaded: read::Loaded, cache: Cache, index: Keeper) -> Snapshot {
         Snapshot {
             graph: loaded.graph,
             header: loaded.header,
             packing: loaded.packing,
             salvage: loaded.salvage,
             completeness: loaded.completeness,
-            cache: Cache::default(),
+            cache,
+            index,
         }
+    }
+
+    /// Writes the index, if one was asked for, fits the input and is not there yet; call it when the user has the
+    /// answer. It holds what the `devtools` model's summary, inspections and retainers need; what of that has not
+    /// been computed yet is computed now. Never an error: what came of it is in the status.
+    pub fn write_index(&self) -> IndexStatus {
+        self.index.write(self)
+    }
+
+    /// What has become of the index so far. [`IndexStatus::Lost`] means that answers must not be trusted.
+    pub fn index_status(&self) -> IndexStatus {
+        self.index.status()
     }
 
     /// The file's header.
@@ -160,18 +191,32 @@ impl Snapshot {
 
     /// Sections that are kept but not understood (scopes in very new V8): name and raw numbers.
     pub fn extra_sections(&self) -> impl Iterator<Item = (&str, &[i64])> {
-        self.graph.extra_sections.iter().map(|(name, numbers)| (name.as_str(), numbers.as_slice()))
+        let mut end = 0;
+        self.graph.extra_names.iter().map(move |(name, len)| {
+            end += len;
+            (name.as_str(), &self.graph.extra[end - len..end])
+        })
     }
 
     /// The node with an id, as in `@123`. If a broken file has it twice, the first.
     pub fn node_by_id(&self, id: u64) -> Option<NodeOrdinal> {
-        let by_id = self.cache.by_id.get_or_init(|| {
+        let by_id = self.by_id();
+        // By hand, so that a column in a file is read around the steps only.
+        let (mut low, mut high) = (0, by_id.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.graph.id(by_id[middle]) < id { low = middle + 1 } else { high = middle }
+        }
+        by_id.get(low).copied().filter(|&n| self.graph.id(n) == id).map(NodeOrdinal)
+    }
+
+    /// Ordinals by id; equal ids stay in file order.
+    pub(crate) fn by_id(&self) -> &Column<u32> {
+        self.cache.by_id.get_or_init(|| {
             let mut order: Vec<u32> = (0..self.node_count()).collect();
             order.sort_by_key(|&n| self.graph.id(n));
-            order
-        });
-        let at = by_id.partition_point(|&n| self.graph.id(n) < id);
-        by_id.get(at).copied().filter(|&n| self.graph.id(n) == id).map(NodeOrdinal)
+            order.into()
+        })
     }
 
     /// The questions that depend on a model.
@@ -240,7 +285,7 @@ impl<'s> Analysis<'s> {
         &self.snapshot.graph
     }
 
-    fn sizes(&self) -> Option<&'s Sizes> {
+    pub(crate) fn sizes(&self) -> Option<&'s Sizes> {
         let fold = || if self.model == Model::Devtools { fold::compute(self.graph()) } else { None };
         self.cache().sizes.get_or_init(fold).as_ref()
     }
@@ -264,8 +309,8 @@ impl<'s> Analysis<'s> {
     }
 
     /// Retained sizes by dominator number.
-    pub(crate) fn retained(&self) -> &'s [u64] {
-        self.cache().retained.get_or_init(|| dominators::retained(self.dominators(), self.size_fn()))
+    pub(crate) fn retained(&self) -> &'s Column<u64> {
+        self.cache().retained.get_or_init(|| dominators::retained(self.dominators(), self.size_fn()).into())
     }
 
     pub(crate) fn tree(&self) -> &'s TreeOrder {

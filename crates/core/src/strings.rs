@@ -6,6 +6,8 @@
 
 use std::borrow::Cow;
 
+use crate::column::Column;
+
 /// What a string means to the passes. Only one holds for each string.
 pub(crate) mod kind {
     pub const OTHER: u8 = 0;
@@ -45,10 +47,10 @@ pub(crate) mod kind {
 /// All strings of a snapshot, by index.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct StringTable {
-    pub(crate) bytes: Vec<u8>,
+    pub(crate) bytes: Column<u8>,
     /// Where each string ends in `bytes`; it starts where the one before ends.
-    pub(crate) ends: Vec<u64>,
-    pub(crate) kinds: Vec<u8>,
+    pub(crate) ends: Column<u64>,
+    pub(crate) kinds: Column<u8>,
 }
 
 impl StringTable {
@@ -74,9 +76,9 @@ impl StringTable {
     }
 
     pub(crate) fn push(&mut self, text: &[u8]) -> u32 {
-        self.bytes.extend_from_slice(text);
-        self.ends.push(self.bytes.len() as u64);
-        self.kinds.push(classify(text));
+        self.bytes.edit().extend_from_slice(text);
+        self.ends.edit().push(self.bytes.len() as u64);
+        self.kinds.edit().push(classify(text));
         self.len() - 1
     }
 }

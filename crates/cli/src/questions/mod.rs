@@ -22,7 +22,7 @@ mod trees;
 mod verify;
 
 use serde::{Deserialize, Serialize};
-use stillheap_core::{Analysis, Model, NodeOrdinal, Page, Salvage, Snapshot};
+use stillheap_core::{Analysis, IndexStatus, Model, NodeOrdinal, Page, Salvage, Snapshot};
 
 pub use closures::*;
 pub use diff::*;
@@ -72,6 +72,16 @@ impl Opened {
             salvage: self.snapshot.salvage().cloned(),
             answer,
         }
+    }
+
+    /// Why answers given so far must not be shown: the index turned out to be damaged, and the snapshot cannot be
+    /// read any more either.
+    pub fn lost(&self) -> Option<Failure> {
+        (self.snapshot.index_status() == IndexStatus::Lost).then(|| {
+            let message =
+                format!("{}: its index is damaged, and it cannot be read again or has changed", self.file);
+            Failure::new("EIO", message)
+        })
     }
 
     /// The node that an id stands for.

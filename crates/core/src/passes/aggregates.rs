@@ -10,6 +10,7 @@ use foldhash::{HashMap, HashMapExt};
 
 use super::classes::{Class, Classes};
 use super::dominators::Dominators;
+use crate::column::Column;
 
 /// What is known about a class.
 #[derive(Clone, Debug)]
@@ -24,11 +25,11 @@ pub(crate) struct Aggregate {
 /// Positions in which every dominator tree's part is contiguous.
 pub(crate) struct TreeOrder {
     /// Position → number.
-    pub(crate) at: Vec<u32>,
+    pub(crate) at: Column<u32>,
     /// Number → nodes it dominates, itself included.
-    pub(crate) span: Vec<u32>,
+    pub(crate) span: Column<u32>,
     /// Number → position behind the last node it dominates.
-    end: Vec<u32>,
+    pub(crate) end: Column<u32>,
 }
 
 impl TreeOrder {
@@ -54,21 +55,21 @@ impl TreeOrder {
             at[position as usize] = node as u32;
         }
         // Every child has taken its room, so the next free place of a node is the end of its part.
-        TreeOrder { at, span, end: free }
+        TreeOrder { at: at.into(), span: span.into(), end: free.into() }
     }
 
     /// Position of a number.
     pub(crate) fn position(&self, number: u32) -> u32 {
-        self.end[number as usize] - self.span[number as usize]
+        self.end[number as usize].saturating_sub(self.span[number as usize])
     }
 
     /// Numbers of the nodes that `number` dominates directly.
     pub(crate) fn children(&self, number: u32) -> impl Iterator<Item = u32> + '_ {
         let end = self.end[number as usize];
-        let mut next = end - self.span[number as usize] + 1;
+        let mut next = self.position(number) + 1;
         std::iter::from_fn(move || {
             let child = (next < end).then(|| self.at[next as usize])?;
-            next += self.span[child as usize];
+            next += self.span[child as usize].max(1);
             Some(child)
         })
     }

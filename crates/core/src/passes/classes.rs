@@ -8,12 +8,13 @@
 use foldhash::{HashMap, HashMapExt};
 
 use super::shapes::{Definition, NO_SHAPE, PlainObjects};
+use crate::column::Column;
 use crate::graph::{Graph, Location};
 use crate::strings::kind;
 use crate::types::node;
 
 /// One class.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Class {
     /// WTF-8.
     pub(crate) name: Vec<u8>,
@@ -33,7 +34,7 @@ impl Class {
 
 /// The class of every node.
 pub(crate) struct Classes {
-    pub(crate) of_node: Vec<u32>,
+    pub(crate) of_node: Column<u32>,
     pub(crate) list: Vec<Class>,
 }
 
@@ -96,7 +97,7 @@ pub(crate) fn compute(graph: &Graph, objects: &PlainObjects, definitions: &[Defi
                 next_location += 1;
             }
             if graph.location_nodes.get(next_location) == Some(&(ordinal as u32)) {
-                location = Some(graph.locations[next_location]);
+                location = graph.locations.get(next_location);
             }
             if name_kind == kind::OBJECT {
                 let shape = shapes[objects.sequence_of[next_plain] as usize];
@@ -110,7 +111,7 @@ pub(crate) fn compute(graph: &Graph, objects: &PlainObjects, definitions: &[Defi
         };
         of_node.push(builder.class(source, location));
     }
-    Classes { of_node, list: builder.list }
+    Classes { of_node: of_node.into(), list: builder.list }
 }
 
 impl Builder<'_> {

@@ -16,7 +16,7 @@ const DETACHED: u8 = 2;
 
 pub(crate) fn propagate(graph: &mut Graph, has_field: bool) {
     if !has_field {
-        graph.detached = from_names(graph);
+        graph.detached = from_names(graph).into();
         return;
     }
     if graph.detached.is_empty() {
@@ -74,7 +74,7 @@ impl Spread {
         if std::mem::replace(&mut self.visited[i], true) || graph.node_type[i] != node::NATIVE {
             return;
         }
-        graph.detached[i] = state;
+        graph.detached.edit()[i] = state;
         match state {
             ATTACHED => self.attached.push(ordinal),
             DETACHED => {
@@ -84,7 +84,7 @@ impl Spread {
                     let name = [b"Detached ", strings.bytes(old)].concat();
                     strings.push(&name)
                 });
-                graph.node_name[i] = new;
+                graph.node_name.edit()[i] = new;
                 self.detached.push(ordinal);
             }
             _ => {}

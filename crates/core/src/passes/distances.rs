@@ -9,6 +9,7 @@ use foldhash::{HashSet, HashSetExt};
 
 use super::ephemerons::Ephemerons;
 use crate::bits::Bits;
+use crate::column::Column;
 use crate::graph::Graph;
 use crate::strings::{js_parse_int, kind};
 use crate::types::{edge, node};
@@ -20,7 +21,7 @@ pub const SYSTEM: i32 = 100_000_000;
 
 pub(crate) struct Reach {
     /// DevTools' distance of every node.
-    pub(crate) distance: Vec<i32>,
+    pub(crate) distance: Column<i32>,
     /// Nodes that belong to the page.
     pub(crate) page: Bits,
 }
@@ -82,7 +83,7 @@ pub(crate) fn compute(graph: &Graph, ephemerons: &Ephemerons) -> Reach {
     seen.set(graph.root);
     let mut queue = vec![graph.root];
     breadth_first(graph, &mut queue, &mut seen, &mut distance, &mut skips);
-    Reach { distance, page }
+    Reach { distance: distance.into(), page }
 }
 
 /// How many queue entries are looked up together: their memory accesses overlap.

@@ -14,17 +14,18 @@
 //! running, 12 bytes per node after. No recursion: a list of ten million nodes is fine.
 
 use crate::bits::Bits;
+use crate::column::Column;
 use crate::graph::Graph;
 
 /// The dominator tree, numbered in depth-first order: number 0 is the root and a dominator's number is always
 /// smaller than those of the nodes it dominates.
 pub(crate) struct Dominators {
     /// Number → ordinal.
-    pub(crate) order: Vec<u32>,
+    pub(crate) order: Column<u32>,
     /// Ordinal → number.
-    pub(crate) number: Vec<u32>,
+    pub(crate) number: Column<u32>,
     /// Number → number of the immediate dominator; the root's is itself.
-    pub(crate) idom: Vec<u32>,
+    pub(crate) idom: Column<u32>,
 }
 
 const NONE: u32 = u32::MAX;
@@ -43,7 +44,7 @@ pub(crate) fn compute(graph: &Graph, essential: &Bits) -> Dominators {
     semidominators(&parent, &preds, &mut semi, spent);
     drop(preds);
     let idom = climb(parent, &semi);
-    Dominators { order, number, idom }
+    Dominators { order: order.into(), number: number.into(), idom: idom.into() }
 }
 
 /// Depth-first numbering.

@@ -10,6 +10,7 @@ use std::collections::HashMap;
 
 use super::distances::is_user_root;
 use crate::bits::Bits;
+use crate::column::Column;
 use crate::graph::Graph;
 use crate::read::LARGE;
 use crate::strings::kind;
@@ -20,8 +21,8 @@ const MANY: u32 = u32::MAX - 1;
 
 /// Self sizes of a model, 4 bytes per node; the few that need more stand aside.
 pub(crate) struct Sizes {
-    small: Vec<u32>,
-    large: HashMap<u32, u64>,
+    pub(crate) small: Column<u32>,
+    pub(crate) large: HashMap<u32, u64>,
 }
 
 impl Sizes {
@@ -35,10 +36,10 @@ impl Sizes {
 
     fn set(&mut self, ordinal: u32, size: u64) {
         if size >= LARGE as u64 {
-            self.small[ordinal as usize] = LARGE;
+            self.small.edit()[ordinal as usize] = LARGE;
             self.large.insert(ordinal, size);
         } else {
-            self.small[ordinal as usize] = size as u32;
+            self.small.edit()[ordinal as usize] = size as u32;
         }
     }
 }

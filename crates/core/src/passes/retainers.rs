@@ -3,12 +3,14 @@
 //! Compressed rows: 4 bytes per node and 8 per edge (the edge and its source). Within a node the edges stand in
 //! file order; DevTools' own order is the reverse, which matters for ties.
 
+use crate::column::Column;
 use crate::graph::Graph;
 
 pub(crate) struct Retainers {
-    first: Vec<u32>,
-    edges: Vec<u32>,
-    sources: Vec<u32>,
+    pub(crate) first: Column<u32>,
+    pub(crate) edges: Column<u32>,
+    /// None in an index, which saves the room: the source is where the edge's number is, found by bisection.
+    pub(crate) sources: Option<Vec<u32>>,
 }
 
 impl Retainers {
@@ -37,19 +39,23 @@ impl Retainers {
         // Every slot now holds the start of the next node; shift them back.
         first.copy_within(0..nodes, 1);
         first[0] = 0;
-        Retainers { first, edges, sources }
+        Retainers { first: first.into(), edges: edges.into(), sources: Some(sources) }
     }
 
     /// (edge, source) pairs in file order.
-    pub(crate) fn of(
-        &self,
+    pub(crate) fn of<'r>(
+        &'r self,
+        graph: &'r Graph,
         node: u32,
-    ) -> impl DoubleEndedIterator<Item = (u32, u32)> + ExactSizeIterator + '_ {
+    ) -> impl DoubleEndedIterator<Item = (u32, u32)> + ExactSizeIterator + 'r {
         let range = self.first[node as usize] as usize..self.first[node as usize + 1] as usize;
-        self.edges[range.clone()].iter().copied().zip(self.sources[range].iter().copied())
+        range.map(move |at| {
+            let edge = self.edges[at];
+            (edge, self.sources.as_ref().map_or_else(|| graph.source(edge), |sources| sources[at]))
+        })
     }
 
     pub(crate) fn count(&self, node: u32) -> u32 {
-        self.first[node as usize + 1] - self.first[node as usize]
+        self.first[node as usize + 1].saturating_sub(self.first[node as usize])
     }
 }

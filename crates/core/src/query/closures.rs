@@ -224,7 +224,8 @@ pub(crate) fn collect_scripts(snapshot: &crate::Snapshot) -> HashMap<i64, String
             scripts.entry(function.script_id).or_insert(function.script_name);
         }
     }
-    for (&closure, location) in graph.location_nodes.iter().zip(&graph.locations) {
+    for (row, &closure) in graph.location_nodes.iter().enumerate() {
+        let Some(location) = graph.locations.get(row) else { break };
         if graph.node_type[closure as usize] != node::CLOSURE || scripts.contains_key(&location.script_id) {
             continue;
         }

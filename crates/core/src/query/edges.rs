@@ -18,7 +18,7 @@ impl<'s> Analysis<'s> {
     /// The edges that hold a node and whose they are, without root, weak and invisible ones; in file order.
     pub fn holders(&self, node: NodeOrdinal) -> impl Iterator<Item = (EdgeOrdinal, NodeOrdinal)> + 's {
         let analysis = *self;
-        let all = self.snapshot.retainers().of(node.0);
+        let all = self.snapshot.retainers().of(self.graph(), node.0);
         all.filter(move |&(e, from)| analysis.retains(e, from))
             .map(|(e, from)| (EdgeOrdinal(e), NodeOrdinal(from)))
     }

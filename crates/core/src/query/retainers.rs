@@ -44,7 +44,7 @@ impl<'s> Analysis<'s> {
     pub(crate) fn retainer_edges(&self, node: NodeOrdinal) -> Vec<(u32, u32)> {
         let (distance, size) = (&self.snapshot.reach().distance, self.size_fn());
         // DevTools keeps them in reverse file order, which decides between equals.
-        let retainers = self.snapshot.retainers().of(node.0).rev();
+        let retainers = self.snapshot.retainers().of(self.graph(), node.0).rev();
         let mut list: Vec<(u32, u32)> = retainers.filter(|&(e, from)| self.retains(e, from)).collect();
         list.sort_by_key(|&(_, from)| (distance[from as usize], std::cmp::Reverse(size(from))));
         list
@@ -76,7 +76,7 @@ impl<'s> Analysis<'s> {
         let retainers = snapshot.retainers();
         let mut sums: HashMap<(u32, u8, u32), Sum> = HashMap::new();
         for node in nodes {
-            for (e, from) in retainers.of(node.0).filter(|&(e, from)| self.retains(e, from)) {
+            for (e, from) in retainers.of(graph, node.0).filter(|&(e, from)| self.retains(e, from)) {
                 let (ty, name) = (graph.edge_type[e as usize], graph.edge_name[e as usize]);
                 let numbered = !crate::read::has_string_name(ty) || is_index(graph.strings.bytes(name));
                 let merged_name = if numbered { u32::MAX } else { name };

@@ -23,6 +23,7 @@ pub(crate) use trace::TraceTree;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Graph;
+use crate::index::IndexOptions;
 use crate::meta::Header;
 use crate::types::edge;
 pub(crate) use rows::NodeRows;
@@ -36,13 +37,16 @@ pub struct ReadOptions<'p> {
     pub salvage: bool,
     /// Threads to use; 0 means as many as the machine offers.
     pub threads: usize,
-    /// Called with the number of (decompressed) bytes read so far, about once per megabyte.
+    /// Called with the number of (decompressed) bytes read so far, about once per megabyte; never if an index
+    /// makes reading unnecessary.
     pub progress: Option<&'p mut dyn FnMut(u64)>,
+    /// Keep an index, for files only; see [`crate::Snapshot::write_index`]. Off by default.
+    pub index: Option<IndexOptions>,
 }
 
 impl Default for ReadOptions<'_> {
     fn default() -> Self {
-        ReadOptions { salvage: true, threads: 0, progress: None }
+        ReadOptions { salvage: true, threads: 0, progress: None, index: None }
     }
 }
 
@@ -70,7 +74,7 @@ pub struct Salvage {
 pub const LOST_STRING: &str = "(lost in truncation)";
 
 /// Whether the file is whole.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Completeness {
     /// The outermost object is closed and nothing but white space follows.
@@ -102,7 +106,8 @@ pub(crate) struct Loaded {
     pub(crate) completeness: Completeness,
 }
 
-pub(crate) fn open_path(path: &Path, options: ReadOptions<'_>) -> Result<Loaded> {
+/// Opens a file, and says how long it is if it is an ordinary one.
+pub(crate) fn open_file(path: &Path) -> Result<(File, Option<u64>)> {
     let doing = || format!("opening {}", path.display());
     let file = File::open(path).map_err(|e| Error::io(e, &doing()))?;
     let meta = file.metadata().map_err(|e| Error::io(e, &doing()))?;
@@ -111,7 +116,7 @@ pub(crate) fn open_path(path: &Path, options: ReadOptions<'_>) -> Result<Loaded>
         return Err(Error::io(error, &doing()));
     }
     let size = meta.is_file().then_some(meta.len());
-    open_reader(Box::new(file), size, options)
+    Ok((file, size))
 }
 
 /// `size` is the number of bytes the input is known to have; it bounds what is reserved ahead.
@@ -272,9 +277,12 @@ impl Sections<'_> {
                 let mut numbers = Vec::new();
                 let whole = self.plain(key, &mut numbers)?;
                 match key {
-                    "samples" => self.graph.raw_samples = numbers,
-                    "trace_function_infos" => self.graph.raw_functions = numbers,
-                    _ => self.graph.extra_sections.push((key.to_owned(), numbers)),
+                    "samples" => self.graph.raw_samples = numbers.into(),
+                    "trace_function_infos" => self.graph.raw_functions = numbers.into(),
+                    _ => {
+                        self.graph.extra_names.push((key.to_owned(), numbers.len()));
+                        self.graph.extra.edit().append(&mut numbers);
+                    }
                 }
                 Ok(whole)
             }
@@ -377,9 +385,9 @@ impl Sections<'_> {
         let layout = &header.edges;
         let expected = self.reserve(header.edge_count(), 2 * layout.width as u64);
         let graph = &mut self.graph;
-        graph.edge_type.reserve_exact(expected);
-        graph.edge_name.reserve_exact(expected);
-        graph.edge_to.reserve_exact(expected);
+        graph.edge_type.edit().reserve_exact(expected);
+        graph.edge_name.edit().reserve_exact(expected);
+        graph.edge_to.edit().reserve_exact(expected);
         let nodes = graph.node_type.len() as u64;
         let max_name = &mut self.max_name;
         let mut whole = true;
@@ -394,9 +402,9 @@ impl Sections<'_> {
                 whole &= !block.truncated;
                 max_name.merge(rows.max_name);
                 check_rows(block, rows.leftover, "edge", layout.width)?;
-                graph.edge_type.extend_from_slice(&rows.ty);
-                graph.edge_name.extend_from_slice(&rows.name);
-                graph.edge_to.extend_from_slice(&rows.to);
+                graph.edge_type.edit().extend_from_slice(&rows.ty);
+                graph.edge_name.edit().extend_from_slice(&rows.name);
+                graph.edge_to.edit().extend_from_slice(&rows.to);
                 if graph.edge_to.len() >= u32::MAX as usize {
                     return Err(Error::new(
                         ErrorKind::TooLarge,
@@ -417,7 +425,7 @@ impl Sections<'_> {
         let table = &mut self.graph.strings;
         // The strings are nearly always last, so the rest of the file bounds them.
         let rest = self.size.saturating_sub(self.scanner.position());
-        table.bytes.reserve_exact(rest as usize);
+        table.bytes.edit().reserve_exact(rest as usize);
         let mut whole = true;
         pool::run(
             &mut self.scanner,
@@ -427,9 +435,9 @@ impl Sections<'_> {
             |block, rows| {
                 whole &= !block.truncated;
                 let offset = table.bytes.len() as u64;
-                table.bytes.extend_from_slice(&rows.bytes);
-                table.ends.extend(rows.ends.iter().map(|end| end + offset));
-                table.kinds.extend_from_slice(&rows.kinds);
+                table.bytes.edit().extend_from_slice(&rows.bytes);
+                table.ends.edit().extend(rows.ends.iter().map(|end| end + offset));
+                table.kinds.edit().extend_from_slice(&rows.kinds);
                 if table.ends.len() >= (u32::MAX / 2) as usize {
                     return Err(Error::new(
                         ErrorKind::TooLarge,
@@ -440,7 +448,7 @@ impl Sections<'_> {
                 Ok(())
             },
         )?;
-        table.bytes.shrink_to_fit();
+        table.bytes.edit().shrink_to_fit();
         Ok(whole)
     }
 

@@ -4,18 +4,19 @@
 //! parent each, 28 bytes per call site. Parsed without recursion, whatever the nesting.
 
 use super::scan::Scanner;
+use crate::column::Column;
 use crate::error::{Error, Result};
 use crate::meta::Fields;
 
 /// One call site per row, parents before children.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TraceTree {
-    pub(crate) id: Vec<u32>,
-    pub(crate) function: Vec<u32>,
-    pub(crate) count: Vec<u64>,
-    pub(crate) size: Vec<u64>,
+    pub(crate) id: Column<u32>,
+    pub(crate) function: Column<u32>,
+    pub(crate) count: Column<u64>,
+    pub(crate) size: Column<u64>,
     /// Row of the caller; `u32::MAX` for the root.
-    pub(crate) parent: Vec<u32>,
+    pub(crate) parent: Column<u32>,
 }
 
 struct Open {
@@ -64,11 +65,11 @@ pub(crate) fn parse_tree(scanner: &mut Scanner<'_>, fields: &Fields, out: &mut T
                 let row = &open.row;
                 let small = |v: u64| v.min(u32::MAX as u64) as u32;
                 let index = out.id.len() as u32;
-                out.id.push(small(row[id]));
-                out.function.push(small(row[function]));
-                out.count.push(row[count]);
-                out.size.push(row[size]);
-                out.parent.push(open.parent);
+                out.id.edit().push(small(row[id]));
+                out.function.edit().push(small(row[function]));
+                out.count.edit().push(row[count]);
+                out.size.edit().push(row[size]);
+                out.parent.edit().push(open.parent);
                 *open = fresh(open.parent);
                 stack.push(fresh(index));
             }
