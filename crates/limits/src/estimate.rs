@@ -24,7 +24,7 @@ pub struct Need(pub u64);
 const LEAST: u64 = 48 << 20;
 /// Bytes per byte of ordinary objects: nodes, edges, ids and strings' hashes of a heap of the smallest
 /// objects there are, and the copy of the pages that the collection before the snapshot writes to.
-const PER_ORDINARY: u64 = 12;
+const PER_ORDINARY: u64 = 18;
 /// Bytes per byte of large objects: an array's element is an edge; a string's text costs nothing.
 const PER_LARGE: u64 = 6;
 /// Room for growth between two captures, in percent, where an earlier one has shown what it takes.
@@ -60,7 +60,7 @@ mod tests {
     #[test]
     fn the_first_estimate_is_the_worst_case() {
         let heap = HeapSize { ordinary: 100 * MB, large: 10 * MB };
-        assert_eq!(Need::of(heap).0, 48 * MB + 1200 * MB + 60 * MB);
+        assert_eq!(Need::of(heap).0, 48 * MB + 1800 * MB + 60 * MB);
     }
 
     #[test]
