@@ -10,7 +10,8 @@ const { startAgent, startNode, root, temporaryDirectory } = require('./support/c
 const { readSnapshot, nodes } = require('./support/snapshot.js');
 const { test } = require('./support/test.js');
 
-const supported = process.platform === 'linux' && Boolean(process.report?.getReport().header.glibcVersionRuntime);
+const supported =
+  process.platform === 'linux' && Boolean(process.report?.getReport().header.glibcVersionRuntime);
 const forkTest = supported ? test : (name, ...rest) => test.skip?.(name, ...rest);
 
 /** Makes objects that a test can find again. */
@@ -36,43 +37,49 @@ function childrenOf(pid) {
   return text === '' ? [] : text.split(' ').map(Number);
 }
 
-forkTest('a forked snapshot of a quiet heap has the classes, counts and sizes of an inline one', async (t) => {
-  const agent = await startAgent(t, { env: { NODE_HEAPDUMP_OPTIONS: 'nosignal' } });
-  await agent.call(fill, 5000);
-  const take = (mode) => agent.call(async ({ stillheap }, mode) => await stillheap.capture({ mode }), mode);
-  // The first captures of a process bring code and strings into its heap that stay there.
-  for (const mode of ['fork', 'inline', 'fork']) await take(mode);
-  const [forked, inline] = [await take('fork'), await take('inline')];
-  assert.equal(forked.mode, 'fork');
-  assert.equal(forked.objectIds, 'cleared');
-  const sums = (file) => {
-    const classes = new Map();
-    for (const { type, name, selfSize } of nodes(readSnapshot(file))) {
-      // Strings, numbers and code come and go with every call; what the application made doesn't.
-      if (type !== 'object' && type !== 'closure') continue;
-      const key = `${type} ${name}`;
-      const sum = classes.get(key) ?? { count: 0, size: 0 };
-      sum.count += 1;
-      sum.size += selfSize;
-      classes.set(key, sum);
+forkTest(
+  'a forked snapshot of a quiet heap has the classes, counts and sizes of an inline one',
+  async (t) => {
+    const agent = await startAgent(t, { env: { NODE_HEAPDUMP_OPTIONS: 'nosignal' } });
+    await agent.call(fill, 5000);
+    const take = (mode) => agent.call(async ({ stillheap }, mode) => await stillheap.capture({ mode }), mode);
+    // The first captures of a process bring code and strings into its heap that stay there.
+    for (const mode of ['fork', 'inline', 'fork']) await take(mode);
+    const [forked, inline] = [await take('fork'), await take('inline')];
+    assert.equal(forked.mode, 'fork');
+    assert.equal(forked.objectIds, 'cleared');
+    const sums = (file) => {
+      const classes = new Map();
+      for (const { type, name, selfSize } of nodes(readSnapshot(file))) {
+        // Strings, numbers and code come and go with every call; what the application made doesn't.
+        if (type !== 'object' && type !== 'closure') continue;
+        const key = `${type} ${name}`;
+        const sum = classes.get(key) ?? { count: 0, size: 0 };
+        sum.count += 1;
+        sum.size += selfSize;
+        classes.set(key, sum);
+      }
+      return classes;
+    };
+    const [a, b] = [sums(forked.file), sums(inline.file)];
+    assert.deepEqual(a.get('object Marked'), b.get('object Marked'));
+    assert.equal(a.get('object Marked').count, 5000);
+    let different = 0;
+    for (const key of new Set([...a.keys(), ...b.keys()])) {
+      const [one, other] = [a.get(key)?.count ?? 0, b.get(key)?.count ?? 0];
+      if (Math.abs(one - other) > 20) different += 1;
     }
-    return classes;
-  };
-  const [a, b] = [sums(forked.file), sums(inline.file)];
-  assert.deepEqual(a.get('object Marked'), b.get('object Marked'));
-  assert.equal(a.get('object Marked').count, 5000);
-  let different = 0;
-  for (const key of new Set([...a.keys(), ...b.keys()])) {
-    const [one, other] = [a.get(key)?.count ?? 0, b.get(key)?.count ?? 0];
-    if (Math.abs(one - other) > 20) different += 1;
-  }
-  assert.equal(different, 0, 'classes that differ by more than what a call leaves behind');
-  assert.ok(Math.abs(forked.nodeCount / inline.nodeCount - 1) < 0.01, `${forked.nodeCount} and ${inline.nodeCount}`);
-  const header = readSnapshot(forked.file).snapshot.stillheap;
-  assert.deepEqual([header.mode, header.pid, header.objectIds], ['fork', agent.pid, 'cleared']);
-  const again = readSnapshot((await take('fork')).file).snapshot.stillheap;
-  assert.notEqual(again.processId, header.processId, 'two forked captures never share an id space');
-});
+    assert.equal(different, 0, 'classes that differ by more than what a call leaves behind');
+    assert.ok(
+      Math.abs(forked.nodeCount / inline.nodeCount - 1) < 0.01,
+      `${forked.nodeCount} and ${inline.nodeCount}`,
+    );
+    const header = readSnapshot(forked.file).snapshot.stillheap;
+    assert.deepEqual([header.mode, header.pid, header.objectIds], ['fork', agent.pid, 'cleared']);
+    const again = readSnapshot((await take('fork')).file).snapshot.stillheap;
+    assert.notEqual(again.processId, header.processId, 'two forked captures never share an id space');
+  },
+);
 
 forkTest('the result says what the pause was made of, and progress comes in phases', async (t) => {
   const agent = await startAgent(t, { env: { NODE_HEAPDUMP_OPTIONS: 'nosignal' } });
@@ -128,7 +135,9 @@ forkTest('NODE_HEAPDUMP_OPTIONS: fork and inline', async (t) => {
   const forking = await startAgent(t, { env: { NODE_HEAPDUMP_OPTIONS: 'nosignal,fork' } });
   const { returned, file } = await forking.call(({ stillheap }) => {
     return new Promise((resolve, reject) => {
-      const returned = stillheap.writeSnapshot((error, file) => (error ? reject(error) : resolve({ returned, file })));
+      const returned = stillheap.writeSnapshot((error, file) =>
+        error ? reject(error) : resolve({ returned, file }),
+      );
     });
   });
   assert.equal(returned, true);
@@ -141,7 +150,8 @@ forkTest('NODE_HEAPDUMP_OPTIONS: fork and inline', async (t) => {
 
 forkTest('what can not be forked says so, or is captured inline and says why', async (t) => {
   const agent = await startAgent(t, { env: { NODE_HEAPDUMP_OPTIONS: 'nosignal' } });
-  const take = (options) => agent.call(async ({ stillheap }, options) => await stillheap.capture(options), options);
+  const take = (options) =>
+    agent.call(async ({ stillheap }, options) => await stillheap.capture(options), options);
   const inline = await take({ keepObjectIds: true });
   assert.equal(inline.mode, 'inline');
   assert.match(inline.modeReason, /keepObjectIds/);
@@ -150,58 +160,66 @@ forkTest('what can not be forked says so, or is captured inline and says why', a
   assert.equal(fallen.mode, 'inline');
 });
 
-forkTest('the service answers meanwhile, the child holds no socket of it, and its children are its own', async (t) => {
-  const agent = await startAgent(t, { env: { NODE_HEAPDUMP_OPTIONS: 'nosignal' } });
-  await agent.call(fill, 300_000);
-  await agent.call(({ require, keep }) => {
-    keep.server = require('node:http').createServer((_request, response) => response.end('here'));
-    return new Promise((resolve) => keep.server.listen(0, '127.0.0.1', resolve));
-  });
-  await agent.call(({ stillheap, keep }) => {
-    keep.capture = stillheap.capture({ mode: 'fork' });
-  });
-  // A child of the application that ends while ours runs, and one that we look into.
-  const seen = await agent.call(async ({ require, keep, fs, send: _send }) => {
-    const { spawn } = require('node:child_process');
-    const http = require('node:http');
-    const { port } = keep.server.address();
-    let done = false;
-    keep.capture.then(
-      () => (done = true),
-      () => (done = true),
-    );
-    const own = () => fs.readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8').trim().split(' ');
-    const ours = () =>
-      own().find((pid) => pid && fs.readFileSync(`/proc/${pid}/comm`, 'utf8').startsWith('stillheap'));
-    let child;
-    while (!done && (child = ours()) === undefined) await new Promise((resolve) => setImmediate(resolve));
-    const descriptors = fs.readdirSync(`/proc/${child}/fd`).map((fd) => {
-      try {
-        return fs.readlinkSync(`/proc/${child}/fd/${fd}`);
-      } catch {
-        return 'gone';
-      }
+forkTest(
+  'the service answers meanwhile, the child holds no socket of it, and its children are its own',
+  async (t) => {
+    const agent = await startAgent(t, { env: { NODE_HEAPDUMP_OPTIONS: 'nosignal' } });
+    await agent.call(fill, 300_000);
+    await agent.call(({ require, keep }) => {
+      keep.server = require('node:http').createServer((_request, response) => response.end('here'));
+      return new Promise((resolve) => keep.server.listen(0, '127.0.0.1', resolve));
     });
-    const threads = fs.readdirSync(`/proc/${child}/task`).length;
-    const score = fs.readFileSync(`/proc/${child}/oom_score_adj`, 'utf8').trim();
-    const code = await new Promise((resolve) => spawn('/bin/sh', ['-c', 'exit 7']).once('close', resolve));
-    const answer = await new Promise((resolve, reject) =>
-      http
-        .get({ port, host: '127.0.0.1' }, (response) => response.resume().once('end', () => resolve(response.statusCode)))
-        .once('error', reject),
-    );
-    const meanwhile = !done;
-    const result = await keep.capture;
-    await new Promise((resolve) => keep.server.close(resolve));
-    return { descriptors, threads, score, code, answer, meanwhile, file: result.file };
-  });
-  assert.equal(seen.meanwhile, true, 'all of it happened while the child was at work');
-  assert.deepEqual([seen.code, seen.answer, seen.threads, seen.score], [7, 200, 1, '1000']);
-  const foreign = seen.descriptors.filter((name) => /socket:|anon_inode:|pipe:/.test(name));
-  assert.deepEqual(foreign, []);
-  readSnapshot(seen.file);
-  assert.deepEqual(childrenOf(agent.pid), []);
-});
+    await agent.call(({ stillheap, keep }) => {
+      keep.capture = stillheap.capture({ mode: 'fork' });
+    });
+    // A child of the application that ends while ours runs, and one that we look into.
+    const seen = await agent.call(async ({ require, keep, fs, send: _send }) => {
+      const { spawn } = require('node:child_process');
+      const http = require('node:http');
+      const { port } = keep.server.address();
+      let done = false;
+      keep.capture.then(
+        () => (done = true),
+        () => (done = true),
+      );
+      const own = () => fs.readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8').trim().split(' ');
+      const ours = () =>
+        own().find((pid) => pid && fs.readFileSync(`/proc/${pid}/comm`, 'utf8').startsWith('stillheap'));
+      let child;
+      while (!done && child === undefined) {
+        child = ours();
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      const descriptors = fs.readdirSync(`/proc/${child}/fd`).map((fd) => {
+        try {
+          return fs.readlinkSync(`/proc/${child}/fd/${fd}`);
+        } catch {
+          return 'gone';
+        }
+      });
+      const threads = fs.readdirSync(`/proc/${child}/task`).length;
+      const score = fs.readFileSync(`/proc/${child}/oom_score_adj`, 'utf8').trim();
+      const code = await new Promise((resolve) => spawn('/bin/sh', ['-c', 'exit 7']).once('close', resolve));
+      const answer = await new Promise((resolve, reject) =>
+        http
+          .get({ port, host: '127.0.0.1' }, (response) =>
+            response.resume().once('end', () => resolve(response.statusCode)),
+          )
+          .once('error', reject),
+      );
+      const meanwhile = !done;
+      const result = await keep.capture;
+      await new Promise((resolve) => keep.server.close(resolve));
+      return { descriptors, threads, score, code, answer, meanwhile, file: result.file };
+    });
+    assert.equal(seen.meanwhile, true, 'all of it happened while the child was at work');
+    assert.deepEqual([seen.code, seen.answer, seen.threads, seen.score], [7, 200, 1, '1000']);
+    const foreign = seen.descriptors.filter((name) => /socket:|anon_inode:|pipe:/.test(name));
+    assert.deepEqual(foreign, []);
+    readSnapshot(seen.file);
+    assert.deepEqual(childrenOf(agent.pid), []);
+  },
+);
 
 forkTest('an abort, a time limit and a killed child end a capture, and leave nothing', async (t) => {
   const agent = await startAgent(t, { env: { NODE_HEAPDUMP_OPTIONS: 'nosignal' } });
@@ -217,7 +235,9 @@ forkTest('an abort, a time limit and a killed child end a capture, and leave not
     await stillheap.capture({ mode: 'fork', signal: abort.signal, onProgress });
   });
   assert.equal(aborted.name, 'AbortError');
-  const late = await outcome(async ({ stillheap }) => await stillheap.capture({ mode: 'fork', timeLimit: 150 }));
+  const late = await outcome(
+    async ({ stillheap }) => await stillheap.capture({ mode: 'fork', timeLimit: 150 }),
+  );
   assert.equal(late.code, 'ERR_STILLHEAP_TIME_LIMIT');
   const killed = await outcome(async ({ stillheap, fs }) => {
     const onProgress = () => {
@@ -266,7 +286,10 @@ forkTest('a child ends with its parent, or finishes without it if that is asked 
     agent.kill('SIGKILL');
     await agent.ended;
     // Nobody tells us when a grandchild ends: it is asked for until it has.
-    while (fs.existsSync(`/proc/${child}`) && !/^State:\s+Z/m.test(fs.readFileSync(`/proc/${child}/status`, 'utf8')));
+    while (
+      fs.existsSync(`/proc/${child}`) &&
+      !/^State:\s+Z/m.test(fs.readFileSync(`/proc/${child}/status`, 'utf8'))
+    );
     const left = fs.readdirSync(agent.cwd);
     if (outlive) {
       assert.equal(left.length, 1);
@@ -278,15 +301,26 @@ forkTest('a child ends with its parent, or finishes without it if that is asked 
 });
 
 forkTest('too little address space is a refusal with the figures', async (t) => {
-  const wrapper = ['/bin/sh', '-c', 'ulimit -v 45000000; exec "$0" "$@"'];
-  const agent = await startAgent(t, { wrapper, env: { NODE_HEAPDUMP_OPTIONS: 'nosignal' } });
-  const ample = await agent.call(async ({ stillheap }) => await stillheap.capture({ mode: 'fork', force: true }));
-  assert.equal(ample.mode, 'fork');
+  const agent = await startAgent(t, { env: { NODE_HEAPDUMP_OPTIONS: 'nosignal' } });
+  await agent.call(fill, 100_000);
+  const status = fs.readFileSync(`/proc/${agent.pid}/status`, 'utf8');
+  const limit = Number(/VmSize:\s+(\d+)/.exec(status)[1]) * 1024 + 150e6;
+  const set = spawnSync('prlimit', [`--pid=${agent.pid}`, `--as=${limit}:`]);
+  assert.equal(set.status, 0, String(set.stderr));
+  const refused = await agent
+    .call(async ({ stillheap }) => await stillheap.capture())
+    .catch((error) => error);
+  assert.equal(refused.code, 'ERR_STILLHEAP_MEMORY');
+  assert.match(refused.message, /limit on the address space \(ulimit -v\) has \d+ MB left/);
+  assert.equal(await agent.call(() => 6 * 7), 42);
 });
 
 const memory = '/sys/fs/cgroup/memory';
-const canLimit = supported && fs.existsSync(path.join(memory, 'memory.limit_in_bytes')) && process.getuid() === 0;
-const cgroupTest = canLimit ? test : (name) => test(name, { skip: 'there are no memory control groups to write to' }, () => {});
+const canLimit =
+  supported && fs.existsSync(path.join(memory, 'memory.limit_in_bytes')) && process.getuid() === 0;
+const cgroupTest = canLimit
+  ? test
+  : (name) => test(name, { skip: 'there are no memory control groups to write to' }, () => {});
 
 /** A process in a memory control group of its own; removed after the test. */
 async function limited(t, limit, objects) {
@@ -309,26 +343,32 @@ async function limited(t, limit, objects) {
   return agent;
 }
 
-cgroupTest('a memory control group that is too small: refused; forced, the child dies and the service lives', async (t) => {
-  const agent = await limited(t, 260e6, 300_000);
-  const refused = await agent
-    .call(async ({ stillheap }) => await stillheap.capture())
-    .catch((error) => error);
-  assert.equal(refused.code, 'ERR_STILLHEAP_MEMORY');
-  assert.match(refused.message, /may take \d+ MB in the forked child, and the control group \S+ has \d+ MB left/);
-  const forced = await agent
-    .call(async ({ stillheap }) => await stillheap.capture({ mode: 'fork', force: true }))
-    .catch((error) => error);
-  assert.equal(forced.code, 'ERR_STILLHEAP_MEMORY', forced.message);
-  assert.equal(await agent.call(() => 6 * 7), 42, 'the service is there');
-  assert.deepEqual(await agent.call(({ files }) => files()), []);
-});
+cgroupTest(
+  'a memory control group that is too small: refused; forced, the child dies and the service lives',
+  async (t) => {
+    const agent = await limited(t, 260e6, 300_000);
+    const refused = await agent
+      .call(async ({ stillheap }) => await stillheap.capture())
+      .catch((error) => error);
+    assert.equal(refused.code, 'ERR_STILLHEAP_MEMORY');
+    assert.match(
+      refused.message,
+      /may take \d+ MB in the forked child, and the control group \S+ has \d+ MB left/,
+    );
+    const forced = await agent
+      .call(async ({ stillheap }) => await stillheap.capture({ mode: 'fork', force: true }))
+      .catch((error) => error);
+    assert.equal(forced.code, 'ERR_STILLHEAP_MEMORY', forced.message);
+    assert.equal(await agent.call(() => 6 * 7), 42, 'the service is there');
+    assert.deepEqual(await agent.call(({ files }) => files()), []);
+  },
+);
 
 cgroupTest('a memory control group with room: done', async (t) => {
   const agent = await limited(t, 1.5e9, 100_000);
   const result = await agent.call(async ({ stillheap }) => await stillheap.capture());
   assert.equal(result.mode, 'fork');
-  assert.ok(result.memory.room < 1.5e9, 'the room is the group\'s');
+  assert.ok(result.memory.room < 1.5e9, "the room is the group's");
   readSnapshot(result.file);
 });
 
@@ -345,5 +385,3 @@ for (const scenario of ['allocation', 'workers', 'from-workers', 'wasm', 'spawn'
     assert.deepEqual([report.good, report.left], [4, []]);
   });
 }
-
-void spawnSync;

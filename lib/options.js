@@ -46,7 +46,8 @@ function boolean(name, value) {
 
 function milliseconds(name, value) {
   if (typeof value !== 'number') throw wrongType(name, 'a number of milliseconds', value);
-  if (!Number.isInteger(value) || value <= 0) throw wrongValue(name, 'a positive whole number of milliseconds', value);
+  if (!Number.isInteger(value) || value <= 0)
+    throw wrongValue(name, 'a positive whole number of milliseconds', value);
   return value;
 }
 

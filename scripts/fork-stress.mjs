@@ -12,7 +12,17 @@ import { fileURLToPath } from 'node:url';
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const child = path.join(root, '__test__/children/fork-stress.js');
 
-export const scenarios = ['allocation', 'marking', 'workers', 'from-workers', 'wasm', 'spawn', 'cluster', 'http', 'all'];
+export const scenarios = [
+  'allocation',
+  'marking',
+  'workers',
+  'from-workers',
+  'wasm',
+  'spawn',
+  'cluster',
+  'http',
+  'all',
+];
 
 /** Runs one scenario in a process of its own; its report, or what went wrong. */
 export function stress(scenario, captures, { node = process.execPath, timeout = 600_000 } = {}) {
