@@ -78,11 +78,18 @@ function create(version) {
     internals: false,
     keepObjectIds: false,
     overwrite: false,
+    fallback: 'none',
+    force: false,
+    timeLimit: 1_800_000,
+    outlive: false,
     quiet: false,
     signal: constants.signals.SIGUSR2 ?? null,
     threads: 'main',
     ...fromEnvironment(process.env, complain),
   };
+
+  // Only the environment makes heapdump's function fork: it returns before the snapshot is there then.
+  const heapdumpForks = defaults.mode === 'fork';
 
   const isolate = new native.Isolate(
     JSON.stringify({
@@ -158,6 +165,66 @@ function create(version) {
   }
 
   async function run(options, extra) {
+    const obstacle = forkObstacle(options);
+    if (options.mode === 'inline') return runInline(options, extra);
+    if (obstacle === undefined) {
+      const { result, error, mayFallBack } = await runForked(options, extra);
+      if (result) return result;
+      if (!mayFallBack || options.fallback !== 'inline') throw fromNative(error);
+      return runInline({ ...options, modeReason: error.message }, extra);
+    }
+    if (options.mode === 'auto' || options.fallback === 'inline') {
+      return runInline({ ...options, modeReason: obstacle }, extra);
+    }
+    throw failure('ERR_STILLHEAP_UNSUPPORTED', `This heap can't be captured by a forked child: ${obstacle}`);
+  }
+
+  /** Why a capture with these options can't be forked. */
+  function forkObstacle(options) {
+    if (options.keepObjectIds) {
+      return "keepObjectIds was asked for, and a forked child's ids are lost with it";
+    }
+    return isolate.forkObstacle ?? undefined;
+  }
+
+  /**
+   * A forked capture goes on by itself; this looks how far it is, and keeps the process alive meanwhile.
+   * Resolves to the outcome.
+   */
+  function runForked(options, extra) {
+    const { signal, onProgress } = options;
+    signal?.throwIfAborted();
+    const operation = isolate.fork(JSON.stringify({ ...toNative(options, 'call'), ...extra }));
+    const cancel = () => operation.cancel();
+    signal?.addEventListener?.('abort', cancel, { once: true });
+    return new Promise((resolve, reject) => {
+      let last = '';
+      let thrown;
+      const look = () => {
+        const text = operation.poll();
+        const state = JSON.parse(text);
+        try {
+          if (state.progress && text !== last && state.progress.phase !== 'waiting') {
+            last = text;
+            onProgress?.(state.progress);
+          }
+          if (state.result) onProgress?.({ phase: 'done' });
+        } catch (error) {
+          thrown ??= { error };
+          operation.cancel();
+        }
+        if (state.progress) return;
+        clearInterval(timer);
+        signal?.removeEventListener?.('abort', cancel);
+        if (thrown) reject(thrown.error);
+        else if (state.error?.code === 'ERR_STILLHEAP_ABORTED' && signal?.aborted) reject(signal.reason);
+        else resolve(state);
+      };
+      const timer = setInterval(look, forkPollInterval);
+    });
+  }
+
+  async function runInline(options, extra) {
     const { signal, onProgress } = options;
     signal?.throwIfAborted();
     const operation = isolate.open(JSON.stringify({ ...toNative(options, 'call'), ...extra }));
@@ -187,25 +254,15 @@ function create(version) {
     if (emitter.listenerCount('snapshot') > 0) process.nextTick(() => emitter.emit('snapshot', result));
   }
 
-  function resolveMode(options) {
-    if (options.mode === 'fork') {
-      throw failure(
-        'ERR_STILLHEAP_UNSUPPORTED',
-        "The mode 'fork' is not available in this version: use 'inline' or 'auto'",
-      );
-    }
-    return options;
-  }
-
   async function capture(options) {
-    const checked = resolveMode(captureOptions(options, captureDefaults()));
+    const checked = captureOptions(options, captureDefaults());
     const result = publicResult(await inTurn(() => run(checked)));
     emitSoon(result);
     return result;
   }
 
   function captureStream(options) {
-    const checked = resolveMode(streamOptions(options, captureDefaults()));
+    const checked = streamOptions(options, captureDefaults());
     return require('./stream.js').create(checked, (withSignal) =>
       inTurn(() => run(withSignal, { file: undefined, spool: true })),
     );
@@ -215,7 +272,17 @@ function create(version) {
     const { checkArguments, outcomeToError } = require('./heapdump.js');
     const given = checkArguments(filename, callback);
     const file = given.filename === undefined ? {} : { file: given.filename };
-    const options = resolveMode(captureOptions(file, captureDefaults()));
+    const options = captureOptions(file, captureDefaults());
+    if (heapdumpForks) {
+      inTurn(() => run({ ...options, mode: 'fork' })).then(
+        (result) => {
+          emitSoon(publicResult(result));
+          given.callback?.(null, given.filename ?? shortName(result.file));
+        },
+        (error) => given.callback?.(outcomeToError(error)),
+      );
+      return true;
+    }
     let outcome;
     try {
       const operation = isolate.open(JSON.stringify(toNative(options, 'call')));
@@ -288,33 +355,13 @@ function create(version) {
   return emitter;
 }
 
+/** Milliseconds between two looks at a forked capture. */
+const forkPollInterval = 20;
+
 /** Options in the addon's words. */
 function toNative(options, trigger) {
-  const {
-    file,
-    dir,
-    fallbackDir,
-    name,
-    compress,
-    numericValues,
-    internals,
-    keepObjectIds,
-    overwrite,
-    quiet,
-  } = options;
-  return {
-    file,
-    dir,
-    fallbackDir,
-    name,
-    compress,
-    numericValues,
-    internals,
-    keepObjectIds,
-    overwrite,
-    quiet,
-    trigger,
-  };
+  const { signal: _signal, threads: _threads, onProgress: _onProgress, ...rest } = options;
+  return { ...rest, trigger };
 }
 
 function unwrap(json) {

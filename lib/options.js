@@ -8,6 +8,7 @@ const { wrongType, wrongValue } = require('./errors.js');
 const compressions = ['none', 'gzip', 'zstd'];
 const modes = ['auto', 'inline', 'fork'];
 const threadChoices = ['main', 'all'];
+const fallbacks = ['none', 'inline'];
 
 /** Signals whose default or use by the runtime leaves room for a handler of ours. */
 const usableSignals = [
@@ -40,6 +41,13 @@ function path(name, value) {
 
 function boolean(name, value) {
   if (typeof value !== 'boolean') throw wrongType(name, 'a boolean', value);
+  return value;
+}
+
+function milliseconds(name, value) {
+  if (typeof value !== 'number') throw wrongType(name, 'a number of milliseconds', value);
+  if (!Number.isInteger(value) || value <= 0)
+    throw wrongValue(name, 'a positive whole number of milliseconds', value);
   return value;
 }
 
@@ -100,6 +108,10 @@ const common = {
   internals: boolean,
   keepObjectIds: boolean,
   overwrite: boolean,
+  fallback: oneOf(fallbacks),
+  force: boolean,
+  timeLimit: milliseconds,
+  outlive: boolean,
 };
 
 const perCapture = { ...common, file: path, onProgress: callback, signal: abortSignal };
@@ -188,7 +200,7 @@ function fromEnvironment(env, complain) {
   for (const word of (env.NODE_HEAPDUMP_OPTIONS ?? '').split(/\s*,\s*/)) {
     if (word === 'nosignal') options.signal = null;
     else if (word === 'signal') options.signal ??= constants.signals.SIGUSR2;
-    else if (word === 'inline') options.mode = 'inline';
+    else if (word === 'inline' || word === 'fork') options.mode = word;
     else if (word !== '') complain(`node-heapdump: unrecognized option: ${word}`);
   }
   return options;

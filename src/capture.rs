@@ -10,7 +10,9 @@ use std::time::Instant;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use stillheap_control::Phase;
-use stillheap_sink::{Canceller, Destination, Failure, NameContext, Sink, Spooled, Written, available_space};
+use stillheap_sink::{
+    Canceller, Compression, Destination, Failure, NameContext, Sink, Spooled, Written, available_space,
+};
 
 use crate::fault;
 use crate::isolates::Target;
@@ -67,7 +69,7 @@ const KEPT_AS_ASKED: &str = "keepObjectIds was asked for";
 const KEPT_FOR_OTHERS: &str = "V8 was giving ids before this capture (another tool took a snapshot or tracks the heap), so they were left alone";
 const KEPT_BY_NODE: &str = "node:v8 offers no way to clear them";
 
-fn milliseconds(since: Instant) -> f64 {
+pub fn milliseconds(since: Instant) -> f64 {
     (since.elapsed().as_secs_f64() * 1e6).round() / 1e3
 }
 
@@ -81,8 +83,13 @@ impl Capture {
             serialize_ms: 0.0,
             pause_ms: 0.0,
         };
-        let place = Place::choose(&request, target, clock.time)?;
-        let (sink, directory, fallback_dir) = place.open(&request)?;
+        let place = Place::choose(&request, target.thread_id, clock.time)?;
+        let (sink, directory, fallback_dir) = place.open(&request, |to, compression| {
+            with_signals_blocked(|| match to {
+                To::Spool(directory) => Sink::spool(directory, compression),
+                To::Named(destination) => Sink::create(destination, compression),
+            })
+        })?;
         let engine = match target.engine_reason() {
             None => Engine::V8,
             Some(reason) => Engine::Node(reason),
@@ -213,6 +220,8 @@ impl Capture {
             serialize_ms: self.clock.serialize_ms,
             duration_ms: 0.0,
             mode: "inline",
+            mode_reason: self.request.mode_reason.clone(),
+            fork: None,
             engine,
             engine_reason,
             object_ids,
@@ -268,17 +277,22 @@ impl Capture {
             ObjectIds::Cleared => "cleared",
             ObjectIds::Kept(_) => "kept",
         };
-        let header = serde_json::json!({
-            "version": env!("CARGO_PKG_VERSION"),
-            "pid": std::process::id(),
-            "threadId": target.thread_id,
-            "time": self.clock.time.to_rfc3339_opts(SecondsFormat::Millis, true),
-            "mode": "inline",
-            "objectIds": ids,
-            "processId": target.id_space(),
-        });
-        header.to_string()
+        header(target, self.clock.time, "inline", ids, &target.id_space())
     }
+}
+
+/// The object that we put into a snapshot's header.
+pub fn header(target: &Target, time: DateTime<Utc>, mode: &str, object_ids: &str, id_space: &str) -> String {
+    let header = serde_json::json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "pid": std::process::id(),
+        "threadId": target.thread_id,
+        "time": time.to_rfc3339_opts(SecondsFormat::Millis, true),
+        "mode": mode,
+        "objectIds": object_ids,
+        "processId": id_space,
+    });
+    header.to_string()
 }
 
 /// The capture after the JavaScript thread is free again.
@@ -318,13 +332,20 @@ impl Finishing {
 static LAST_SIZE: [AtomicU64; 3] = [const { AtomicU64::new(0) }; 3];
 
 /// The places to try, in order.
-struct Place {
+pub struct Place {
     candidates: Vec<PathBuf>,
     name: Option<String>,
 }
 
+/// What is to be opened.
+pub enum To<'a> {
+    Named(Destination),
+    /// An unlinked file in this directory.
+    Spool(&'a Path),
+}
+
 impl Place {
-    fn choose(request: &CaptureRequest, target: &Target, time: DateTime<Utc>) -> Result<Self, Failure> {
+    pub fn choose(request: &CaptureRequest, thread_id: u32, time: DateTime<Utc>) -> Result<Self, Failure> {
         let absolute =
             |path: &Path| std::path::absolute(path).map_err(|error| Failure::system(&error, "getcwd", path));
         if let Some(file) = &request.file {
@@ -334,7 +355,7 @@ impl Place {
         let context = NameContext {
             time,
             pid: std::process::id(),
-            thread: target.thread_id,
+            thread: thread_id,
             sequence: SEQUENCE.fetch_add(1, Ordering::Relaxed) + 1,
         };
         let name = template.render(&context) + request.compress.extension();
@@ -353,7 +374,11 @@ impl Place {
         Ok(Self { candidates, name: Some(name) })
     }
 
-    fn open(self, request: &CaptureRequest) -> Result<(Sink, PathBuf, Option<FallbackDir>), Failure> {
+    pub fn open<T>(
+        self,
+        request: &CaptureRequest,
+        open: impl Fn(To<'_>, Compression) -> Result<T, Failure>,
+    ) -> Result<(T, PathBuf, Option<FallbackDir>), Failure> {
         let mut first: Option<(PathBuf, Failure)> = None;
         for candidate in self.candidates {
             let (path, directory) = match &self.name {
@@ -366,10 +391,11 @@ impl Place {
             let destination =
                 Destination { path, overwrite: request.overwrite, generated: self.name.is_some() };
             let opened = refuse_if_full(&directory, least_size(request)).and_then(|()| {
-                with_signals_blocked(|| match request.spool {
-                    true => Sink::spool(&directory, request.compress),
-                    false => Sink::create(destination, request.compress),
-                })
+                let to = match request.spool {
+                    true => To::Spool(&directory),
+                    false => To::Named(destination),
+                };
+                open(to, request.compress)
             });
             match opened {
                 Ok(sink) => {
@@ -417,7 +443,7 @@ fn refuse_if_full(directory: &Path, least: u64) -> Result<(), Failure> {
 }
 
 /// Puts `"stillheap":{…}` at the end of the snapshot's header, which V8's first chunk contains whole.
-fn insert_header(chunk: &[u8], header: &str) -> Option<Vec<u8>> {
+pub fn insert_header(chunk: &[u8], header: &str) -> Option<Vec<u8>> {
     const END: &[u8] = b"},\n\"nodes\":[";
     let at = chunk.windows(END.len()).take(64 * 1024).position(|window| window == END)?;
     let mut with_header = Vec::with_capacity(chunk.len() + header.len() + 16);

@@ -4,6 +4,7 @@
 //! ask it for a capture only while they hold the list's lock; the environment's clean-up hook takes the
 //! isolate off the list first, so whatever comes later meets nothing.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -13,6 +14,7 @@ use napi::bindgen_prelude::FnArgs;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use stillheap_control::Phase;
 
+use crate::fork::Moment;
 use crate::request::{CaptureRequest, Trigger};
 use crate::status;
 use crate::v8::{Environment, IsolateHandle, V8};
@@ -49,6 +51,10 @@ pub struct Target {
     /// What a signal's capture shall do.
     defaults: Mutex<CaptureRequest>,
     last_progress: Mutex<Option<Instant>>,
+    /// A signal's capture shall be inline, since forking failed for this reason.
+    falls_back: Mutex<Option<String>>,
+    /// Forked captures that wait for this isolate's thread; `None` once it is gone.
+    moments: Mutex<Option<VecDeque<Moment>>>,
 }
 
 static LIST: Mutex<Vec<Arc<Target>>> = Mutex::new(Vec::new());
@@ -103,6 +109,8 @@ pub fn add(introduction: Introduction) -> (Arc<Target>, bool) {
         id_space: AtomicU64::new(new_id_space()),
         defaults: Mutex::new(defaults),
         last_progress: Mutex::new(None),
+        falls_back: Mutex::new(None),
+        moments: Mutex::new(Some(VecDeque::new())),
     });
     list.push(Arc::clone(&target));
     (target, true)
@@ -110,15 +118,18 @@ pub fn add(introduction: Introduction) -> (Arc<Target>, bool) {
 
 /// Takes an isolate off the list; from the environment's clean-up hook.
 pub fn remove(id: u64) {
-    lock(&LIST).retain(|target| target.id != id);
+    let mut list = lock(&LIST);
+    list.iter().filter(|target| target.id == id).for_each(|target| target.close_moments());
+    list.retain(|target| target.id != id);
 }
 
 /// From now on no isolate is found any more; at exit. The entries stay: to drop them would be to call into
 /// a runtime that is being taken down.
 pub fn close() {
     // Under the lock, so that whoever is busy with an isolate has finished.
-    let _list = lock(&LIST);
+    let list = lock(&LIST);
     CLOSED.store(true, Ordering::Release);
+    list.iter().for_each(|target| target.close_moments());
 }
 
 pub fn find(id: u64) -> Option<Arc<Target>> {
@@ -130,10 +141,10 @@ pub fn find(id: u64) -> Option<Arc<Target>> {
 }
 
 /// Runs `body` on every isolate, none of which can go away meanwhile.
-pub fn for_each(mut body: impl FnMut(&Target)) {
+pub fn for_each(body: impl FnMut(&Arc<Target>)) {
     let list = lock(&LIST);
     if !CLOSED.load(Ordering::Acquire) {
-        list.iter().for_each(|target| body(target));
+        list.iter().for_each(body);
     }
 }
 
@@ -158,6 +169,43 @@ impl Target {
 
     pub fn is_pending(&self) -> bool {
         self.pending.load(Ordering::Acquire)
+    }
+
+    pub fn fall_back(&self, reason: String) {
+        *lock(&self.falls_back) = Some(reason);
+    }
+
+    pub fn falls_back(&self) -> bool {
+        lock(&self.falls_back).is_some()
+    }
+
+    pub fn take_fall_back(&self) -> Option<String> {
+        lock(&self.falls_back).take()
+    }
+
+    /// Leaves a forked capture for this isolate's thread; dropped if that is gone.
+    pub fn add_moment(&self, moment: Moment) {
+        if let Some(moments) = lock(&self.moments).as_mut() {
+            moments.push_back(moment);
+        }
+    }
+
+    pub fn take_moment(&self) -> Option<Moment> {
+        lock(&self.moments).as_mut()?.pop_front()
+    }
+
+    pub fn has_moment(&self) -> bool {
+        lock(&self.moments).as_ref().is_some_and(|moments| !moments.is_empty())
+    }
+
+    pub fn drop_cancelled_moments(&self) {
+        if let Some(moments) = lock(&self.moments).as_mut() {
+            moments.retain(|moment| !moment.is_cancelled());
+        }
+    }
+
+    fn close_moments(&self) {
+        lock(&self.moments).take();
     }
 
     /// Enters a capture; false if one is under way on this thread.
@@ -236,7 +284,7 @@ impl Target {
 }
 
 /// Never the same twice, in this process or, but for an unlikely chance, in another.
-fn new_id_space() -> u64 {
+pub fn new_id_space() -> u64 {
     let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos() as u64;
     let unique = NEXT_ID.fetch_add(1, Ordering::Relaxed);
     // Multiplication by an odd constant (splitmix64's) is a bijection: what differs stays different.

@@ -6,6 +6,7 @@
 pub mod analysis;
 mod capture;
 mod fault;
+mod fork;
 mod isolates;
 mod outstanding;
 mod report;
@@ -85,6 +86,22 @@ impl Isolate {
         self.target.engine_reason()
     }
 
+    /// Why captures can't be forked here, or null.
+    #[napi(getter)]
+    pub fn fork_obstacle(&self) -> Option<String> {
+        self.target.engine_reason().or_else(fork::unsupported)
+    }
+
+    /// Begins a forked capture.
+    #[napi(catch_unwind)]
+    pub fn fork(&self, request: String) -> Result<ForkOperation> {
+        let request: CaptureRequest = parse(&request)?;
+        let ended = |_: &Arc<Target>, ticket: &fork::Ticket, outcome| ticket.put(outcome);
+        let ticket = fork::begin(Arc::clone(&self.target), request, ended);
+        let ticket = ticket.map_err(|failure| Error::from_reason(failure.message))?;
+        Ok(ForkOperation { ticket })
+    }
+
     /// What a signal's capture shall do.
     #[napi(catch_unwind)]
     pub fn set_defaults(&self, defaults: String) -> Result<()> {
@@ -153,6 +170,40 @@ impl Isolate {
                 spool,
             },
         })
+    }
+}
+
+/// A forked capture, which goes on by itself. Ended when it is dropped.
+#[napi]
+pub struct ForkOperation {
+    ticket: Arc<fork::Ticket>,
+}
+
+#[napi]
+impl ForkOperation {
+    /// `{"progress": {phase, done, total}}`, or once the outcome, `{"result": …}` or `{"error": …}`; an error
+    /// says whether an inline capture may take its place.
+    #[napi(catch_unwind)]
+    pub fn poll(&self) -> String {
+        if let Some(outcome) = self.ticket.take_outcome() {
+            let may_fall_back = outcome.as_ref().err().is_some_and(fork::may_fall_back);
+            let mut json = outcome_json(&outcome);
+            json["mayFallBack"] = may_fall_back.into();
+            return json.to_string();
+        }
+        let (phase, done, total) = self.ticket.progress();
+        serde_json::json!({ "progress": { "phase": phase, "done": done, "total": total } }).to_string()
+    }
+
+    #[napi(catch_unwind)]
+    pub fn cancel(&self) {
+        self.ticket.cancel();
+    }
+}
+
+impl Drop for ForkOperation {
+    fn drop(&mut self) {
+        self.ticket.cancel();
     }
 }
 

@@ -32,6 +32,10 @@ impl Drop for Outstanding {
 /// removes what can't be finished any more.
 pub fn settle() {
     isolates::close();
+    let ended = crate::fork::end_all();
+    if ended > 0 {
+        eprintln!("stillheap: the process ends before {ended} forked heap snapshot(s) could be finished");
+    }
     let count = isolates::lock(&COUNT);
     let waited = CHANGED.wait_timeout_while(count, LONGEST_WAIT, |count| *count > 0);
     let left = *waited.unwrap_or_else(PoisonError::into_inner).0;

@@ -25,6 +25,35 @@ pub struct CaptureRequest {
     pub trigger: Trigger,
     /// Said of signals only: no lines on stderr.
     pub quiet: bool,
+    pub mode: Mode,
+    /// Why an inline capture isn't a forked one.
+    pub mode_reason: Option<String>,
+    pub fallback: Fallback,
+    /// Fork even if memory may not suffice.
+    pub force: bool,
+    /// Milliseconds after which a forked child is ended.
+    pub time_limit: Option<u64>,
+    /// The child finishes even if the service ends.
+    pub outlive: bool,
+}
+
+/// Where the heap is frozen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    #[default]
+    Inline,
+    Auto,
+    Fork,
+}
+
+/// What to do when a forked capture has failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fallback {
+    #[default]
+    None,
+    Inline,
 }
 
 impl CaptureRequest {
@@ -59,6 +88,10 @@ pub struct CaptureResult {
     pub serialize_ms: f64,
     pub duration_ms: f64,
     pub mode: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode_reason: Option<String>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub fork: Option<ForkFigures>,
     pub engine: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub engine_reason: Option<String>,
@@ -76,6 +109,49 @@ pub struct CaptureResult {
     /// The descriptor of a spool.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fd: Option<i32>,
+}
+
+/// What only a forked capture has to tell.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ForkFigures {
+    /// How many children it took.
+    pub attempts: u32,
+    /// Why the earlier ones came to nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub failed_attempts: Vec<String>,
+    /// What was done beforehand, on another thread.
+    pub prepare_ms: f64,
+    pub pause_parts: PauseParts,
+    pub child_pid: i32,
+    pub memory: ForkMemory,
+}
+
+/// The parts of the pause, of all attempts together.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PauseParts {
+    /// Comparing the address space with what it was, and the memory that is left with what is needed.
+    pub recheck_ms: f64,
+    /// Taking V8's marks off.
+    pub include_ms: f64,
+    pub fork_ms: f64,
+    /// Putting the marks back.
+    pub restore_ms: f64,
+}
+
+/// Bytes.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ForkMemory {
+    /// What the child was expected to need beside the parent.
+    pub estimate: u64,
+    /// What was left; null if nothing says so.
+    pub room: Option<u64>,
+    /// What the child took: its growth, and the whole heap for the pages that it or the parent wrote to.
+    pub taken: u64,
+    /// The most resident bytes of the child; most of them are the parent's, too.
+    pub child_peak: u64,
 }
 
 /// Another directory than the first choice was used.

@@ -18,10 +18,11 @@ use stillheap_control::Phase;
 use stillheap_sink::Failure;
 
 use crate::capture::{Capture, Finishing};
+use crate::fork;
 use crate::isolates::{self, Target, lock};
 use crate::outstanding::Outstanding;
 use crate::report;
-use crate::request::{Trigger, outcome_json};
+use crate::request::{CaptureResult, Fallback, Mode, Trigger, outcome_json};
 use crate::status;
 use crate::sys::{Delivery, deliver_elsewhere};
 
@@ -88,15 +89,89 @@ pub fn deliver_here(request: Delivery) -> u32 {
     delivered
 }
 
-/// Asks one isolate, by interrupt and through its event loop. Only under the list's lock.
-fn ask(target: &Target) {
+/// Asks one isolate. Only under the list's lock.
+fn ask(target: &Arc<Target>) {
     target.set_pending();
+    if target.defaults().mode == Mode::Inline || fork_obstacle(target).is_some() {
+        interrupt(target);
+    } else {
+        begin_fork(target);
+    }
+}
+
+/// Why a signal's capture of this isolate can't be forked.
+fn fork_obstacle(target: &Target) -> Option<String> {
+    target.engine_reason().or_else(fork::unsupported).or_else(|| {
+        target
+            .defaults()
+            .keep_object_ids
+            .then(|| "keepObjectIds was asked for, and a forked child's ids are lost with it".to_owned())
+    })
+}
+
+/// Serves a signal's request by a forked capture, if there still is one.
+fn begin_fork(target: &Arc<Target>) {
+    if !target.enter_signal() {
+        return;
+    }
+    if !target.take_pending() {
+        target.leave_signal();
+        return;
+    }
+    target.progress(Trigger::Signal, Phase::Waiting, 0, 0);
+    let request = target.defaults();
+    let (quiet, fallback) = (request.quiet, request.fallback);
+    let ended = move |target: &Arc<Target>, _: &fork::Ticket, outcome: Result<CaptureResult, Failure>| {
+        target.leave_signal();
+        match outcome {
+            Err(failure) if fallback == Fallback::Inline && fork::may_fall_back(&failure) => {
+                target.fall_back(failure.message);
+                target.set_pending();
+                call(target.id);
+            }
+            outcome => {
+                publish(target, &outcome_json(&outcome), quiet);
+                redeliver(target);
+            }
+        }
+    };
+    if let Err(failure) = fork::begin(Arc::clone(target), request, ended) {
+        target.leave_signal();
+        publish(target, &outcome_json::<()>(&Err(failure)), quiet);
+    }
+}
+
+/// Calls one isolate's thread, by interrupt and through its event loop. Only under the list's lock.
+fn interrupt(target: &Target) {
     if let (Some(isolate), None) = (target.isolate, target.engine_reason()) {
         // SAFETY: the list's lock is held and the isolate is on the list, so its environment's clean-up,
         // which comes before its disposal, has yet to get that lock. `on_interrupt` accepts any number.
         unsafe { isolate.request_interrupt(on_interrupt, target.id as usize) };
     }
     target.notify("wake", String::new());
+}
+
+/// Calls an isolate's thread.
+pub fn call(id: u64) {
+    isolates::for_each(|target| {
+        if target.id == id {
+            interrupt(target);
+        }
+    });
+}
+
+/// Forks for the captures that wait for it; on the isolate's thread.
+fn serve_moments(target: &Target) {
+    while target.has_moment() {
+        // A capture that is between its steps calls again when it ends.
+        if !target.enter() {
+            return;
+        }
+        if let Some(moment) = target.take_moment() {
+            moment.serve(target);
+        }
+        target.leave();
+    }
 }
 
 unsafe extern "C" fn on_interrupt(_isolate: *mut core::ffi::c_void, id: *mut core::ffi::c_void) {
@@ -107,8 +182,11 @@ unsafe extern "C" fn on_interrupt(_isolate: *mut core::ffi::c_void, id: *mut cor
 /// Serves an isolate's request, if there still is one; on the isolate's thread.
 pub fn run_pending(id: u64) {
     let Some(target) = isolates::find(id) else { return };
+    serve_moments(&target);
     // A capture that is under way asks again when it ends.
-    if target.engine_reason().is_some() || !target.is_pending() || !target.enter_signal() {
+    let inline =
+        target.defaults().mode == Mode::Inline || target.falls_back() || fork_obstacle(&target).is_some();
+    if !inline || target.engine_reason().is_some() || !target.is_pending() || !target.enter_signal() {
         return;
     }
     if !target.enter() {
@@ -121,7 +199,10 @@ pub fn run_pending(id: u64) {
         return;
     }
     let outstanding = Outstanding::new();
-    let request = target.defaults();
+    let mut request = target.defaults();
+    if request.mode != Mode::Inline {
+        request.mode_reason = target.take_fall_back().or_else(|| fork_obstacle(&target));
+    }
     let quiet = request.quiet;
     let attempt = catch_unwind(AssertUnwindSafe(|| {
         target.progress(Trigger::Signal, Phase::Generating, 0, 0);
@@ -147,7 +228,7 @@ pub fn run_pending(id: u64) {
 
 /// Asks again for what came while a capture was under way; after it has ended.
 pub fn redeliver(target: &Target) {
-    if target.is_pending() {
+    if target.is_pending() || target.has_moment() {
         let _ = thread::post(Command::Deliver(target.id));
     }
 }
@@ -302,7 +383,10 @@ mod thread {
                     }
                     Command::Finish(job) => finish(*job),
                     Command::Deliver(id) => isolates::for_each(|target| {
-                        if target.id == id {
+                        if target.id == id && target.has_moment() {
+                            interrupt(target);
+                        }
+                        if target.id == id && target.is_pending() {
                             ask(target);
                         }
                     }),

@@ -67,6 +67,21 @@ const _: () = assert!(core::mem::offset_of!(HeapSnapshotOptions, snapshot_mode) 
 const _: () = assert!(core::mem::offset_of!(HeapSnapshotOptions, numerics_mode) == 20);
 const _: () = assert!(core::mem::offset_of!(HeapSnapshotOptions, spare) == 24);
 
+/// `v8::HeapSpaceStatistics` (v8-statistics.h), the same from Node 18 to 26.
+#[repr(C)]
+pub(super) struct HeapSpaceStatistics {
+    /// A static, NUL-terminated name.
+    pub name: *const core::ffi::c_char,
+    pub size: usize,
+    pub used: usize,
+    pub available: usize,
+    pub physical: usize,
+    pub spare: [u64; 8],
+}
+
+const _: () = assert!(core::mem::offset_of!(HeapSpaceStatistics, used) == 16);
+const _: () = assert!(core::mem::offset_of!(HeapSpaceStatistics, physical) == 32);
+
 /// `HeapSnapshotMode::kExposeInternals`
 pub(super) const EXPOSE_INTERNALS: i32 = 1;
 /// `NumericsMode::kExposeNumericValues`

@@ -6,7 +6,7 @@ use core::ptr::{self, NonNull};
 
 use napi::sys;
 
-use super::abi::{EXPOSE_INTERNALS, EXPOSE_NUMERIC_VALUES, HeapSnapshotOptions, JSON};
+use super::abi::{EXPOSE_INTERNALS, EXPOSE_NUMERIC_VALUES, HeapSnapshotOptions, HeapSpaceStatistics, JSON};
 use super::streams::{ActivityControl, OutputStream};
 use super::symbols::{InterruptCallback, Ptr, Take, V8};
 
@@ -54,6 +54,35 @@ impl CurrentIsolate {
     /// The handle under which other threads may speak of this isolate.
     pub fn handle(self) -> IsolateHandle {
         IsolateHandle(self.isolate.as_ptr() as usize)
+    }
+
+    /// How much the heap holds, garbage included: bytes in ordinary pages, and in objects with pages of
+    /// their own.
+    pub fn heap_size(self) -> (u64, u64) {
+        let (mut ordinary, mut large) = (0, 0);
+        // SAFETY: the isolate is entered on this thread, and `space` has V8's layout (see abi.rs) and room.
+        let count = unsafe { (self.v8.space_count)(self.isolate.as_ptr()) };
+        for index in 0..count {
+            let mut space = HeapSpaceStatistics {
+                name: ptr::null(),
+                size: 0,
+                used: 0,
+                available: 0,
+                physical: 0,
+                spare: [0; 8],
+            };
+            // SAFETY: as above; the name is one of V8's literals.
+            let is_large = unsafe {
+                if !(self.v8.space_statistics)(self.isolate.as_ptr(), &raw mut space, index)
+                    || space.name.is_null()
+                {
+                    continue;
+                }
+                core::ffi::CStr::from_ptr(space.name).to_bytes().ends_with(b"large_object_space")
+            };
+            *(if is_large { &mut large } else { &mut ordinary }) += space.used as u64;
+        }
+        (ordinary, large)
     }
 
     fn heap_profiler(self) -> Ptr {

@@ -3,7 +3,7 @@
 use core::ffi::{CStr, c_char, c_int, c_void};
 use std::sync::OnceLock;
 
-use super::abi::{HeapSnapshotOptions, TakeForm, take_form};
+use super::abi::{HeapSnapshotOptions, HeapSpaceStatistics, TakeForm, take_form};
 
 /// Opaque C++ objects; only ever handled by pointer.
 pub(super) type Ptr = *mut c_void;
@@ -18,6 +18,8 @@ pub(super) type Method = unsafe extern "C" fn(Ptr) -> Ptr;
 pub(super) type Serialize = unsafe extern "C" fn(Ptr, Ptr, c_int);
 pub(super) type NodesCount = unsafe extern "C" fn(Ptr) -> c_int;
 pub(super) type GetObjectId = unsafe extern "C" fn(Ptr, Ptr) -> u32;
+pub(super) type SpaceCount = unsafe extern "C" fn(Ptr) -> usize;
+pub(super) type SpaceStatistics = unsafe extern "C" fn(Ptr, *mut HeapSpaceStatistics, usize) -> bool;
 type GetVersion = unsafe extern "C" fn() -> *const c_char;
 
 pub(super) type TakeWithFlags = unsafe extern "C" fn(Ptr, Ptr, Ptr, bool, bool) -> Ptr;
@@ -42,11 +44,18 @@ pub struct V8 {
     pub(super) stop_tracking: Method,
     /// `Local<Value>` is one pointer and trivially copyable, so it travels in a register, as a `napi_value`.
     pub(super) get_object_id: GetObjectId,
+    pub(super) space_count: SpaceCount,
+    pub(super) space_statistics: SpaceStatistics,
 }
 
 static FOUND: OnceLock<Result<V8, String>> = OnceLock::new();
 
 impl V8 {
+    /// An address inside the object that V8 is in.
+    pub fn address(&self) -> usize {
+        self.get_current as usize
+    }
+
     /// V8's functions, or the sentence that says why captures must go another way.
     pub fn get() -> Result<&'static Self, &'static str> {
         FOUND.get_or_init(find).as_ref().map_err(String::as_str)
@@ -91,6 +100,10 @@ fn find() -> Result<V8, String> {
         clear_object_ids: function!(c"_ZN2v812HeapProfiler14ClearObjectIdsEv" as Method),
         stop_tracking: function!(c"_ZN2v812HeapProfiler23StopTrackingHeapObjectsEv" as Method),
         get_object_id: function!(c"_ZN2v812HeapProfiler11GetObjectIdENS_5LocalINS_5ValueEEE" as GetObjectId),
+        space_count: function!(c"_ZN2v87Isolate18NumberOfHeapSpacesEv" as SpaceCount),
+        space_statistics: function!(
+            c"_ZN2v87Isolate22GetHeapSpaceStatisticsEPNS_19HeapSpaceStatisticsEm" as SpaceStatistics
+        ),
     })
 }
 

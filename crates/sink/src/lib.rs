@@ -9,12 +9,14 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod direct;
 mod encoder;
 mod failure;
 mod name;
 mod place;
 mod writer;
 
+pub use direct::{Direct, Opened};
 pub use encoder::Compression;
 pub use failure::Failure;
 pub use name::{NameContext, NameTemplate, TemplateError};

@@ -66,6 +66,15 @@ impl Temporary {
         &self.destination.path
     }
 
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Leaves the file to whoever else has it open.
+    pub(crate) fn disown(mut self) {
+        self.published = true;
+    }
+
     /// Gives the finished file its name, in one step that either happens or doesn't.
     pub(crate) fn publish(mut self) -> Result<PathBuf, Failure> {
         let wanted = self.destination.path.clone();

@@ -7,8 +7,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 
-use crate::encoder::Encoder;
-use crate::place::{Temporary, spool_file};
+use crate::direct::{Direct, Opened, Outcome};
 use crate::{Compression, Destination, Failure};
 
 /// How many chunks may wait for the writer before the producer has to.
@@ -41,25 +40,6 @@ enum Message {
     Finish,
 }
 
-enum Place {
-    Named(Temporary),
-    Spool(PathBuf),
-}
-
-impl Place {
-    fn path(&self) -> &Path {
-        match self {
-            Self::Named(temporary) => temporary.target(),
-            Self::Spool(directory) => directory,
-        }
-    }
-}
-
-enum Outcome {
-    Named(Written),
-    Spooled(Spooled),
-}
-
 /// The producer's end. Dropping it before `finish` removes what was written.
 pub struct Sink {
     // Chunks go this way, and come back empty for reuse the other way.
@@ -76,8 +56,7 @@ impl Sink {
     /// # Errors
     /// What the system says to opening the file or starting the thread.
     pub fn create(destination: Destination, compression: Compression) -> Result<Self, Failure> {
-        let (temporary, file) = Temporary::create(destination)?;
-        Self::start(Place::Named(temporary), file, compression)
+        Self::start(Opened::create(destination, compression)?)
     }
 
     /// Opens an unlinked file in `directory` and starts the writer.
@@ -85,21 +64,18 @@ impl Sink {
     /// # Errors
     /// As [`Sink::create`].
     pub fn spool(directory: &Path, compression: Compression) -> Result<Self, Failure> {
-        let file = spool_file(directory)?;
-        Self::start(Place::Spool(directory.to_owned()), file, compression)
+        Self::start(Opened::spool(directory, compression)?)
     }
 
-    fn start(place: Place, file: File, compression: Compression) -> Result<Self, Failure> {
-        let path = place.path().to_owned();
-        let encoder =
-            Encoder::new(file, compression).map_err(|error| Failure::system(&error, "open", &path))?;
+    fn start(opened: Opened) -> Result<Self, Failure> {
+        let direct = opened.start()?;
+        let path = direct.path().to_owned();
         let (sender, receiver) = sync_channel(QUEUED_CHUNKS);
         let (recycler, recycled) = mpsc::channel();
         let cancelled = Arc::new(AtomicBool::new(false));
         let written = Arc::new(AtomicU64::new(0));
         let writer = Writer {
-            place,
-            encoder,
+            direct,
             receiver,
             recycler,
             cancelled: Arc::clone(&cancelled),
@@ -191,8 +167,7 @@ impl Canceller {
 }
 
 struct Writer {
-    place: Place,
-    encoder: Encoder,
+    direct: Direct,
     receiver: Receiver<Message>,
     recycler: mpsc::Sender<Vec<u8>>,
     cancelled: Arc<AtomicBool>,
@@ -201,48 +176,28 @@ struct Writer {
 
 impl Writer {
     fn run(mut self) -> Result<Outcome, Failure> {
-        let mut raw_bytes = 0_u64;
         loop {
             // A closed channel means that the producer went away without finishing.
-            let message = self.receiver.recv().map_err(|_| aborted(self.place.path()))?;
+            let message = self.receiver.recv().map_err(|_| aborted(self.direct.path()))?;
             if self.cancelled.load(Ordering::Relaxed) {
-                return Err(aborted(self.place.path()));
+                return Err(aborted(self.direct.path()));
             }
             match message {
                 Message::Chunk(chunk) => {
-                    self.encoder
-                        .write_all(&chunk)
-                        .map_err(|error| Failure::system(&error, "write", self.place.path()))?;
-                    raw_bytes += chunk.len() as u64;
-                    self.written.store(raw_bytes, Ordering::Relaxed);
+                    self.direct.write(&chunk)?;
+                    self.written.store(self.direct.raw_bytes(), Ordering::Relaxed);
                     // The producer may have gone to finish; then nobody wants the buffer.
                     let _ = self.recycler.send(chunk);
                 }
                 Message::Finish => break,
             }
         }
-        let path = self.place.path().to_owned();
-        let failed = |syscall: &'static str| {
-            let path = path.clone();
-            move |error: std::io::Error| Failure::system(&error, syscall, &path)
-        };
-        let file = self.encoder.finish().map_err(failed("write"))?;
-        match self.place {
-            Place::Spool(_) => {
-                let bytes = file.metadata().map_err(failed("fstat"))?.len();
-                Ok(Outcome::Spooled(Spooled { file, bytes, raw_bytes }))
-            }
-            Place::Named(temporary) => {
-                file.sync_all().map_err(failed("fsync"))?;
-                let bytes = file.metadata().map_err(failed("fstat"))?.len();
-                drop(file);
-                if self.cancelled.load(Ordering::Relaxed) {
-                    return Err(aborted(&path));
-                }
-                let path = temporary.publish()?;
-                Ok(Outcome::Named(Written { path, bytes, raw_bytes }))
-            }
-        }
+        let path = self.direct.path().to_owned();
+        let cancelled = self.cancelled;
+        self.direct.complete(|| match cancelled.load(Ordering::Relaxed) {
+            true => Err(aborted(&path)),
+            false => Ok(()),
+        })
     }
 }
 

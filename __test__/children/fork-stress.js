@@ -1,0 +1,286 @@
+// One scenario of scripts/fork-stress.mjs: fork-stress.js SCENARIO CAPTURES. The last line on stdout is the
+// report; the exit status is 0 if all went as it should.
+
+const { spawn } = require('node:child_process');
+const cluster = require('node:cluster');
+const fs = require('node:fs');
+const http = require('node:http');
+const os = require('node:os');
+const path = require('node:path');
+const { Worker, isMainThread, parentPort, workerData } = require('node:worker_threads');
+const stillheap = require('../../index.js');
+
+const [scenario, count] = isMainThread ? process.argv.slice(2) : [workerData.scenario, workerData.count];
+const captures = Number(count);
+
+class Thing {
+  constructor(i) {
+    this.name = `thing ${i}`;
+    this.next = { i, list: [i, i + 1] };
+  }
+}
+
+/** Keeps the collector busy: allocates all the time, keeps a part, lets go of the rest. */
+function allocate(size) {
+  const kept = new Array(size);
+  let i = 0;
+  const timer = setInterval(() => {
+    for (let n = 0; n < 4000; n++) kept[i++ % size] = new Thing(i);
+  }, 1);
+  return () => clearInterval(timer);
+}
+
+/** A module whose only function adds two numbers, called all the time. */
+function wasm() {
+  const bytes = Uint8Array.from([
+    0, 97, 115, 109, 1, 0, 0, 0, 1, 7, 1, 96, 2, 127, 127, 1, 127, 3, 2, 1, 0, 5, 3, 1, 0, 1, 7, 7, 1, 3, 97,
+    100, 100, 0, 0, 10, 9, 1, 7, 0, 32, 0, 32, 1, 106, 11,
+  ]);
+  const timer = setInterval(() => {
+    const { add } = new WebAssembly.Instance(new WebAssembly.Module(bytes)).exports;
+    for (let n = 0; n < 10_000; n++) if (add(n, 1) !== n + 1) throw new Error('wasm is wrong');
+  }, 2);
+  return () => clearInterval(timer);
+}
+
+function worker(how) {
+  return new Worker(__filename, {
+    workerData: { scenario: 'inside', count: 0, how },
+  });
+}
+
+/** Workers that come and go, some of them terminated in the middle of something. */
+function workers() {
+  let stopped = false;
+  const idle = worker('idle');
+  const turn = async () => {
+    while (!stopped) {
+      const busy = worker('allocate');
+      await new Promise((resolve) => busy.once('message', resolve));
+      await busy.terminate();
+    }
+    await idle.terminate();
+  };
+  const ended = turn();
+  return () => {
+    stopped = true;
+    return ended;
+  };
+}
+
+/** Children of the application, each of which must end with the status it was told. */
+function children(report) {
+  let stopped = false;
+  const turn = async () => {
+    for (let status = 0; !stopped; status = (status + 1) % 100) {
+      const child = spawn('/bin/sh', ['-c', `exit ${status}`], {
+        stdio: 'pipe',
+      });
+      const code = await new Promise((resolve) => child.once('close', resolve));
+      report.children = (report.children ?? 0) + 1;
+      if (code !== status) report.wrongStatus = `${code} instead of ${status}`;
+    }
+  };
+  const ended = turn();
+  return () => {
+    stopped = true;
+    return ended;
+  };
+}
+
+/** An HTTP server that asks itself all the time. */
+async function server(report) {
+  const listener = http.createServer((_request, response) => response.end('here'));
+  await new Promise((resolve) => listener.listen(0, '127.0.0.1', resolve));
+  const { port } = listener.address();
+  let stopped = false;
+  report.slowestAnswerMs = 0;
+  report.answers = 0;
+  const ask = () =>
+    new Promise((resolve, reject) => {
+      const begun = performance.now();
+      http
+        .get({ port, host: '127.0.0.1' }, (response) => {
+          response.resume().once('end', () => {
+            report.answers += 1;
+            report.slowestAnswerMs = Math.max(report.slowestAnswerMs, performance.now() - begun);
+            resolve();
+          });
+        })
+        .once('error', reject);
+    });
+  const turn = async () => {
+    while (!stopped) {
+      await ask();
+      // The forked children, who stand back behind everybody else, need some of the machine, too.
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+  };
+  const ended = turn();
+  return async () => {
+    stopped = true;
+    await ended;
+    await new Promise((resolve) => listener.close(resolve));
+  };
+}
+
+/** The end of a snapshot, and that it is one. */
+function check(file) {
+  const size = fs.statSync(file).size;
+  const descriptor = fs.openSync(file);
+  const tail = Buffer.alloc(16);
+  fs.readSync(descriptor, tail, 0, 16, size - 16);
+  fs.closeSync(descriptor);
+  if (!tail.toString('latin1').trimEnd().endsWith(']}')) throw new Error(`${file} is incomplete`);
+}
+
+async function captureAll(report, capture) {
+  for (let n = 0; n < captures; n++) {
+    try {
+      const result = await capture();
+      if (result.mode !== 'fork') throw new Error(`mode ${result.mode}: ${result.modeReason}`);
+      // Every tenth is read in full.
+      if (n % 10 === 0) JSON.parse(fs.readFileSync(result.file, 'latin1'));
+      else check(result.file);
+      fs.rmSync(result.file);
+      report.good += 1;
+      report.forks += result.attempts;
+      for (const reason of result.failedAttempts ?? [])
+        report.retried[reason] = (report.retried[reason] ?? 0) + 1;
+      report.longestPauseMs = Math.max(report.longestPauseMs, result.pauseMs / result.attempts);
+    } catch (error) {
+      const key = `${error.code}: ${error.message.replace(/'[^']*'/g, '…')}`;
+      report.errors[key] = (report.errors[key] ?? 0) + 1;
+    }
+  }
+}
+
+async function main() {
+  const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'stillheap-stress-'));
+  const report = {
+    captures,
+    good: 0,
+    forks: 0,
+    retried: {},
+    errors: {},
+    longestPauseMs: 0,
+  };
+  const here = () => stillheap.capture({ mode: 'fork', dir, timeLimit: 120_000 });
+  const stops = [];
+  const is = (...names) => names.includes(scenario) || scenario === 'all';
+  stops.push(allocate(is('marking') ? 200_000 : 30_000));
+  if (is('wasm')) stops.push(wasm());
+  if (is('workers')) stops.push(workers());
+  if (is('spawn')) stops.push(children(report));
+  if (is('http')) stops.push(await server(report));
+  if (scenario === 'cluster') await inCluster(report);
+  else if (scenario === 'from-workers') await fromWorkers(report, dir);
+  else await captureAll(report, here);
+  for (const stop of stops) await stop();
+  report.left = fs.readdirSync(dir);
+  fs.rmSync(dir, { recursive: true });
+  console.log(JSON.stringify(report));
+  process.exitCode = report.good === captures && report.left.length === 0 && !report.wrongStatus ? 0 : 1;
+}
+
+/** Captures by workers of their own heaps; every second one is terminated in the middle of it. */
+async function fromWorkers(report, dir) {
+  for (let n = 0; n < captures; n++) {
+    const own = new Worker(__filename, {
+      workerData: { scenario: 'inside', count: 0, how: 'capture', dir },
+    });
+    const message = await new Promise((resolve) => {
+      own.once('message', resolve);
+      own.once('error', (error) => resolve({ error: error.message }));
+    });
+    if (message.error) {
+      report.errors[message.error] = (report.errors[message.error] ?? 0) + 1;
+    } else {
+      check(message.file);
+      fs.rmSync(message.file);
+      report.good += 1;
+      report.forks += message.attempts;
+    }
+    await own.terminate();
+    const cut = new Worker(__filename, {
+      workerData: { scenario: 'inside', count: 0, how: 'cut', dir },
+    });
+    await new Promise((resolve) => cut.once('message', resolve));
+    await cut.terminate();
+  }
+  // The last one's child may have been ended a moment ago.
+  await stillheap.capture({ mode: 'fork', dir }).then(({ file }) => fs.rmSync(file));
+  for (const name of fs.readdirSync(dir)) if (name.endsWith('.heapsnapshot')) fs.rmSync(path.join(dir, name));
+}
+
+/** Captures in the workers of a cluster that shares a port; the primary asks them all the time. */
+async function inCluster(report) {
+  cluster.setupPrimary({
+    exec: __filename,
+    args: ['in-cluster', String(Math.ceil(captures / 2))],
+  });
+  const members = [cluster.fork(), cluster.fork()];
+  const reports = members.map(
+    (member) =>
+      new Promise((resolve) =>
+        member.on('message', (message) => message.good !== undefined && resolve(message)),
+      ),
+  );
+  const codes = members.map((member) => new Promise((resolve) => member.once('exit', resolve)));
+  for (const one of await Promise.all(reports)) {
+    report.good += one.good;
+    report.forks += one.forks;
+    report.longestPauseMs = Math.max(report.longestPauseMs, one.longestPauseMs);
+    Object.assign(report.errors, one.errors);
+    Object.assign(report.retried, one.retried);
+  }
+  for (const member of members) member.disconnect();
+  for (const code of await Promise.all(codes))
+    if (code !== 0) report.wrongStatus = `a member ended with ${code}`;
+  report.good = Math.min(report.good, captures);
+}
+
+async function member() {
+  const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'stillheap-stress-'));
+  const report = {
+    good: 0,
+    forks: 0,
+    retried: {},
+    errors: {},
+    longestPauseMs: 0,
+  };
+  const stop = allocate(30_000);
+  const stopServer = await server(report);
+  await captureAll(report, () => stillheap.capture({ mode: 'fork', dir, timeLimit: 120_000 }));
+  await stopServer();
+  stop();
+  fs.rmSync(dir, { recursive: true });
+  process.send(report);
+}
+
+async function inside() {
+  const { how, dir } = workerData;
+  if (how === 'idle') return void setInterval(() => {}, 1000);
+  allocate(20_000);
+  if (how === 'capture') {
+    try {
+      const { file, attempts } = await stillheap.capture({
+        mode: 'fork',
+        dir,
+        timeLimit: 120_000,
+      });
+      parentPort.postMessage({ file, attempts });
+    } catch (error) {
+      parentPort.postMessage({ error: `${error.code}: ${error.message}` });
+    }
+  } else if (how === 'cut') {
+    stillheap.capture({ mode: 'fork', dir }).catch(() => {});
+    setTimeout(() => parentPort.postMessage('now'), Math.random() * 60);
+  } else {
+    setTimeout(() => parentPort.postMessage('now'), Math.random() * 40);
+  }
+}
+
+if (!isMainThread) inside();
+else if (scenario === 'in-cluster') member();
+else main();

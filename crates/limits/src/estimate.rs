@@ -1,0 +1,79 @@
+//! What V8's snapshot generator needs beside the heap that it walks.
+
+/// What a heap holds, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HeapSize {
+    /// Objects in ordinary pages.
+    pub ordinary: u64,
+    /// Objects that have pages of their own: long strings and arrays.
+    pub large: u64,
+}
+
+impl HeapSize {
+    /// All of it.
+    pub fn total(self) -> u64 {
+        self.ordinary + self.large
+    }
+}
+
+/// What a child needs, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Need(pub u64);
+
+/// What even the smallest snapshot takes.
+const LEAST: u64 = 48 << 20;
+/// Bytes per byte of ordinary objects: nodes, edges, ids and strings' hashes of a heap of the smallest
+/// objects there are, and the copy of the pages that the collection before the snapshot writes to.
+const PER_ORDINARY: u64 = 18;
+/// Bytes per byte of large objects: an array's element is an edge; a string's text costs nothing.
+const PER_LARGE: u64 = 6;
+/// Room for growth between two captures, in percent, where an earlier one has shown what it takes.
+const MARGIN: u64 = 130;
+
+impl Need {
+    /// The need of a heap that nothing is known of but its size: the worst that was measured.
+    pub fn of(heap: HeapSize) -> Self {
+        Self(LEAST + heap.ordinary * PER_ORDINARY + heap.large * PER_LARGE)
+    }
+
+    /// The need of a heap whose like took `taken` bytes when it held `before` bytes. Never more than
+    /// [`Need::of`].
+    pub fn after(heap: HeapSize, before: HeapSize, taken: u64) -> Self {
+        let worst = Self::of(heap);
+        // A heap that has grown much may have grown by objects of another kind.
+        if before.total() == 0 || heap.total() > before.total().saturating_mul(2) {
+            return worst;
+        }
+        let scaled = u128::from(taken) * u128::from(heap.total().max(before.total() / 2));
+        let scaled = scaled / u128::from(before.total()) * u128::from(MARGIN) / 100;
+        let scaled = u64::try_from(scaled).unwrap_or(u64::MAX).saturating_add(LEAST);
+        Self(scaled.min(worst.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MB: u64 = 1 << 20;
+
+    #[test]
+    fn the_first_estimate_is_the_worst_case() {
+        let heap = HeapSize { ordinary: 100 * MB, large: 10 * MB };
+        assert_eq!(Need::of(heap).0, 48 * MB + 1800 * MB + 60 * MB);
+    }
+
+    #[test]
+    fn experience_lowers_it_but_not_for_a_heap_that_has_doubled() {
+        let before = HeapSize { ordinary: 100 * MB, large: 0 };
+        let strings = 80 * MB;
+        let same = Need::after(before, before, strings);
+        assert_eq!(same.0, 104 * MB + 48 * MB);
+        let more = HeapSize { ordinary: 150 * MB, large: 0 };
+        assert_eq!(Need::after(more, before, strings).0, 156 * MB + 48 * MB);
+        let doubled = HeapSize { ordinary: 201 * MB, large: 0 };
+        assert_eq!(Need::after(doubled, before, strings), Need::of(doubled));
+        assert_eq!(Need::after(before, before, u64::MAX), Need::of(before));
+        assert_eq!(Need::after(before, HeapSize::default(), 5), Need::of(before));
+    }
+}

@@ -1,0 +1,18 @@
+//! What a process may still allocate, and what its address space looks like: the texts of `/proc` and of
+//! the control groups, read and understood. Knows nothing of V8 and changes nothing.
+//!
+//! Time: one pass per text; memory: one [`Mapping`] (64 bytes) per line of `maps`.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+mod cgroup;
+mod estimate;
+mod maps;
+mod process;
+mod room;
+
+pub use cgroup::{Group, Groups, Version};
+pub use estimate::{HeapSize, Need};
+pub use maps::{Mapping, maps, smaps};
+pub use process::{Stat, stat, status_kilobytes};
+pub use room::{Bound, Machine, Room};

@@ -1,0 +1,68 @@
+//! Where captures can't be forked.
+
+use std::sync::Arc;
+
+use stillheap_control::Phase;
+use stillheap_sink::Failure;
+
+use crate::isolates::Target;
+use crate::request::{CaptureRequest, CaptureResult};
+
+/// There are none.
+pub enum Moment {}
+
+impl Moment {
+    pub fn serve(self, _target: &Target) {
+        match self {}
+    }
+
+    pub fn is_cancelled(&self) -> bool {
+        match *self {}
+    }
+}
+
+/// There are none.
+pub enum Ticket {}
+
+impl Ticket {
+    pub fn cancel(&self) {
+        match *self {}
+    }
+
+    pub fn progress(&self) -> (Phase, u64, u64) {
+        match *self {}
+    }
+
+    pub fn take_outcome(&self) -> Option<Result<CaptureResult, Failure>> {
+        match *self {}
+    }
+
+    pub fn put(&self, _outcome: Result<CaptureResult, Failure>) {
+        match *self {}
+    }
+}
+
+pub fn begin(
+    _target: Arc<Target>,
+    _request: CaptureRequest,
+    _end: impl FnOnce(&Arc<Target>, &Ticket, Result<CaptureResult, Failure>) + Send + 'static,
+) -> Result<Arc<Ticket>, Failure> {
+    Err(Failure::own("ERR_STILLHEAP_UNSUPPORTED", reason()))
+}
+
+pub fn unsupported() -> Option<String> {
+    Some(reason())
+}
+
+pub fn end_all() -> usize {
+    0
+}
+
+fn reason() -> String {
+    format!(
+        "forked captures work on Linux with glibc on x64 and arm64, and this is {} {}{}",
+        std::env::consts::OS,
+        std::env::consts::ARCH,
+        if cfg!(target_env = "musl") { " with musl" } else { "" }
+    )
+}

@@ -1,0 +1,227 @@
+//! The parent's side of freezing a heap: what is prepared on another thread, and the pause.
+
+use std::ffi::CString;
+use std::fs::File;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::Mutex;
+use std::time::Instant;
+
+use chrono::{DateTime, Utc};
+use stillheap_limits::{HeapSize, Machine, Need, Room};
+use stillheap_sink::{Failure, Opened};
+
+use super::child::{self, Task};
+use super::page::Page;
+use super::ranges::Prepared;
+use super::slots::Slots;
+use crate::capture::{self, Place, To, milliseconds};
+use crate::fault;
+use crate::isolates::{Target, lock, new_id_space};
+use crate::request::{CaptureRequest, FallbackDir, PauseParts};
+use crate::sys::with_signals_blocked;
+use crate::v8::{CurrentIsolate, SnapshotOptions, V8};
+
+/// What earlier children of this process took: the heap they walked, and the bytes.
+static EXPERIENCE: Mutex<Option<(HeapSize, u64)>> = Mutex::new(None);
+
+/// A capture that is forked, before and after the fork.
+pub struct Forked {
+    pub request: CaptureRequest,
+    pub time: DateTime<Utc>,
+    pub begun: Instant,
+    pub opened: Option<Opened>,
+    pub fallback_dir: Option<FallbackDir>,
+    pub page: Page,
+    /// The child's stdout and stderr.
+    pub log: File,
+    pub machine: Machine,
+    pub parts: PauseParts,
+    pub pause_ms: f64,
+    pub prepare_ms: f64,
+    pub attempts: u32,
+    /// Why the earlier children failed.
+    pub failures: Vec<String>,
+    pub estimate: u64,
+    pub room: Option<Room>,
+    pub heap: HeapSize,
+    pub child: Option<libc::pid_t>,
+    slots: &'static Slots,
+    prepared: Prepared,
+}
+
+/// The slots of this process, or why there is no forking here.
+pub fn slots() -> Result<&'static Slots, &'static str> {
+    let v8 = V8::get()?;
+    Slots::find(child::replacements(), child::NEEDED, v8.address())
+}
+
+impl Forked {
+    /// Does what can be done before the pause; on a thread of ours.
+    pub fn prepare(request: CaptureRequest, thread_id: u32) -> Result<Self, Failure> {
+        let begun = Instant::now();
+        let time = Utc::now();
+        let slots = slots().map_err(|reason| Failure::own("ERR_STILLHEAP_UNSUPPORTED", reason))?;
+        let place = Place::choose(&request, thread_id, time)?;
+        let (opened, _, fallback_dir) = place.open(&request, |to, compression| match to {
+            To::Spool(directory) => Opened::spool(directory, compression),
+            To::Named(destination) => Opened::create(destination, compression),
+        })?;
+        let page = Page::new().map_err(|error| Failure::system(&error, "mmap", Path::new("")))?;
+        let log = log().map_err(|error| Failure::system(&error, "memfd_create", Path::new("")))?;
+        let machine = Machine::new(Path::new("/proc"), address_space_limit());
+        let room = machine.room();
+        let prepared = read_smaps()?;
+        Ok(Self {
+            request,
+            time,
+            begun,
+            opened: Some(opened),
+            fallback_dir,
+            page,
+            log,
+            machine,
+            parts: PauseParts::default(),
+            pause_ms: 0.0,
+            prepare_ms: milliseconds(begun),
+            attempts: 0,
+            failures: Vec::new(),
+            estimate: 0,
+            room,
+            heap: HeapSize::default(),
+            child: None,
+            slots,
+            prepared,
+        })
+    }
+
+    /// Makes ready for another child; on a thread of ours.
+    pub fn prepare_again(&mut self) -> Result<(), Failure> {
+        if let Some(opened) = &mut self.opened {
+            opened.rewind()?;
+        }
+        self.page.reset();
+        let _ = self.log.set_len(0);
+        self.room = self.machine.room();
+        self.prepared = read_smaps()?;
+        self.child = None;
+        Ok(())
+    }
+
+    /// The pause: forks, on the isolate's thread. Returns in the parent only.
+    pub fn fork(&mut self, target: &Target) -> Result<(), Failure> {
+        fault::hit();
+        let begun = Instant::now();
+        self.attempts += 1;
+        let isolate = CurrentIsolate::get()
+            .ok_or_else(|| Failure::own("ERR_STILLHEAP_UNSUPPORTED", "no V8 isolate is entered here"))?;
+        let (ordinary, large) = isolate.heap_size();
+        self.heap = HeapSize { ordinary, large };
+        self.check_memory()?;
+        let system = |syscall: &'static str, path: &'static str| {
+            move |error: io::Error| Failure::system(&error, syscall, Path::new(path))
+        };
+        let ranges = self.prepared.compare().map_err(system("read", "/proc/self/maps"))?;
+        let header =
+            capture::header(target, self.time, "fork", "cleared", &format!("{:016x}", new_id_space()));
+        let opened = self
+            .opened
+            .as_ref()
+            .ok_or_else(|| Failure::own("ERR_STILLHEAP_INTERNAL", "this capture has ended already"))?;
+        let temporary = opened.temporary().and_then(|path| CString::new(path.as_os_str().as_bytes()).ok());
+        let file = child::descriptor(opened.file());
+        self.parts.recheck_ms += milliseconds(begun);
+
+        let parent = std::process::id() as libc::pid_t;
+        let outcome = with_signals_blocked(|| {
+            let step = Instant::now();
+            ranges.include();
+            self.parts.include_ms += milliseconds(step);
+            let step = Instant::now();
+            // SAFETY: the child calls nothing but `child::run`, which copes with being the only thread and
+            // never returns.
+            let child = unsafe { libc::fork() };
+            if child == 0 {
+                let task = Task {
+                    page: &self.page,
+                    slots: self.slots,
+                    options: SnapshotOptions {
+                        internals: self.request.internals,
+                        numeric_values: self.request.numeric_values,
+                    },
+                    header,
+                    log: child::descriptor(&self.log),
+                    temporary,
+                    file,
+                    parent,
+                    outlive: self.request.outlive,
+                };
+                let opened = self.opened.take();
+                child::run(task, || match opened {
+                    Some(opened) => opened.start(),
+                    None => Err(Failure::own("ERR_STILLHEAP_INTERNAL", "there is no file")),
+                });
+            }
+            let error = io::Error::last_os_error();
+            self.parts.fork_ms += milliseconds(step);
+            let step = Instant::now();
+            ranges.restore();
+            self.parts.restore_ms += milliseconds(step);
+            match child {
+                -1 => Err(Failure::system(&error, "fork", Path::new(""))),
+                child => Ok(child),
+            }
+        });
+        self.pause_ms += milliseconds(begun);
+        self.child = Some(outcome?);
+        Ok(())
+    }
+
+    fn check_memory(&mut self) -> Result<(), Failure> {
+        let need = match *lock(&EXPERIENCE) {
+            Some((before, taken)) => Need::after(self.heap, before, taken),
+            None => Need::of(self.heap),
+        };
+        self.estimate = need.0;
+        let Some(room) = self.room.as_ref().filter(|room| room.left < need.0 && !self.request.force) else {
+            return Ok(());
+        };
+        let megabytes = |bytes: u64| bytes.div_ceil(1 << 20);
+        Err(Failure::own(
+            "ERR_STILLHEAP_MEMORY",
+            format!(
+                "a snapshot of this heap ({} MB) may take {} MB in the forked child, and {} has {} MB left: \
+                 nothing was done, so that the service isn't ended for lack of memory (the option force \
+                 overrides this)",
+                megabytes(self.heap.total()),
+                megabytes(need.0),
+                room.whose(),
+                room.left >> 20
+            ),
+        ))
+    }
+
+    /// Remembers what the child took.
+    pub fn learn(&self, taken: u64) {
+        *lock(&EXPERIENCE) = Some((self.heap, taken));
+    }
+}
+
+fn read_smaps() -> Result<Prepared, Failure> {
+    Prepared::read().map_err(|error| Failure::system(&error, "read", Path::new("/proc/self/smaps")))
+}
+
+fn log() -> io::Result<File> {
+    use nix::sys::memfd::{MFdFlags, memfd_create};
+    Ok(memfd_create("stillheap-child", MFdFlags::MFD_CLOEXEC).map(File::from)?)
+}
+
+fn address_space_limit() -> Option<u64> {
+    // SAFETY: a zeroed rlimit is overwritten.
+    unsafe {
+        let mut limit: libc::rlimit = core::mem::zeroed();
+        (libc::getrlimit(libc::RLIMIT_AS, &raw mut limit) == 0 && limit.rlim_cur != libc::RLIM_INFINITY)
+            .then_some(limit.rlim_cur)
+    }
+}

@@ -1,0 +1,182 @@
+//! Which memory the child gets.
+//!
+//! V8 marks its heap `MADV_DONTFORK`, so that a child forked in the usual way dies of the first touch. The
+//! marks are taken off for the fork and put back after it. `smaps` alone knows them, and takes as long to
+//! read as the fork itself; so it is read beforehand, by another thread, and at the last moment only the cheap
+//! `maps` is compared with it. What is new by then gets its mark taken off, if it had one, and not put back:
+//! that costs the application's own later forks a little time, while a mark too many could cost them memory
+//! that they need.
+
+use std::io;
+
+use stillheap_limits::{Mapping, maps, smaps};
+
+/// A part of the address space: start and end.
+type Range = (usize, usize);
+
+/// What `smaps` said.
+pub struct Prepared {
+    mappings: Vec<Mapping>,
+}
+
+/// The parts whose marks change.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Ranges {
+    /// Marked, to be marked again.
+    marked: Vec<Range>,
+    /// Came after `smaps` was read; perhaps marked.
+    new: Vec<Range>,
+}
+
+impl Prepared {
+    /// Reads `smaps`; on any thread.
+    pub fn read() -> io::Result<Self> {
+        let mut mappings = smaps(&std::fs::read("/proc/self/smaps")?);
+        mappings.retain(|mapping| mapping.anonymous);
+        Ok(Self { mappings })
+    }
+
+    /// Compares with `maps`; at the last moment.
+    pub fn compare(&self) -> io::Result<Ranges> {
+        Ok(self.compare_with(&maps(&std::fs::read("/proc/self/maps")?)))
+    }
+
+    fn compare_with(&self, now: &[Mapping]) -> Ranges {
+        let mut ranges = Ranges::default();
+        let mut before = self.mappings.iter().peekable();
+        for mapping in now.iter().filter(|mapping| mapping.anonymous) {
+            let mut at = mapping.start;
+            while at < mapping.end {
+                while before.peek().is_some_and(|old| old.end <= at) {
+                    before.next();
+                }
+                match before.peek() {
+                    Some(old) if old.start <= at => {
+                        let end = old.end.min(mapping.end);
+                        if old.dont_fork {
+                            push(&mut ranges.marked, (at, end));
+                        }
+                        at = end;
+                    }
+                    next => {
+                        let end = next.map_or(mapping.end, |old| old.start.min(mapping.end));
+                        if mapping.accessible {
+                            push(&mut ranges.new, (at, end));
+                        }
+                        at = end;
+                    }
+                }
+            }
+        }
+        ranges
+    }
+}
+
+/// Adds a range, to the last one if they touch: fewer system calls.
+fn push(ranges: &mut Vec<Range>, range: Range) {
+    match ranges.last_mut() {
+        Some(last) if last.1 == range.0 => last.1 = range.1,
+        _ => ranges.push(range),
+    }
+}
+
+impl Ranges {
+    /// Takes the marks off.
+    pub fn include(&self) {
+        advise(&self.marked, libc::MADV_DOFORK);
+        advise(&self.new, libc::MADV_DOFORK);
+    }
+
+    /// Puts them back.
+    pub fn restore(&self) {
+        advise(&self.marked, libc::MADV_DONTFORK);
+    }
+}
+
+fn advise(ranges: &[Range], advice: libc::c_int) {
+    for &(start, end) in ranges {
+        // SAFETY: the two pieces of advice change nothing but whether a child gets the pages. A range that
+        // another thread has unmapped meanwhile gives an error, which is of no consequence.
+        unsafe { libc::madvise(start as *mut libc::c_void, end - start, advice) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mapping(start: usize, end: usize, dont_fork: bool) -> Mapping {
+        Mapping { start, end, anonymous: true, accessible: true, dont_fork, resident: 0 }
+    }
+
+    #[test]
+    fn only_what_was_marked_is_marked_again() {
+        let before = Prepared {
+            mappings: vec![
+                mapping(10, 20, true),
+                mapping(20, 30, false),
+                mapping(30, 40, true),
+                mapping(50, 60, true),
+            ],
+        };
+        // As it was.
+        let same: Vec<Mapping> = before.mappings.iter().map(|m| Mapping { dont_fork: false, ..*m }).collect();
+        let ranges = before.compare_with(&same);
+        assert_eq!(ranges, Ranges { marked: vec![(10, 20), (30, 40), (50, 60)], new: vec![] });
+        // One gone, one cut, one grown at both ends, one new, one merged with its neighbour.
+        let now =
+            [mapping(15, 20, false), mapping(20, 40, false), mapping(45, 65, false), mapping(90, 99, false)];
+        let ranges = before.compare_with(&now);
+        assert_eq!(
+            ranges,
+            Ranges { marked: vec![(15, 20), (30, 40), (50, 60)], new: vec![(45, 50), (60, 65), (90, 99)] }
+        );
+    }
+
+    #[test]
+    fn reservations_and_files_are_left_alone() {
+        let before = Prepared { mappings: vec![] };
+        let now = [
+            Mapping { accessible: false, ..mapping(10, 20, false) },
+            Mapping { anonymous: false, ..mapping(30, 40, false) },
+        ];
+        assert_eq!(before.compare_with(&now), Ranges::default());
+    }
+
+    #[test]
+    fn touching_ranges_are_one_call() {
+        let before = Prepared { mappings: vec![mapping(10, 20, true), mapping(20, 30, true)] };
+        let now = [mapping(10, 30, false)];
+        assert_eq!(before.compare_with(&now).marked, [(10, 30)]);
+    }
+
+    #[test]
+    fn a_mark_can_be_taken_off_and_put_back() {
+        const SIZE: usize = 1 << 20;
+        // SAFETY: a new mapping of ours, unmapped at the end.
+        let address = unsafe {
+            let address = libc::mmap(
+                core::ptr::null_mut(),
+                SIZE,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+                -1,
+                0,
+            );
+            assert_eq!(libc::madvise(address, SIZE, libc::MADV_DONTFORK), 0);
+            address
+        };
+        let marked = || {
+            let now = Prepared::read().unwrap();
+            now.mappings.iter().any(|m| m.start == address as usize && m.dont_fork)
+        };
+        assert!(marked());
+        let ranges = Prepared::read().unwrap().compare().unwrap();
+        ranges.include();
+        assert!(!marked());
+        ranges.restore();
+        assert!(marked());
+        // SAFETY: ours, and nobody else knows it.
+        unsafe { libc::munmap(address, SIZE) };
+    }
+}

@@ -1,0 +1,228 @@
+//! Replaces a few functions of the C library, in the child only.
+//!
+//! The child has one thread, while V8 and Node believe that there is a pool of them. A program calls another
+//! library's function through a slot in its own data (the global offset table), which the dynamic linker
+//! has filled in. The child overwrites those slots: a wait for a thread that doesn't exist becomes an exit
+//! with a status that says so. No code is changed, and the parent's slots stay as they are.
+//!
+//! The slots are found before the fork, once per process, from the relocations of all loaded objects but
+//! the C library, the dynamic linker and this addon.
+
+use core::ffi::{CStr, c_char, c_int, c_void};
+use std::sync::OnceLock;
+
+/// One slot and what the child puts there.
+#[derive(Clone, Copy)]
+struct Slot {
+    address: usize,
+    replacement: usize,
+}
+
+/// All slots of this process.
+pub struct Slots(Vec<Slot>);
+
+/// A function's name and its replacement.
+pub type Replacement = (&'static CStr, usize);
+
+// ELF's numbers, which libc has for some targets only.
+const DT_STRTAB: u64 = 5;
+const DT_SYMTAB: u64 = 6;
+const DT_RELA: u64 = 7;
+const DT_RELASZ: u64 = 8;
+const DT_PLTRELSZ: u64 = 2;
+const DT_PLTREL: u64 = 20;
+const DT_JMPREL: u64 = 23;
+const PT_DYNAMIC: u32 = 2;
+const PT_LOAD: u32 = 1;
+
+/// Relocations that make a slot hold a symbol's address: for a call, for a pointer, for a pointer in data.
+#[cfg(target_arch = "x86_64")]
+const KINDS: [u32; 3] = [7, 6, 1];
+#[cfg(target_arch = "aarch64")]
+const KINDS: [u32; 3] = [1026, 1025, 257];
+
+#[repr(C)]
+struct Dynamic {
+    tag: u64,
+    value: u64,
+}
+
+#[repr(C)]
+struct Rela {
+    offset: u64,
+    info: u64,
+    addend: i64,
+}
+
+struct Search {
+    replacements: &'static [Replacement],
+    /// An address inside this addon.
+    own: usize,
+    /// An address inside the object that holds V8.
+    v8: usize,
+    slots: Vec<Slot>,
+    /// Which of the functions V8's object calls through a slot.
+    found_at_v8: Vec<bool>,
+}
+
+static FOUND: OnceLock<Result<Slots, String>> = OnceLock::new();
+
+impl Slots {
+    /// The process's slots. Fails where V8's object has no slot for one of the `needed` functions:
+    /// a program that is linked in another way can't be helped.
+    pub fn find(
+        replacements: &'static [Replacement],
+        needed: &[&'static CStr],
+        v8: usize,
+    ) -> Result<&'static Self, &'static str> {
+        let find = || {
+            let mut search = Search {
+                replacements,
+                own: Self::find as *const () as usize,
+                v8,
+                slots: Vec::new(),
+                found_at_v8: vec![false; replacements.len()],
+            };
+            // SAFETY: `visit` keeps to the callback's contract, and `search` outlives the call.
+            unsafe { libc::dl_iterate_phdr(Some(visit), (&raw mut search).cast()) };
+            let missing = replacements
+                .iter()
+                .zip(&search.found_at_v8)
+                .find(|((name, _), found)| needed.contains(name) && !**found);
+            match missing {
+                Some(((name, _), _)) => Err(format!(
+                    "this runtime is linked in an unknown way (no slot for {})",
+                    name.to_string_lossy()
+                )),
+                None => Ok(Self(search.slots)),
+            }
+        };
+        FOUND.get_or_init(find).as_ref().map_err(String::as_str)
+    }
+
+    /// Puts the replacements in.
+    ///
+    /// # Safety
+    /// Only in a child that has one thread and never returns to the program's own code path: what the
+    /// replacements do is wrong for everybody else.
+    pub unsafe fn replace(&self) {
+        // SAFETY: sysconf only reads.
+        let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096);
+        for slot in &self.0 {
+            let start = slot.address & !(page - 1);
+            // SAFETY: the slot lies in the writable or relocated-read-only data of an object that is loaded
+            // for good in this child, is aligned (checked when it was found) and holds a function pointer.
+            unsafe {
+                let writable = libc::PROT_READ | libc::PROT_WRITE;
+                if libc::mprotect(start as *mut c_void, page, writable) == 0 {
+                    (slot.address as *mut usize).write_volatile(slot.replacement);
+                }
+            }
+        }
+    }
+}
+
+unsafe extern "C" fn visit(info: *mut libc::dl_phdr_info, _size: usize, search: *mut c_void) -> c_int {
+    // SAFETY: the linker passes a valid entry, and `search` is what `find` gave.
+    let (info, search) = unsafe { (&*info, &mut *search.cast::<Search>()) };
+    // SAFETY: the entry's program headers and name are valid while the callback runs.
+    unsafe {
+        if !info.dlpi_name.is_null() {
+            let name = CStr::from_ptr(info.dlpi_name).to_bytes();
+            let file = name.rsplit(|&byte| byte == b'/').next().unwrap_or(name);
+            // Their calls to themselves must stay as they are.
+            let system: [&[u8]; 4] = [b"libc.so", b"libpthread", b"ld-linux", b"linux-vdso"];
+            if system.iter().any(|prefix| file.starts_with(prefix)) {
+                return 0;
+            }
+        }
+        let headers = core::slice::from_raw_parts(info.dlpi_phdr, info.dlpi_phnum.into());
+        let base = info.dlpi_addr as usize;
+        let holds = |address: usize| {
+            headers.iter().any(|header| {
+                let start = base.wrapping_add(header.p_vaddr as usize);
+                header.p_type == PT_LOAD && (start..start + header.p_memsz as usize).contains(&address)
+            })
+        };
+        if holds(search.own) {
+            return 0;
+        }
+        let is_v8 = holds(search.v8);
+        if let Some(header) = headers.iter().find(|header| header.p_type == PT_DYNAMIC) {
+            look_into(
+                base,
+                base.wrapping_add(header.p_vaddr as usize) as *const Dynamic,
+                search,
+                is_v8,
+                &holds,
+            );
+        }
+    }
+    0
+}
+
+/// Looks through one object's relocations.
+///
+/// # Safety
+/// `dynamic` must be the dynamic section, ended by a zero tag, of an object loaded at `base`.
+unsafe fn look_into(
+    base: usize,
+    mut dynamic: *const Dynamic,
+    search: &mut Search,
+    is_v8: bool,
+    holds: &dyn Fn(usize) -> bool,
+) {
+    let (mut strings, mut symbols) = (0, 0);
+    let (mut jumps, mut jumps_size, mut others, mut others_size) = (0, 0, 0, 0);
+    let mut kind = DT_RELA;
+    // SAFETY: the caller vouches for the section.
+    unsafe {
+        while (*dynamic).tag != 0 {
+            let value = (*dynamic).value;
+            match (*dynamic).tag {
+                DT_STRTAB => strings = value as usize,
+                DT_SYMTAB => symbols = value as usize,
+                DT_JMPREL => jumps = value as usize,
+                DT_PLTRELSZ => jumps_size = value as usize,
+                DT_RELA => others = value as usize,
+                DT_RELASZ => others_size = value as usize,
+                DT_PLTREL => kind = value,
+                _ => {}
+            }
+            dynamic = dynamic.add(1);
+        }
+    }
+    // glibc has turned these into addresses; where somebody hasn't, they are offsets.
+    let address = |value: usize| if holds(value) { value } else { base.wrapping_add(value) };
+    let (strings, symbols) = (address(strings), address(symbols));
+    if kind != DT_RELA || !holds(strings) || !holds(symbols) {
+        return;
+    }
+    for (table, size) in [(address(jumps), jumps_size), (address(others), others_size)] {
+        if size == 0 || !holds(table) || !holds(table + size - 1) {
+            continue;
+        }
+        for index in 0..size / size_of::<Rela>() {
+            // SAFETY: the table lies inside the object, and its entries have this layout on 64-bit ELF.
+            let rela = unsafe { &*(table as *const Rela).add(index) };
+            let (symbol, kind) = ((rela.info >> 32) as usize, rela.info as u32);
+            if symbol == 0 || !KINDS.contains(&kind) {
+                continue;
+            }
+            // A symbol's entry has 24 bytes and begins with its name's offset.
+            // SAFETY: the linker has followed the same pointers when it loaded the object.
+            let name = unsafe {
+                let offset = *((symbols + symbol * 24) as *const u32);
+                CStr::from_ptr((strings + offset as usize) as *const c_char)
+            };
+            let Some(which) = search.replacements.iter().position(|(wanted, _)| *wanted == name) else {
+                continue;
+            };
+            let slot = base.wrapping_add(rela.offset as usize);
+            if holds(slot) && slot.is_multiple_of(align_of::<usize>()) {
+                search.slots.push(Slot { address: slot, replacement: search.replacements[which].1 });
+                search.found_at_v8[which] |= is_v8;
+            }
+        }
+    }
+}
