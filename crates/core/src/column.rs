@@ -79,14 +79,17 @@ pub(crate) struct Column<T: Cell> {
     file: Option<Box<InFile<T>>>,
 }
 
+/// Read one by one.
+type Pieces<T> = Box<[OnceLock<Box<[T]>>]>;
+
 struct InFile<T> {
     source: Arc<Source>,
     section: Section,
     len: usize,
     whole: OnceLock<Vec<T>>,
-    blocks: Box<[OnceLock<Box<[T]>>]>,
+    blocks: Pieces<T>,
     /// Block `i` and the next one in a row, for ranges that lie across.
-    seams: OnceLock<Box<[OnceLock<Box<[T]>>]>>,
+    seams: OnceLock<Pieces<T>>,
 }
 
 impl<T: Cell> Column<T> {

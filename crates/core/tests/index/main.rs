@@ -169,7 +169,8 @@ fn sample() -> Vec<u8> {
 #[test]
 fn an_index_of_another_state_is_ignored_and_replaced() {
     let bytes = sample();
-    let changes: [(&str, &dyn Fn(&Path)); 4] = [
+    type Change<'c> = (&'c str, &'c dyn Fn(&Path));
+    let changes: [Change<'_>; 4] = [
         ("time", &|path| set_age(path, 7200)),
         ("size", &|path| {
             fs::write(path, [bytes.as_slice(), b" "].concat()).unwrap();
