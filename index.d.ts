@@ -25,8 +25,20 @@ interface CommonOptions {
    * from the compression. Default: `STILLHEAP_NAME`, else `heapdump-{date}-{pid}-{thread}`.
    */
   name?: string;
-  /** Default: `'auto'`, which takes the best mode there is and says in `modeReason` why, if it isn't the best. */
+  /**
+   * `'inline'`: in this process, which stands still meanwhile. `'fork'`: in a forked child (Linux, glibc; see
+   * docs/fork.md), for a pause of milliseconds. `'auto'`: `'fork'` where it can be had, else `'inline'`,
+   * which `modeReason` then explains. Default: `STILLHEAP_MODE`, else `'inline'`.
+   */
   mode?: 'auto' | CaptureMode;
+  /** With `'inline'`, a forked capture that fails is repeated in this process. Default: `'none'`. */
+  fallback?: 'none' | 'inline';
+  /** Fork although the memory that is left seems too little. Default: false. */
+  force?: boolean;
+  /** How long a forked capture may take, in milliseconds. Default: 1,800,000. */
+  timeLimit?: number;
+  /** A forked child finishes its file even if this process ends before. Default: false. */
+  outlive?: boolean;
   /** Default: `STILLHEAP_COMPRESS`, else `'none'`; with `file`, what its extension (.gz, .zst) says. */
   compress?: Compression;
   /** Include the values of numbers (V8's `kExposeNumericValues`). Default: false. */
@@ -58,6 +70,9 @@ interface CaptureOptions extends CommonOptions {
 
 interface CaptureProgress {
   phase: CapturePhase;
+  /** Work done and to be done, in the phase's own unit; forked captures only. `total` is 0 while unknown. */
+  done?: number;
+  total?: number;
 }
 
 /** Defaults for all captures of this thread, and the signal that asks for one. */
@@ -98,9 +113,9 @@ interface CaptureResult {
   compress: Compression;
   /** How long the JavaScript thread stood still, in milliseconds. */
   pauseMs: number;
-  /** The part of the pause in which V8 walked the heap. */
+  /** How long V8 walked the heap: a part of the pause, unless a forked child did it. */
   generateMs: number;
-  /** The part of the pause in which V8 wrote its snapshot out. */
+  /** How long V8 wrote its snapshot out: a part of the pause, unless a forked child did it. */
   serializeMs: number;
   /** From the beginning to the synced file under its final name, in milliseconds. */
   durationMs: number;
@@ -123,6 +138,21 @@ interface CaptureResult {
   isMainThread: boolean;
   startTime: Date;
   trigger: 'call' | 'signal';
+  /** Forked captures: how many children it took. */
+  attempts?: number;
+  /** Forked captures: what became of those that failed. */
+  failedAttempts?: string[];
+  /** Forked captures: what was prepared on another thread, before the pause, in milliseconds. */
+  prepareMs?: number;
+  /** Forked captures: the child's process id. */
+  childPid?: number;
+  /** Forked captures: what the pause was made of, in milliseconds. */
+  pauseParts?: { recheckMs: number; includeMs: number; forkMs: number; restoreMs: number };
+  /**
+   * Forked captures, in bytes: what the child was expected to need, what was left before (null if there is no
+   * limit), what it took, and its peak of resident memory.
+   */
+  memory?: { estimate: number; room: number | null; taken: number; childPeak: number };
   /** Present when the first choice of directory could not be written to. */
   fallbackDir?: { wanted: string; reason: string };
 }

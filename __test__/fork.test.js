@@ -87,7 +87,7 @@ forkTest('the result says what the pause was made of, and progress comes in phas
   const { result, phases } = await agent.call(async ({ stillheap }) => {
     const phases = [];
     const onProgress = ({ phase }) => phases.at(-1) !== phase && phases.push(phase);
-    return { result: await stillheap.capture({ onProgress }), phases };
+    return { result: await stillheap.capture({ mode: 'auto', onProgress }), phases };
   });
   assert.equal(result.mode, 'fork', 'auto takes the best there is');
   const { recheckMs, includeMs, forkMs, restoreMs } = result.pauseParts;
@@ -116,7 +116,7 @@ forkTest('compression, streams and spools work as inline', async (t) => {
 });
 
 forkTest('a signal forks, also while the event loop is blocked', async (t) => {
-  const agent = await startAgent(t);
+  const agent = await startAgent(t, { env: { STILLHEAP_MODE: 'auto' } });
   await agent.call(fill, 1000);
   const blocked = agent.call(({ fs, send }) => {
     send('blocking');
@@ -152,7 +152,7 @@ forkTest('what can not be forked says so, or is captured inline and says why', a
   const agent = await startAgent(t, { env: { NODE_HEAPDUMP_OPTIONS: 'nosignal' } });
   const take = (options) =>
     agent.call(async ({ stillheap }, options) => await stillheap.capture(options), options);
-  const inline = await take({ keepObjectIds: true });
+  const inline = await take({ mode: 'auto', keepObjectIds: true });
   assert.equal(inline.mode, 'inline');
   assert.match(inline.modeReason, /keepObjectIds/);
   await assert.rejects(take({ mode: 'fork', keepObjectIds: true }), { code: 'ERR_STILLHEAP_UNSUPPORTED' });

@@ -73,7 +73,7 @@ function create(version) {
   const complain = (line) => process.stderr.write(`${line}\n`);
   const defaults = {
     compress: 'none',
-    mode: 'auto',
+    mode: 'inline',
     numericValues: false,
     internals: false,
     keepObjectIds: false,
@@ -89,7 +89,7 @@ function create(version) {
   };
 
   // Only the environment makes heapdump's function fork: it returns before the snapshot is there then.
-  const heapdumpForks = defaults.mode === 'fork';
+  const heapdumpForks = /(^|,)\s*fork\s*(,|$)/.test(process.env.NODE_HEAPDUMP_OPTIONS ?? '');
 
   const isolate = new native.Isolate(
     JSON.stringify({

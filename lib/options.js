@@ -175,6 +175,7 @@ const variables = {
   STILLHEAP_DIR: ['dir', path],
   STILLHEAP_FALLBACK_DIR: ['fallbackDir', path],
   STILLHEAP_NAME: ['name', template],
+  STILLHEAP_MODE: ['mode', oneOf(modes)],
   STILLHEAP_COMPRESS: ['compress', oneOf(compressions)],
   STILLHEAP_OBJECT_IDS: ['keepObjectIds', (name, value) => oneOf(['keep', 'clear'])(name, value) === 'keep'],
   STILLHEAP_OVERWRITE: ['overwrite', truthy],
