@@ -3,7 +3,7 @@
 
 const assert = require('node:assert/strict');
 const { spawnSync } = require('node:child_process');
-const { copyFileSync, readFileSync, writeFileSync } = require('node:fs');
+const { copyFileSync, readdirSync, readFileSync, writeFileSync } = require('node:fs');
 const path = require('node:path');
 const { pathToFileURL } = require('node:url');
 const { root, runSource, temporaryDirectory } = require('./support/child.js');
@@ -280,4 +280,31 @@ test('a question under way keeps nothing from ending', async (t) => {
     { cwd: directory },
   );
   assert.equal(child.outcome.code, 7, child.stderr);
+});
+
+test('an index is written and used where it is asked for, and only there', async (t) => {
+  const directory = temporaryDirectory(t);
+  const { status, stderr } = spawnSync(
+    process.execPath,
+    [
+      '-e',
+      "globalThis.kept = Array.from({ length: 200_000 }, (_, i) => ({ i, text: `t${i}` })); require(process.argv[1]).writeSnapshot('a.heapsnapshot')",
+      root,
+    ],
+    { cwd: directory, encoding: 'utf8', env: { ...process.env, NODE_HEAPDUMP_OPTIONS: 'nosignal' } },
+  );
+  assert.equal(status, 0, stderr);
+  const file = path.join(directory, 'a.heapsnapshot');
+  const ask = async (options) => {
+    const snapshot = await open(file, options);
+    const answer = await snapshot.summary({ limit: 5 });
+    snapshot.dispose();
+    return answer;
+  };
+  const plain = await ask({});
+  assert.deepEqual(readdirSync(directory), ['a.heapsnapshot']);
+  assert.deepEqual(await ask({ index: true }), plain);
+  assert.deepEqual(readdirSync(directory).sort(), ['.a.heapsnapshot.stillheap-index', 'a.heapsnapshot']);
+  assert.deepEqual(await ask({ index: true }), plain);
+  await assert.rejects(open(file, { index: 1 }), { name: 'TypeError', message: /'index'/ });
 });

@@ -54,7 +54,7 @@ test('what no environment variable and no option changes', async (t) => {
   assert.equal(version, require('../package.json').version);
   assert.equal(engine, 'v8');
   assert.equal(reason, undefined);
-  assert.deepEqual(keys, ['writeSnapshot', 'capture', 'captureStream', 'configure', 'start', 'stop']);
+  assert.deepEqual(keys, ['writeSnapshot', 'capture', 'captureStream', 'configure', 'start', 'stop', 'open']);
 });
 
 test('file: strings, relative and absolute, and URLs', async (t) => {

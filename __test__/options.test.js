@@ -174,12 +174,3 @@ test('undefined counts as left out; file excludes dir and name', async (t) => {
   assert.match(outcome.errors[1].message, /'name'/);
   assert.equal(outcome.files, 1);
 });
-
-test("the mode 'fork' is refused with a code until there is one", async (t) => {
-  const agent = await startAgent(t);
-  const error = await agent.call(({ stillheap, describe }) =>
-    stillheap.capture({ mode: 'fork' }).then(String, describe),
-  );
-  assert.equal(error.code, 'ERR_STILLHEAP_UNSUPPORTED');
-  assert.match(error.message, /'inline'/);
-});

@@ -7,6 +7,11 @@ export type Model = 'devtools' | 'gc';
 export interface OpenOptions {
   /** Default: `'devtools'`. */
   model?: Model;
+  /**
+   * Use the index file beside the snapshot (`STILLHEAP_INDEX_DIR` puts it elsewhere), and write it with the first
+   * answer if it isn't there: large files then open at once. Default: false, so that nothing is written unasked.
+   */
+  index?: boolean;
   /** Called while reading, about once per megabyte. */
   onProgress?: (progress: OpenProgress) => void;
   /** When aborted, `open` rejects with its reason at once; what has begun ends by itself in the background. */

@@ -74,7 +74,7 @@ const nodeOrder = oneOf(['retained', 'self', 'distance', 'id']);
 const edgeOrder = oneOf(['retained', 'name', 'file']);
 
 const kinds = {
-  open: { model: oneOf(models), onProgress: callback, signal: abortSignal },
+  open: { model: oneOf(models), index: flag, onProgress: callback, signal: abortSignal },
   summary: { ...list, sort: oneOf(['retained', 'shallow', 'count', 'distance', 'name']) },
   instances: { ...list, sort: nodeOrder },
   inspect: { ...list, sort: edgeOrder, textLimit: whole },
@@ -263,6 +263,7 @@ async function open(file, options) {
   const place = path('The file', file);
   const {
     model = 'devtools',
+    index = false,
     onProgress,
     signal,
   } = check(options, kinds.open, 'The second argument of open');
@@ -272,7 +273,7 @@ async function open(file, options) {
   let wanted = true;
   const totalBytes = onProgress && size(place);
   const report = onProgress && ((bytes) => wanted && onProgress({ bytes, totalBytes }));
-  const reading = handle.open(place, model === 'gc', report).then(unwrap);
+  const reading = handle.open(place, model === 'gc', index, report).then(unwrap);
   try {
     const facts = await (signal ? Promise.race([reading, aborted(signal, reading)]) : reading);
     return new Snapshot(key, handle, { ...facts, file: place, model });

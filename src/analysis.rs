@@ -97,7 +97,7 @@ impl SnapshotHandle {
 
     /// Reads a file; to be called once. The result is what the file's header and its reading say.
     #[napi(catch_unwind)]
-    pub fn open(&self, file: String, gc: bool, on_bytes: Option<OnBytes>) -> AsyncTask<Job> {
+    pub fn open(&self, file: String, gc: bool, index: bool, on_bytes: Option<OnBytes>) -> AsyncTask<Job> {
         let shared = self.shared();
         Job::start(move || {
             let shared = shared?;
@@ -107,7 +107,8 @@ impl SnapshotHandle {
                     let _ = on_bytes.call(bytes as f64, ThreadsafeFunctionCallMode::NonBlocking);
                 }
             };
-            let options = ReadOptions { progress: Some(&mut report), ..ReadOptions::default() };
+            let index = if index { stillheap_cli::index_options() } else { None };
+            let options = ReadOptions { progress: Some(&mut report), index, ..ReadOptions::default() };
             let snapshot = Snapshot::open_with(Path::new(&file), options)
                 .map_err(|error| Failure::of_file(&error, &file))?;
             let model = if gc { Model::Gc } else { Model::Devtools };
@@ -127,7 +128,19 @@ impl SnapshotHandle {
     #[napi(catch_unwind)]
     pub fn ask(&self, question: String, request: String) -> AsyncTask<Job> {
         let shared = self.shared();
-        Job::start(move || questions::answer(shared?.get()?, &question, &request))
+        Job::start(move || {
+            let shared = shared?;
+            let opened = shared.get()?;
+            let answer = questions::answer(opened, &question, &request)?;
+            match opened.lost() {
+                Some(failure) => Err(failure),
+                None => {
+                    // Written once, with what the first question has computed; nothing without the option.
+                    opened.snapshot.write_index();
+                    Ok(answer)
+                }
+            }
+        })
     }
 
     /// Compares this snapshot, the oldest, with newer ones.

@@ -76,6 +76,9 @@ impl Isolate {
             // Before the isolate is disposed of, so that no other thread speaks to it any more.
             env.add_env_cleanup_hook(target.id, isolates::remove)?;
             status::open(&setup.node, target.engine_reason());
+            if target.is_main {
+                sys::release_loading_pages();
+            }
         }
         Ok(Self { target })
     }

@@ -4,6 +4,7 @@
 mod copies;
 mod disposition;
 mod exit;
+mod footprint;
 mod keeper;
 mod memory;
 mod pin;
@@ -11,6 +12,7 @@ mod pin;
 pub use copies::{Copies, Delivery, deliver_elsewhere};
 pub use disposition::Disposition;
 pub use exit::at_exit;
+pub use footprint::release_loading_pages;
 pub use keeper::Keeper;
 pub use memory::release_free_memory;
 pub use pin::pin_library;

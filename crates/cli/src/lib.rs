@@ -20,6 +20,7 @@ use std::ffi::OsString;
 use args::{Ask, Cli, Command, DiffArgs, VerifyArgs};
 use clap::{Args, Parser};
 use console::{Console, fail, say};
+pub use load::index_options;
 use questions::{Failure, Opened};
 use render::Look;
 use serde::Serialize;
