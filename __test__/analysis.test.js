@@ -288,7 +288,7 @@ test('an index is written and used where it is asked for, and only there', async
     process.execPath,
     [
       '-e',
-      "globalThis.kept = Array.from({ length: 200_000 }, (_, i) => ({ i, text: `t${i}` })); require(process.argv[1]).writeSnapshot('a.heapsnapshot')",
+      "globalThis.kept = Array.from({ length: 200_000 }, (_, i) => ({ i, text: 't' + i })); require(process.argv[1]).writeSnapshot('a.heapsnapshot')",
       root,
     ],
     { cwd: directory, encoding: 'utf8', env: { ...process.env, NODE_HEAPDUMP_OPTIONS: 'nosignal' } },
