@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 
-// The command line. The work is done by the addon, off this thread; index.js stays out of it, because it would
+// The command line. The work is done by the analysis binary, off this thread; index.js stays out of it: it would
 // install the signal's handler into this process.
 
-const { runCli } = require('../lib/native.js');
+const { runCli } = require('../lib/analysis.js');
 
 runCli(process.argv.slice(2)).then(
   (outcome) => {

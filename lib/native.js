@@ -1,37 +1,5 @@
 'use strict';
 
-// Finds and loads the addon: beside the package (a checkout, or a bundle of binaries), or in the package for
-// this platform, which npm installs as an optional dependency. The names are those that napi-rs gives.
-// Small on purpose: the loader that napi-rs can generate took longer to load than the addon itself.
+// The addon: capture, signal, watch.
 
-const { failure } = require('./errors.js');
-
-/** The libc variants to try in order: a binary for another libc doesn't load, so nothing has to be detected. */
-const variants = {
-  linux: ['-gnu', '-musl'],
-  win32: ['-msvc'],
-};
-
-function load() {
-  const problems = [];
-  for (const variant of variants[process.platform] ?? ['']) {
-    const platform = `${process.platform}-${process.arch}${variant}`;
-    for (const place of [`../stillheap.${platform}.node`, `stillheap-${platform}`]) {
-      try {
-        return require(place);
-      } catch (error) {
-        problems.push(`${place}: ${error.message.split('\n')[0]}`);
-      }
-    }
-  }
-  const platform = `${process.platform}-${process.arch}`;
-  throw failure(
-    'ERR_STILLHEAP_BINARY_MISSING',
-    `stillheap's binary for ${platform} could not be loaded. It comes prebuilt as an optional dependency ` +
-      `(stillheap-${platform}…): run 'npm install --include=optional stillheap' on the machine, or in the ` +
-      `image, that runs it, and don't copy node_modules from another platform. From a checkout, run ` +
-      `'npm run build'. What was tried: ${problems.join('; ')}`,
-  );
-}
-
-module.exports = load();
+module.exports = require('./binary.js').load('stillheap');

@@ -268,7 +268,7 @@ async function open(file, options) {
     signal,
   } = check(options, kinds.open, 'The second argument of open');
   signal?.throwIfAborted();
-  const { SnapshotHandle } = require('./native.js');
+  const { SnapshotHandle } = require('./analysis.js');
   const handle = new SnapshotHandle();
   let wanted = true;
   const totalBytes = onProgress && size(place);

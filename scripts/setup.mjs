@@ -29,11 +29,22 @@ export function npmInstall() {
   run('npm', ['install', '--no-save', '--no-audit', '--no-fund', '--ignore-scripts', '--loglevel=error']);
 }
 
+/** Both binaries: the addon, and the analysis, which it loads only when it is asked for. */
 export function build() {
-  run(process.execPath, [
-    path.join(root, 'node_modules/@napi-rs/cli/dist/cli.js'),
-    ...['build', '--platform', '--release', '--no-js', '--dts', 'binding.d.ts'],
-  ]);
+  const napi = (...args) =>
+    run(process.execPath, [
+      path.join(root, 'node_modules/@napi-rs/cli/dist/cli.js'),
+      ...['build', '--platform', '--release', '--no-js', '--output-dir', '.', ...args],
+    ]);
+  napi('--dts', 'binding.d.ts');
+  napi(
+    '--manifest-path',
+    'analysis/Cargo.toml',
+    '--config-path',
+    'analysis/napi.json',
+    '--dts',
+    'analysis/binding.d.ts',
+  );
 }
 
 export function setup() {

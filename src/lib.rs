@@ -3,7 +3,6 @@
 //! Nothing here is public to users: index.js is, and it alone calls these functions. What can fail returns
 //! JSON, `{"result": …}` or `{"error": …}`, from which index.js makes values and Errors.
 
-pub mod analysis;
 mod capture;
 mod fault;
 mod fork;

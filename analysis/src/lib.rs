@@ -1,4 +1,5 @@
-//! The analysis for JavaScript: the command line, and opened snapshots that are asked questions.
+//! The analysis for JavaScript: the command line, and opened snapshots that are asked questions. A binary of its
+//! own, which a service that only captures never loads.
 //!
 //! A question travels as a name and JSON, its answer as JSON; lib/snapshot.js makes methods of it. All work is
 //! done on libuv's threads. A handle keeps its snapshot as long as a question is under way, disposed or not.
@@ -6,7 +7,7 @@
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use napi::bindgen_prelude::{AsyncTask, ClassInstance};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
@@ -16,12 +17,15 @@ use serde::Serialize;
 use stillheap_cli::questions::{self, DiffRequest, Failure, Opened};
 use stillheap_core::{Model, ReadOptions, Snapshot};
 
-use crate::isolates::lock;
-
 /// Told how many bytes have been read; never keeps the process alive.
 type OnBytes = ThreadsafeFunction<f64, (), f64, Status, false, true>;
 
 type Outcome = std::result::Result<String, Failure>;
+
+/// A panic elsewhere leaves nothing half-done behind these locks.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// JSON of `{"result": …}`, where `result` is JSON already, or of `{"error": …}`.
 fn outcome_json(outcome: Outcome) -> String {
