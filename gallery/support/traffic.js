@@ -1,0 +1,52 @@
+'use strict';
+
+// Drives a program of the gallery as traffic drives a service: calls its work again and again, and at three
+// moments has stillheap capture the heap. Everything is counted, nothing is timed: a program's heap at its
+// second moment is the same in every run.
+//
+//   node gallery/leaks/NAME.js                                     shows how its memory grows
+//   GALLERY_DIRECTORY=DIR [GALLERY_MODE=fork] node gallery/leaks/NAME.js    writes DIR/{1,2,3}.heapsnapshot
+
+const path = require('node:path');
+const stillheap = require('../..');
+
+const moments = 3;
+
+/**
+ * Calls `work(n)` for n = 0, 1, 2, …, `warmUp` times before the first moment and `calls` times before each of
+ * the others; then ends the process. What `work` returns is awaited.
+ */
+async function traffic(work, { warmUp = 100, calls = 300 } = {}) {
+  let n = 0;
+  for (let moment = 1; moment <= moments; moment += 1) {
+    for (const end = n + (moment === 1 ? warmUp : calls); n < end; n += 1) {
+      await work(n);
+      if (n % 20 === 0) await new Promise(setImmediate);
+    }
+    await look(moment);
+  }
+  process.exit();
+}
+
+async function look(moment) {
+  const directory = process.env.GALLERY_DIRECTORY;
+  const { rss, heapUsed } = process.memoryUsage();
+  process.stdout.write(
+    `moment ${moment}: heap ${(heapUsed / 1e6).toFixed(1)} MB, RSS ${(rss / 1e6).toFixed(1)} MB\n`,
+  );
+  if (directory === undefined) return;
+  await stillheap.capture({
+    file: path.join(directory, `${moment}.heapsnapshot`),
+    mode: process.env.GALLERY_MODE ?? 'inline',
+    overwrite: true,
+  });
+}
+
+function start(work, options) {
+  traffic(work, options).catch((error) => {
+    console.error(error);
+    process.exit(1);
+  });
+}
+
+module.exports = { traffic: start };
