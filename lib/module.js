@@ -352,6 +352,7 @@ function create(version) {
     engineReason: { get: () => isolate.engineReason ?? undefined, enumerable: true },
   });
   applySignal(true);
+  isolate.loaded();
   return emitter;
 }
 

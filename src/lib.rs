@@ -75,11 +75,16 @@ impl Isolate {
             // Before the isolate is disposed of, so that no other thread speaks to it any more.
             env.add_env_cleanup_hook(target.id, isolates::remove)?;
             status::open(&setup.node, target.engine_reason());
-            if target.is_main {
-                sys::release_loading_pages();
-            }
         }
         Ok(Self { target })
+    }
+
+    /// To be called once, when loading is done.
+    #[napi(catch_unwind)]
+    pub fn loaded(&self) {
+        if self.target.is_main {
+            sys::release_loading_pages(v8::V8::get().ok().map(v8::V8::address));
+        }
     }
 
     /// Why captures go through `node:v8`, or null.

@@ -40,12 +40,13 @@ enum Message {
     Finish,
 }
 
-/// The producer's end. Dropping it before `finish` removes what was written.
+/// The producer's end. Dropping it before `finish`, in a panic too, waits until what was written is removed.
 pub struct Sink {
     // Chunks go this way, and come back empty for reuse the other way.
     sender: SyncSender<Message>,
     recycled: Receiver<Vec<u8>>,
-    thread: JoinHandle<Result<Outcome, Failure>>,
+    /// None once it has been joined.
+    thread: Option<JoinHandle<Result<Outcome, Failure>>>,
     cancelled: Arc<AtomicBool>,
     written: Arc<AtomicU64>,
 }
@@ -86,7 +87,7 @@ impl Sink {
             .stack_size(512 * 1024)
             .spawn(move || writer.run())
             .map_err(|error| Failure::system(&error, "clone", &path))?;
-        Ok(Self { sender, recycled, thread, cancelled, written })
+        Ok(Self { sender, recycled, thread: Some(thread), cancelled, written })
     }
 
     /// Hands a chunk over; waits while [`QUEUED_CHUNKS`] are waiting already. `false` means that the
@@ -139,20 +140,33 @@ impl Sink {
 
     /// Drops what was written, and waits until the temporary file is gone.
     pub fn discard(self) {
-        self.cancelled.store(true, Ordering::Relaxed);
-        let _ = self.join();
+        drop(self);
     }
 
-    fn join(self) -> Result<Outcome, Failure> {
+    fn join(mut self) -> Result<Outcome, Failure> {
+        self.end().unwrap_or_else(|| Err(stopped()))
+    }
+
+    /// What the writer ends with; None if it was joined before.
+    fn end(&mut self) -> Option<Result<Outcome, Failure>> {
+        let thread = self.thread.take()?;
         // When the writer has failed this send fails, too, and the thread's result says why.
         let _ = self.sender.send(Message::Finish);
-        self.thread.join().unwrap_or_else(|_| {
-            Err(Failure::own(
-                "ERR_STILLHEAP_INTERNAL",
-                "the writer stopped unexpectedly; nothing was written",
-            ))
-        })
+        Some(thread.join().unwrap_or_else(|_| Err(stopped())))
     }
+}
+
+impl Drop for Sink {
+    fn drop(&mut self) {
+        if self.thread.is_some() {
+            self.cancelled.store(true, Ordering::Relaxed);
+            let _ = self.end();
+        }
+    }
+}
+
+fn stopped() -> Failure {
+    Failure::own("ERR_STILLHEAP_INTERNAL", "the writer stopped unexpectedly; nothing was written")
 }
 
 /// Stops a [`Sink`]'s writer.
@@ -248,6 +262,21 @@ mod tests {
         assert!(sink.write(b"hello"));
         assert_eq!(names(directory.path()).len(), 1);
         sink.discard();
+        assert!(names(directory.path()).is_empty());
+    }
+
+    #[test]
+    fn a_panic_of_the_producer_leaves_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a");
+        let produce = || {
+            let sink = Sink::create(to(&path), Compression::None).unwrap();
+            for _ in 0..2 * QUEUED_CHUNKS {
+                assert!(sink.write(&[0; 1 << 20]));
+            }
+            panic!("on purpose");
+        };
+        assert!(std::panic::catch_unwind(produce).is_err());
         assert!(names(directory.path()).is_empty());
     }
 
