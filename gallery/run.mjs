@@ -8,6 +8,7 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { nodeBinary, supported } from '../scripts/node-versions.mjs';
 import { root } from '../scripts/setup.mjs';
+import { installLibraries } from './support/install.mjs';
 import { judge } from './support/judge.mjs';
 import { programs } from './support/programs.mjs';
 
@@ -46,6 +47,7 @@ const words = (text) => text.split(',').filter((word) => word !== '');
 const majors = options.node === 'all' ? supported : words(options.node).map(Number);
 const modes = words(options.mode);
 const chosen = programs(words(options.only));
+installLibraries();
 
 /** Runs a command to its end; never rejects. */
 function run(command, args, { env = {}, timeout = 120_000 } = {}) {
@@ -110,7 +112,7 @@ async function examine(program, major, mode) {
     const { seconds, verdict } = await ask(files);
     return { ...about, ...judge(program, verdict), bytes, seconds, verdict };
   } catch (error) {
-    return { ...about, right: false, failed: true, said: error.message };
+    return { ...about, right: false, failed: true, said: error.message.replace(/\s*\n\s*/g, ' ') };
   } finally {
     if (!options.keep && !options.reuse) rmSync(directory, { recursive: true, force: true });
   }
@@ -147,7 +149,7 @@ function summarize(title, results) {
   const leaking = results.filter((result) => result.leaks);
   const healthy = results.filter((result) => !result.leaks);
   const right = leaking.filter((result) => result.right).length;
-  const suspected = results.filter((result) => result.failed || result.suspects > 0).length;
+  const suspected = results.filter((result) => result.suspects > 0).length;
   const clear = healthy.filter((result) => result.right).length;
   console.log(
     `\n${title}: recall ${share(right, leaking.length)} of the causes named first; ` +
