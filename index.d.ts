@@ -28,7 +28,8 @@ interface CommonOptions {
   /**
    * `'inline'`: in this process, which stands still meanwhile. `'fork'`: in a forked child (Linux, glibc; see
    * docs/fork.md), for a pause of milliseconds. `'auto'`: `'fork'` where it can be had, else `'inline'`,
-   * which `modeReason` then explains. Default: `STILLHEAP_MODE`, else `'inline'`.
+   * which `modeReason` then explains. Default: `STILLHEAP_MODE`, else `'auto'`. `writeSnapshot()` is inline
+   * unless `NODE_HEAPDUMP_OPTIONS` has the word `fork`.
    */
   mode?: 'auto' | CaptureMode;
   /** With `'inline'`, a forked capture that fails is repeated in this process. Default: `'none'`. */

@@ -14,7 +14,7 @@ test('resolves to what was done', async (t) => {
   const agent = await startAgent(t);
   const before = Date.now();
   const result = await agent.call(async ({ stillheap }) => {
-    const result = await stillheap.capture({ file: 'a.heapsnapshot' });
+    const result = await stillheap.capture({ file: 'a.heapsnapshot', mode: 'inline' });
     if (!(result.startTime instanceof Date)) throw new Error('startTime is a Date');
     return result;
   });

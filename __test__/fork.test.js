@@ -116,7 +116,7 @@ forkTest('compression, streams and spools work as inline', async (t) => {
 });
 
 forkTest('a signal forks, also while the event loop is blocked', async (t) => {
-  const agent = await startAgent(t, { env: { STILLHEAP_MODE: 'auto' } });
+  const agent = await startAgent(t, { env: { STILLHEAP_MODE: undefined } });
   await agent.call(fill, 1000);
   const blocked = agent.call(({ fs, send }) => {
     send('blocking');
@@ -131,8 +131,24 @@ forkTest('a signal forks, also while the event loop is blocked', async (t) => {
   assert.equal(header.mode, 'fork');
 });
 
+forkTest('by default capture() and streams fork, and writeSnapshot() does not', async (t) => {
+  const agent = await startAgent(t, { env: { STILLHEAP_MODE: undefined } });
+  const modes = await agent.call(async ({ stillheap, fs }) => {
+    stillheap.writeSnapshot('written.heapsnapshot');
+    const { mode } = await stillheap.capture();
+    const stream = stillheap.captureStream();
+    await new Promise((resolve) => stream.pipe(fs.createWriteStream('streamed')).once('close', resolve));
+    return [mode, (await stream.result).mode];
+  });
+  assert.deepEqual(modes, ['fork', 'fork']);
+  const written = readSnapshot(path.join(agent.cwd, 'written.heapsnapshot'));
+  assert.equal(written.snapshot.stillheap.mode, 'inline');
+});
+
 forkTest('NODE_HEAPDUMP_OPTIONS: fork and inline', async (t) => {
-  const forking = await startAgent(t, { env: { NODE_HEAPDUMP_OPTIONS: 'nosignal,fork' } });
+  const forking = await startAgent(t, {
+    env: { STILLHEAP_MODE: undefined, NODE_HEAPDUMP_OPTIONS: 'nosignal,fork' },
+  });
   const { returned, file } = await forking.call(({ stillheap }) => {
     return new Promise((resolve, reject) => {
       const returned = stillheap.writeSnapshot((error, file) =>
@@ -142,7 +158,7 @@ forkTest('NODE_HEAPDUMP_OPTIONS: fork and inline', async (t) => {
   });
   assert.equal(returned, true);
   assert.equal(readSnapshot(path.join(forking.cwd, file)).snapshot.stillheap.mode, 'fork');
-  const inline = await startAgent(t, { env: { NODE_HEAPDUMP_OPTIONS: 'inline' } });
+  const inline = await startAgent(t, { env: { STILLHEAP_MODE: undefined, NODE_HEAPDUMP_OPTIONS: 'inline' } });
   inline.kill('SIGUSR2');
   const line = await inline.output(/wrote (\S+) /);
   assert.equal(readSnapshot(line[1]).snapshot.stillheap.mode, 'inline');

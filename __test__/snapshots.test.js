@@ -73,7 +73,7 @@ test('node and class counts are those of v8.writeHeapSnapshot', async (t) => {
 
 test('the header says whose snapshot it is', async (t) => {
   const agent = await startAgent(t);
-  const result = await agent.call(({ stillheap }) => stillheap.capture({ file: 'a' }));
+  const result = await agent.call(({ stillheap }) => stillheap.capture({ file: 'a', mode: 'inline' }));
   const { stillheap } = readSnapshot(result.file).snapshot;
   const { processId, ...rest } = stillheap;
   assert.match(processId, /^[0-9a-f]{16}$/);

@@ -73,7 +73,7 @@ function create(version) {
   const complain = (line) => process.stderr.write(`${line}\n`);
   const defaults = {
     compress: 'none',
-    mode: 'inline',
+    mode: 'auto',
     numericValues: false,
     internals: false,
     keepObjectIds: false,

@@ -16,13 +16,16 @@ process.on('exit', () => {
   for (const child of alive) child.process.kill('SIGKILL');
 });
 
-/** The environment without what would change a child's behaviour. */
+/**
+ * The environment without what would change a child's behaviour. What isn't about the fork is tested without it:
+ * a test of the default has `STILLHEAP_MODE: undefined` in its environment.
+ */
 function cleanEnvironment(extra = {}) {
   const env = { ...process.env };
   for (const name of Object.keys(env)) {
     if (/^(STILLHEAP_|NODE_)/.test(name)) delete env[name];
   }
-  return { ...env, ...extra };
+  return { ...env, STILLHEAP_MODE: 'inline', ...extra };
 }
 
 /** A directory that is removed after the test. */

@@ -328,7 +328,8 @@ fn become_guest(task: &Task<'_>) {
             libc::write(adjust, b"1000".as_ptr().cast::<c_void>(), 4);
             libc::close(adjust);
         }
-        libc::setpriority(libc::PRIO_PROCESS, 0, 10);
+        // Ten steps behind the service, wherever that stands.
+        libc::nice(10);
         // Best effort, last of its class.
         const IOPRIO_WHO_PROCESS: c_long = 1;
         const BEST_EFFORT_LAST: c_long = (2 << 13) | 7;
