@@ -211,6 +211,7 @@ module.exports = {
   abortSignal,
   callback,
   captureOptions,
+  check,
   fromEnvironment,
   oneOf,
   path,

@@ -1,0 +1,4 @@
+import test from './test.js';
+
+export const { assertNoLeak } = test;
+export default test;
