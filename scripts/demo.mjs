@@ -85,7 +85,13 @@ say('Which classes grow from the first to the last?\n');
 const [first, last] = [files[0], files[SNAPSHOTS - 1]].map((file) => path.relative(root, file));
 stillheap('diff', first, last, '--limit', '8');
 
+say('All of it as a page:\n');
+const page = path.relative(root, path.join(output, 'report.html'));
+stillheap('report', ...files.map((file) => path.relative(root, file)), '-o', page);
+
 say('What to do next:');
+say(`  ${path.join(root, page)}`);
+say('      open it in a browser: what grows, who keeps it, every class');
 say(`  npx stillheap retainers ${last} EmailTemplate`);
 say('      who holds the objects that grow: from the roots to them, shortest path first');
 say(`  npx stillheap summary ${last}`);

@@ -115,6 +115,21 @@ pub struct DiffArgs {
 }
 
 #[derive(Args)]
+pub struct ReportArgs {
+    /// One or more snapshots, oldest first
+    #[arg(value_name = "FILE", num_args = 1.., required = true)]
+    pub files: Vec<PathBuf>,
+    /// The page to write; - is standard output
+    #[arg(short, long, value_name = "FILE", default_value = "stillheap-report.html")]
+    pub output: PathBuf,
+    /// Replace a page that is there already
+    #[arg(long)]
+    pub overwrite: bool,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+#[derive(Args)]
 pub struct VerifyArgs {
     #[command(flatten)]
     pub source: Source,
@@ -245,6 +260,28 @@ gl*b, a /regex/, or total. METRIC: count, size (the change), added, removed, add
 removedSize, newCount, newSize. OPERATOR: > >= < <= = !=. NUMBER: with kB, MB, GB, KiB,
 MiB, GiB if need be. CLASS:grows holds if it grows in every step.")]
     Diff(DiffArgs),
+
+    /// Write one page that shows what leaks, what grows and what the heap is made of
+    #[command(after_help = "Examples:
+  stillheap report app.heapsnapshot
+  stillheap report 1.heapsnapshot 2.heapsnapshot 3.heapsnapshot -o leak.html
+
+The page is one file for any browser: it needs no network and loads nothing. It holds names
+and texts out of the heap; treat it like the snapshot. It is written with mode 0600, and a
+file that is there already is left alone unless --overwrite is given.")]
+    Report(ReportArgs),
+
+    /// Answer an assistant's questions, as a server of the Model Context Protocol
+    #[command(
+        after_help = "It speaks on standard input and output, so the assistant's program starts it. For one that
+reads such a file:
+  { \"mcpServers\": { \"stillheap\": { \"command\": \"npx\", \"args\": [\"stillheap\", \"mcp\"] } } }
+
+Its tools are the questions of this command line: open, summary, instances, inspect,
+retainers, dominators, containment, strings, closures, timeline, query, diff, report. Only
+files that a call names are read; nothing leaves this machine but the answers."
+    )]
+    Mcp,
 
     /// Find objects with an expression
     #[command(after_help = "Examples:

@@ -12,12 +12,15 @@ mod console;
 mod dump;
 mod language;
 mod load;
+mod mcp;
 pub mod questions;
 mod render;
+mod report;
 
 use std::ffi::OsString;
+use std::io::IsTerminal;
 
-use args::{Ask, Cli, Command, DiffArgs, VerifyArgs};
+use args::{Ask, Cli, Command, DiffArgs, ReportArgs, VerifyArgs};
 use clap::{Args, Parser};
 use console::{Console, fail, say};
 pub use load::index_options;
@@ -53,6 +56,8 @@ fn dispatch(command: Command) -> i32 {
         Command::Dump(args) => dump(&args),
         Command::Verify(args) => verify(&args),
         Command::Diff(args) => diff(&args),
+        Command::Report(args) => report(&args),
+        Command::Mcp => serve(),
         Command::Summary(ask) => ask_for(&ask, Opened::summary, render::summary),
         Command::Instances(ask) => {
             ask_for(&ask, Opened::instances, |_, answer, look| render::instances(answer, look))
@@ -93,7 +98,7 @@ fn ask_for<R: Args, A: Serialize>(
         Ok(opened) => opened,
         Err(failure) => return refuse(&failure, json),
     };
-    warn_of_salvage(&opened);
+    load::warn_of_salvage(&opened);
     let answer = match load::working("analysing", || question(&opened, &ask.request)) {
         Ok(answer) => answer,
         Err(failure) => return refuse(&failure, json),
@@ -129,21 +134,6 @@ fn end(console: Console, code: i32) -> i32 {
     }
 }
 
-fn warn_of_salvage(opened: &Opened) {
-    let Some(salvage) = opened.snapshot.salvage() else { return };
-    let nodes = salvage.nodes_expected.map_or_else(String::new, |n| format!(" of {n}"));
-    say(&format!(
-        "warning: {} is truncated after {} bytes, inside \"{}\": {}{nodes} nodes and {} of {} edges are there; \
-         all numbers are of that part only",
-        opened.file,
-        salvage.position,
-        salvage.section,
-        salvage.nodes_read,
-        salvage.edges_read,
-        salvage.edges_expected
-    ));
-}
-
 fn verify(args: &VerifyArgs) -> i32 {
     let file = args.source.file.to_string_lossy();
     let read = load::read(&args.source.file, None);
@@ -162,19 +152,10 @@ fn verify(args: &VerifyArgs) -> i32 {
 
 fn diff(args: &DiffArgs) -> i32 {
     let json = args.common.json;
-    if args.files.iter().filter(|path| load::is_stdin(path)).count() > 1 {
-        return refuse(&Failure::argument("standard input can be only one of the snapshots"), json);
-    }
-    let mut files = Vec::new();
-    for path in &args.files {
-        match load::open(path, &args.common) {
-            Ok(opened) => {
-                warn_of_salvage(&opened);
-                files.push(opened);
-            }
-            Err(failure) => return refuse(&failure, json),
-        }
-    }
+    let files = match load::open_all(&args.files, &args.common) {
+        Ok(files) => files,
+        Err(failure) => return refuse(&failure, json),
+    };
     let all: Vec<&Opened> = files.iter().collect();
     let answer = match load::working("comparing", || questions::diff(&all, &args.request)) {
         Ok(answer) => answer,
@@ -200,6 +181,25 @@ fn diff(args: &DiffArgs) -> i32 {
     let code = end(console, code);
     std::mem::forget(files);
     code
+}
+
+fn report(args: &ReportArgs) -> i32 {
+    match report::report(args) {
+        Ok((console, salvaged)) => end(console, if salvaged { SALVAGED } else { OK }),
+        Err(failure) => refuse(&failure, args.common.json),
+    }
+}
+
+fn serve() -> i32 {
+    if std::io::stdin().is_terminal() {
+        say(
+            "this is a server for assistants; it speaks the Model Context Protocol on standard input and output",
+        );
+    }
+    match mcp::serve() {
+        Ok(()) => OK,
+        Err(failure) => refuse(&failure, false),
+    }
 }
 
 #[cfg(target_os = "linux")]

@@ -112,8 +112,9 @@ pub struct Report<T> {
 }
 
 /// A node's id, written `@123`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(try_from = "String")]
+#[schemars(with = "String")]
 pub struct Id(pub u64);
 
 impl std::str::FromStr for Id {
@@ -134,7 +135,7 @@ impl TryFrom<String> for Id {
 }
 
 /// Which part of a list.
-#[derive(Clone, Copy, Debug, Deserialize, clap::Args)]
+#[derive(Clone, Copy, Debug, Deserialize, schemars::JsonSchema, clap::Args)]
 #[serde(default)]
 pub struct Window {
     /// Rows to show; 0 shows all

@@ -3,6 +3,7 @@
 //! Every answer is plain data that serialises to JSON in camelCase; lists come in pages. Nothing here is kept
 //! except the class table; each answer's cost is that of the passes it needs plus its own size.
 
+mod class_tree;
 mod classes;
 mod closures;
 mod dominators;
@@ -14,6 +15,7 @@ mod search;
 mod strings;
 mod timeline;
 
+pub use class_tree::*;
 pub use classes::*;
 pub use closures::*;
 pub use node::*;

@@ -1,0 +1,242 @@
+// The report in a real browser.
+
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { test } from 'node:test';
+import {
+  directory,
+  fixtures,
+  leak,
+  makePage,
+  openBrowser,
+  root,
+  stillheap,
+  visit,
+  writeSnapshot,
+} from './support.mjs';
+
+test('the page', async (t) => {
+  const folder = directory(t);
+  const file = makePage(folder, leak);
+  const browser = await openBrowser(t);
+
+  await t.test('draws itself, loads nothing and complains about nothing', async () => {
+    const { page, trouble, context } = await visit(browser, file);
+    const titles = await page.locator('main h2').allTextContents();
+    assert.deepEqual(titles.slice(-5), [
+      'Growth over the snapshots',
+      'What the heap is made of',
+      'Who keeps the memory',
+      'Classes',
+      'Snapshots',
+    ]);
+    assert.deepEqual(trouble, []);
+    await context.close();
+  });
+
+  await t.test('has every class with the numbers of the command line', async () => {
+    const { page, context } = await visit(browser, file);
+    const { classes } = JSON.parse(stillheap('summary', leak[2], '--json', '--limit', '0').stdout);
+    const template = classes.find((row) => row.name === 'EmailTemplate');
+    const row = page.locator('table.classes tbody tr', { hasText: /EmailTemplate\b/ }).first();
+    const cells = await row.locator('td').allTextContents();
+    assert.equal(cells[1], String(template.count));
+    assert.equal(cells[3], `${template.shallowSize} B`);
+    await context.close();
+  });
+
+  await t.test('sorts, searches and compares, with the keyboard alone', async () => {
+    const { page, context } = await visit(browser, file);
+    const names = () => page.locator('table.classes tbody th').allTextContents();
+    await page.focus('table.classes [data-key="name"]');
+    await page.keyboard.press('Enter');
+    const sorted = await names();
+    const byName = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
+    const plain = sorted.map((name) => name.replace('▲ ', ''));
+    assert.deepEqual(plain, [...plain].sort(byName));
+    assert.equal(await page.locator('th[aria-sort="ascending"]').textContent(), 'Class ▲');
+    // The button that was pressed was drawn anew; it still has the focus.
+    await page.keyboard.press('Enter');
+    assert.deepEqual(
+      (await names()).map((name) => name.replace('▲ ', '')),
+      [...plain].sort(byName).reverse(),
+    );
+    await page.focus('#class-search');
+    await page.keyboard.type('emailtemplate');
+    assert.ok((await names()).every((name) => name.includes('EmailTemplate')));
+    assert.match(await page.locator('#classes [role=status]').textContent(), /rows? of \d+/);
+
+    const change = () => page.locator('table.classes tbody tr').first().locator('td').nth(2).textContent();
+    const whole = await change();
+    await page.selectOption('#classes select >> nth=0', '2');
+    assert.equal(await change(), '0');
+    assert.notEqual(whole, '0');
+    await context.close();
+  });
+
+  await t.test('is walked through by the treemap with the keyboard alone', async () => {
+    const { page, context } = await visit(browser, file);
+    const label = () => page.evaluate(() => document.activeElement.getAttribute('aria-label'));
+    await page.locator('.treemap .cell[tabindex="0"]').focus();
+    const first = await label();
+    await page.keyboard.press('Enter');
+    const crumbs = page.locator('.crumbs li');
+    assert.equal(await crumbs.count(), 2);
+    await page.keyboard.press('ArrowDown');
+    assert.notEqual(await label(), first);
+    await page.keyboard.press('Escape');
+    assert.equal(await crumbs.count(), 1);
+    await context.close();
+  });
+
+  await t.test('is light and dark as the system is, and as one likes', async () => {
+    const { page, context } = await visit(browser, file, { colorScheme: 'dark' });
+    const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    assert.equal(await ground(), 'rgb(20, 22, 26)');
+    await page.getByRole('button', { name: 'Dark' }).click();
+    assert.equal(await ground(), 'rgb(251, 251, 250)');
+    await context.close();
+  });
+
+  await t.test('fits a narrow screen', async () => {
+    const { page, context } = await visit(browser, file, { viewport: { width: 380, height: 800 } });
+    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 380);
+    await context.close();
+  });
+
+  await t.test('of one snapshot has no growth', async () => {
+    const { page, trouble, context } = await visit(browser, makePage(folder, [leak[0]], 'one.html'));
+    assert.equal(await page.locator('#growth').count(), 0);
+    assert.deepEqual(trouble, []);
+    await context.close();
+  });
+});
+
+test('names in a heap are text, whatever they hold', async (t) => {
+  const hostile = [
+    '</script><script>globalThis.owned = 1</script>',
+    '<!--<script>',
+    'x<img src=x onerror="globalThis.owned = 2">',
+    'x<svg onload=globalThis.owned=3>',
+    "javascript:globalThis.owned='4'",
+    '"><style>*{display:none}</style>',
+    '\u2028globalThis.owned = 5\u2029',
+    `$\{globalThis.owned = 6}`,
+    '__proto__',
+    'constructor',
+    '\u202egnp.exe\u0007',
+  ];
+  const folder = directory(t);
+  const files = [1, 2, 3].map((times) =>
+    writeSnapshot(path.join(folder, `<img src=x onerror=owned>${times}.heapsnapshot`), ({ node, edge }) => {
+      const global = node('object', hostile[0], 100);
+      edge(0, 'shortcut', hostile[0], global);
+      for (const name of hostile) {
+        const holder = node('object', name, 50);
+        edge(global, 'property', name, holder);
+        for (let n = 0; n < 40 * times; n += 1) {
+          const held = node('object', `held ${name}`, 1000);
+          edge(holder, 'element', n, held);
+          edge(held, 'property', name, node('string', name, 500));
+        }
+      }
+    }),
+  );
+  const browser = await openBrowser(t);
+  const { page, trouble } = await visit(browser, makePage(folder, files));
+  assert.equal(await page.evaluate(() => globalThis.owned), undefined);
+  assert.deepEqual(trouble, []);
+  assert.deepEqual(
+    await page.evaluate(() => [...document.images, ...document.querySelectorAll('iframe, object')].length),
+    0,
+  );
+  const names = await page.locator('table.classes tbody th').allTextContents();
+  for (const name of hostile.slice(0, 6)) assert.ok(names.includes(`▲ held ${name}`), name);
+  // What turns the direction of writing around is shown, not obeyed.
+  assert.ok(names.includes('▲ held \\u{202e}gnp.exe\\u{7}'));
+
+  // The lock behind the lock: even a script that got in would not run, and markup cannot be made of strings.
+  const blocked = await page.evaluate(async () => {
+    const script = document.createElement('script');
+    let assigned = 'possible';
+    try {
+      script.text = 'globalThis.owned = 7';
+      document.body.append(script);
+      document.body.insertAdjacentHTML('beforeend', '<b>x</b>');
+    } catch {
+      assigned = 'refused';
+    }
+    const fetched = await fetch('https://localhost/').then(
+      () => 'possible',
+      () => 'refused',
+    );
+    return { assigned, fetched, owned: globalThis.owned };
+  });
+  assert.deepEqual(blocked, { assigned: 'refused', fetched: 'refused', owned: undefined });
+});
+
+test('the file', async (t) => {
+  const folder = directory(t);
+
+  await t.test('is private, and not written over unless that is asked for', () => {
+    const file = path.join(folder, 'a.html');
+    assert.equal(stillheap('report', leak[0], '-o', file).status, 0);
+    assert.equal(statSync(file).mode & 0o777, 0o600);
+    const again = stillheap('report', leak[0], '-o', file, '--json');
+    assert.equal(again.status, 2);
+    assert.equal(JSON.parse(again.stdout).error.code, 'EEXIST');
+    const over = stillheap('report', leak[0], '-o', file, '--json', '--overwrite');
+    const { report, bytes, files } = JSON.parse(over.stdout);
+    assert.deepEqual(
+      { report, bytes, files },
+      { report: file, bytes: statSync(file).size, files: [leak[0]] },
+    );
+  });
+
+  await t.test('never goes through a link', () => {
+    const target = path.join(folder, 'target');
+    writeFileSync(target, 'mine');
+    symlinkSync(target, path.join(folder, 'link.html'));
+    const { status } = stillheap('report', leak[0], '-o', path.join(folder, 'link.html'), '--overwrite');
+    assert.equal(status, 2);
+    assert.equal(readFileSync(target, 'utf8'), 'mine');
+  });
+
+  await t.test('comes on standard output, too, and says when a snapshot was truncated', () => {
+    const { status, stdout, stderr } = stillheap(
+      'report',
+      path.join(fixtures, 'truncated.heapsnapshot'),
+      '-o',
+      '-',
+    );
+    assert.equal(status, 3);
+    assert.match(stdout, /^<!DOCTYPE html>/);
+    assert.match(stderr, /truncated/);
+  });
+
+  await t.test('stays small, however large the heap', { timeout: 300_000 }, () => {
+    const big = path.join(folder, 'big.heapsnapshot');
+    writeSnapshot(big, ({ node, edge }) => {
+      const names = Array.from({ length: 20_000 }, (_, n) => `Class${n}${'x'.repeat(400)}`);
+      let last = 0;
+      for (const [n, name] of names.entries()) {
+        const made = node('object', name, 24 + n);
+        edge(n % 5 === 0 ? last : 0, 'property', 'p', made);
+        last = made;
+      }
+    });
+    const page = makePage(folder, [big], 'big.html');
+    assert.ok(statSync(page).size < 4_000_000, `${statSync(page).size} bytes`);
+  });
+});
+
+test('the vendored charts are what the packages make', () => {
+  const { status, stderr } = spawnSync(
+    process.execPath,
+    [path.join(root, 'scripts/vendor-charts.mjs'), '--check'],
+    { encoding: 'utf8' },
+  );
+  assert.equal(status, 0, stderr);
+});

@@ -1,0 +1,115 @@
+// Snapshots, pages and a browser for the tests of the report.
+
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { chromium } from 'playwright-core';
+import { browser } from '../../scripts/browser.mjs';
+
+export const root = path.dirname(path.dirname(path.dirname(fileURLToPath(import.meta.url))));
+export const fixtures = path.join(root, 'crates/cli/tests/fixtures');
+export const leak = ['leak', 'leak-after', 'leak-later'].map((name) =>
+  path.join(fixtures, `${name}.heapsnapshot`),
+);
+
+/** A directory that is removed after the tests. */
+export function directory(t) {
+  const made = mkdtempSync(path.join(os.tmpdir(), 'stillheap-report-'));
+  t.after(() => rmSync(made, { recursive: true, force: true }));
+  return made;
+}
+
+/** Runs the command line; gives status, stdout, stderr. */
+export function stillheap(...args) {
+  return spawnSync(process.execPath, [path.join(root, 'bin/stillheap.js'), ...args], {
+    encoding: 'utf8',
+    env: { ...process.env, STILLHEAP_NO_INDEX: '1' },
+  });
+}
+
+/** Makes a page of snapshots; gives its path. */
+export function makePage(folder, files, name = 'page.html') {
+  const page = path.join(folder, name);
+  const { status, stderr } = stillheap('report', ...files, '-o', page, '--overwrite');
+  if (status !== 0) throw new Error(`report ended with ${status}: ${stderr}`);
+  return page;
+}
+
+/** A browser that is closed after the tests. */
+export async function openBrowser(t) {
+  const sandbox = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
+  const opened = await chromium.launch({ executablePath: browser(), args: sandbox });
+  t.after(() => opened.close());
+  return opened;
+}
+
+/** Opens a page; `trouble` collects errors, console messages, dialogs and everything that it tries to load. */
+export async function visit(opened, file, options = {}) {
+  const context = await opened.newContext({ viewport: { width: 1200, height: 900 }, ...options });
+  const page = await context.newPage();
+  const trouble = [];
+  page.on('pageerror', (error) => trouble.push(`error: ${error.message}`));
+  page.on('console', (message) => trouble.push(`${message.type()}: ${message.text()}`));
+  page.on('dialog', (dialog) => {
+    trouble.push(`dialog: ${dialog.message()}`);
+    dialog.dismiss();
+  });
+  page.on('request', (request) => {
+    if (!request.isNavigationRequest() || request.url() !== pathToFileURL(file).href)
+      trouble.push(`request: ${request.url()}`);
+  });
+  await page.goto(pathToFileURL(file).href);
+  await page.waitForSelector('html[data-drawn]');
+  return { page, trouble, context };
+}
+
+/**
+ * A small snapshot: `graph` adds nodes and edges with `node(type, name, size)` and `edge(from, type, name, to)`.
+ * Written by hand, so that nothing of stillheap's stands between a hostile name and the page.
+ */
+export function writeSnapshot(file, graph) {
+  const strings = [''];
+  const string = (text) => {
+    const at = strings.indexOf(text);
+    return at < 0 ? strings.push(text) - 1 : at;
+  };
+  const types = [
+    'hidden',
+    'array',
+    'string',
+    'object',
+    'code',
+    'closure',
+    'regexp',
+    'number',
+    'native',
+    'synthetic',
+  ];
+  const edgeTypes = ['context', 'element', 'property', 'internal', 'hidden', 'shortcut', 'weak'];
+  const nodes = [];
+  const node = (type, name, size) =>
+    nodes.push({ type: types.indexOf(type), name: string(name), size, edges: [] }) - 1;
+  const edge = (from, type, name, to) =>
+    nodes[from].edges.push([edgeTypes.indexOf(type), type === 'element' ? name : string(name), to * 5]);
+  node('synthetic', '', 0);
+  graph({ node, edge });
+  const snapshot = {
+    snapshot: {
+      meta: {
+        node_fields: ['type', 'name', 'id', 'self_size', 'edge_count'],
+        node_types: [types, 'string', 'number', 'number', 'number'],
+        edge_fields: ['type', 'name_or_index', 'to_node'],
+        edge_types: [edgeTypes, 'string_or_number', 'node'],
+      },
+      node_count: nodes.length,
+      edge_count: nodes.reduce((sum, { edges }) => sum + edges.length, 0),
+    },
+    nodes: nodes.flatMap((n, at) => [n.type, n.name, 2 * at + 1, n.size, n.edges.length]),
+    edges: nodes.flatMap((n) => n.edges.flat()),
+    strings,
+  };
+  writeFileSync(file, JSON.stringify(snapshot));
+  return file;
+}
