@@ -40,8 +40,11 @@ test('the page', async (t) => {
     const { page, context } = await visit(browser, file);
     const { classes } = JSON.parse(stillheap('summary', leak[2], '--json', '--limit', '0').stdout);
     const template = classes.find((row) => row.name === 'EmailTemplate');
-    const row = page.locator('table.classes tbody tr', { hasText: /EmailTemplate\b/ }).first();
-    const cells = await row.locator('td').allTextContents();
+    const cells = await page.evaluate(() => {
+      const rows = [...document.querySelectorAll('table.classes tbody tr')];
+      const row = rows.find((r) => r.querySelector('th').textContent === '▲ EmailTemplate');
+      return [...row.querySelectorAll('td')].map((td) => td.textContent);
+    });
     assert.equal(cells[1], String(template.count));
     assert.equal(cells[3], `${template.shallowSize} B`);
     await context.close();

@@ -70,10 +70,10 @@ export async function visit(opened, file, options = {}) {
  * Written by hand, so that nothing of stillheap's stands between a hostile name and the page.
  */
 export function writeSnapshot(file, graph) {
-  const strings = [''];
+  const strings = new Map([['', 0]]);
   const string = (text) => {
-    const at = strings.indexOf(text);
-    return at < 0 ? strings.push(text) - 1 : at;
+    if (!strings.has(text)) strings.set(text, strings.size);
+    return strings.get(text);
   };
   const types = [
     'hidden',
@@ -108,7 +108,7 @@ export function writeSnapshot(file, graph) {
     },
     nodes: nodes.flatMap((n, at) => [n.type, n.name, 2 * at + 1, n.size, n.edges.length]),
     edges: nodes.flatMap((n) => n.edges.flat()),
-    strings,
+    strings: [...strings.keys()],
   };
   writeFileSync(file, JSON.stringify(snapshot));
   return file;

@@ -65,35 +65,24 @@ globalThis.report = (() => {
       ...children,
     );
 
-  /** A table of texts; columns are [title, 'number' or nothing]. */
-  const table = (caption, columns, rows) =>
-    el(
+  /** A table of texts that scrolls where it is too wide; columns are [title, 'number' or nothing]. */
+  const table = (caption, columns, rows) => {
+    const head = columns.map(([title, kind]) => el('th', { scope: 'col', class: kind }, title));
+    const cell = (text, at) =>
+      at === 0 ? el('th', { scope: 'row' }, text) : el('td', { class: columns[at][1] }, text);
+    const made = el(
       'table',
       {},
       el('caption', {}, caption),
-      el(
-        'thead',
-        {},
-        el(
-          'tr',
-          {},
-          columns.map(([title, kind]) => el('th', { scope: 'col', class: kind }, title)),
-        ),
-      ),
+      el('thead', {}, el('tr', {}, head)),
       el(
         'tbody',
         {},
-        rows.map((row) =>
-          el(
-            'tr',
-            {},
-            row.map((cell, at) =>
-              at === 0 ? el('th', { scope: 'row' }, cell) : el('td', { class: columns[at][1] }, cell),
-            ),
-          ),
-        ),
+        rows.map((row) => el('tr', {}, row.map(cell))),
       ),
     );
+    return el('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': caption }, made);
+  };
 
   /** How a snapshot is called where there is little room: its place in the order. */
   const snapshots = data.files.map((file, at) => ({

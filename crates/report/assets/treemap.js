@@ -65,7 +65,7 @@ report.treemap = (() => {
     const crumbs = el('nav', { class: 'crumbs', 'aria-label': 'Way to the group shown' });
     const map = el('div', { class: 'treemap', role: 'group', 'aria-label': 'Treemap of dominators' });
     const info = el('p', { class: 'info' });
-    const list = el('div', { class: 'scroll' });
+    const list = el('div');
     let shown = root;
     let cells = [];
 

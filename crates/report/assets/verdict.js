@@ -141,7 +141,7 @@ report.verdict = (() => {
       'details',
       {},
       el('summary', {}, 'What it consists of'),
-      el('div', { class: 'scroll' }, table('Classes of this leak', columns, rows)),
+      table('Classes of this leak', columns, rows),
     );
   };
 
