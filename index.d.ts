@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { PassThrough } from 'node:stream';
 import type * as analysis from './lib/snapshot.js';
+import type * as watching from './lib/watch.js';
 
 /** How a file is compressed while it is written. DevTools opens only plain files; stillheap opens all. */
 type Compression = 'none' | 'gzip' | 'zstd';
@@ -236,6 +237,13 @@ interface Stillheap extends EventEmitter<StillheapEvents> {
    */
   open: typeof analysis.open;
 
+  /**
+   * Watches this thread's heap: events when there is a leak, and only then. See docs/watch.md.
+   *
+   * @throws TypeError for wrong options
+   */
+  watch: typeof watching.watch;
+
   /** stillheap's version. */
   readonly version: string;
   /** How captures reach V8 in this process. */
@@ -262,6 +270,19 @@ declare namespace stillheap {
     StillheapError,
     StillheapEvents,
   };
+  export type GcEvent = watching.GcEvent;
+  export type GcFigures = watching.GcFigures;
+  export type GcHeap = watching.GcHeap;
+  export type GcKind = watching.GcKind;
+  export type Growing = watching.Growing;
+  export type Leak = watching.Leak;
+  export type Pressure = watching.Pressure;
+  export type Settled = watching.Settled;
+  export type Watch = watching.Watch;
+  export type WatchEvents = watching.WatchEvents;
+  export type WatchMemory = watching.WatchMemory;
+  export type WatchOptions = watching.WatchOptions;
+  export type WatchStats = watching.WatchStats;
 }
 
 export = stillheap;

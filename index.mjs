@@ -1,4 +1,5 @@
 import stillheap from './index.js';
 
-export const { writeSnapshot, capture, captureStream, configure, start, stop, open, version } = stillheap;
+export const { writeSnapshot, capture, captureStream, configure, start, stop, open, watch, version } =
+  stillheap;
 export default stillheap;

@@ -46,6 +46,9 @@ class Stillheap extends EventEmitter {
   }
 }
 
+/** Where the package's other modules find what this one shares with them. */
+const internals = Symbol.for('stillheap.internals');
+
 /** Why this runtime's V8 is not to be called directly, whatever it exports. */
 function foreignRuntime(env) {
   if (env.STILLHEAP_ENGINE === 'node') return 'STILLHEAP_ENGINE=node asks for it';
@@ -91,15 +94,17 @@ function create(version) {
   // Only the environment makes heapdump's function fork: it returns before the snapshot is there then.
   const heapdumpForks = /(^|,)\s*fork\s*(,|$)/.test(process.env.NODE_HEAPDUMP_OPTIONS ?? '');
 
+  const here = whereAmI(native);
   const isolate = new native.Isolate(
     JSON.stringify({
-      ...whereAmI(native),
+      ...here,
       node: process.version,
       foreign: foreignRuntime(process.env),
       defaults: toNative(defaults, 'signal'),
     }),
     (kind, json) => {
-      if (kind === 'outcome') announce(JSON.parse(json));
+      if (kind === 'watch') require('./watch.js').drainAll();
+      else if (kind === 'outcome') announce(JSON.parse(json));
       else if (isolate.engineReason === null) isolate.runPending();
       else if (isolate.takePending()) captureThroughNode();
     },
@@ -342,7 +347,12 @@ function create(version) {
     return require('./snapshot.js').open(file, options);
   }
 
-  Object.assign(emitter, { writeSnapshot, capture, captureStream, configure, start, stop, open });
+  function watch(options) {
+    const { isMainThread } = here;
+    return require('./watch.js').create({ native, isolate, isMainThread }, options);
+  }
+
+  Object.assign(emitter, { writeSnapshot, capture, captureStream, configure, start, stop, open, watch });
   Object.defineProperties(emitter, {
     version: { value: version, enumerable: true },
     engine: {
@@ -385,4 +395,4 @@ function shortName(file) {
   }
 }
 
-module.exports = { create };
+module.exports = { create, internals };

@@ -4,6 +4,8 @@
 //! A question travels as a name and JSON, its answer as JSON; lib/snapshot.js makes methods of it. All work is
 //! done on libuv's threads. A handle keeps its snapshot as long as a question is under way, disposed or not.
 
+mod heapdiff;
+
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -69,6 +71,18 @@ impl Task for Job {
 #[napi(catch_unwind)]
 pub fn run_cli(args: Vec<String>) -> AsyncTask<Job> {
     Job::start(move || Ok(stillheap_cli::run(args.into_iter().map(OsString::from)).to_string()))
+}
+
+/// memwatch's comparison of two files.
+#[napi(catch_unwind)]
+pub fn heap_diff(before: String, after: String) -> AsyncTask<Job> {
+    Job::start(move || heapdiff::diff(&before, &after))
+}
+
+/// The same, while the JavaScript thread waits.
+#[napi(catch_unwind)]
+pub fn heap_diff_sync(before: String, after: String) -> String {
+    outcome_json(heapdiff::diff(&before, &after))
 }
 
 #[derive(Clone, Default)]

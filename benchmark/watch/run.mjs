@@ -1,0 +1,60 @@
+// Every labelled program under the watch, on every supported Node: which leaks are told, after how long and at
+// which speed, and which alarms are false. Prints the table of docs/watch.md.
+//
+//   node benchmark/watch/run.mjs [--node 22] [--seconds 36] [NAME…]
+
+import { spawn } from 'node:child_process';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { parseArgs } from 'node:util';
+import { nodeBinary, supported } from '../../scripts/node-versions.mjs';
+import { root } from '../../scripts/setup.mjs';
+import programs from './programs.js';
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { node: { type: 'string' }, seconds: { type: 'string', default: '36' } },
+});
+const majors = values.node ? [Number(values.node)] : supported;
+const child = path.join(root, 'benchmark/watch/child.js');
+
+/** Runs a program; gives what the watch said. */
+function observe(major, name) {
+  return new Promise((resolve, reject) => {
+    const events = [];
+    const running = spawn(nodeBinary(major), [child, root, name, values.seconds], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    createInterface({ input: running.stdout }).on('line', (line) => events.push(JSON.parse(line)));
+    running.on('error', reject);
+    running.on('close', (code) => {
+      if (code === 0) resolve(events);
+      else reject(new Error(`${name} on Node ${major} ended with ${code}`));
+    });
+  });
+}
+
+function cell(name, events) {
+  const label = programs.leaks[name];
+  const told = events.filter(({ event }) => event === 'leak');
+  if (label === undefined) return told.length === 0 ? 'silent' : `FALSE ALARM (${told[0].what})`;
+  const leak = told.find(({ what }) => what === label.what);
+  if (leak === undefined) return 'MISSED';
+  const others = told.filter(({ what }) => what !== label.what).map(({ what }) => `, also ${what}`);
+  const error = label.rate && ((leak.velocity / 3600 / label.rate - 1) * 100).toFixed(1);
+  return `${leak.after.toFixed(0)} s${label.rate ? `, speed ${error} %` : ''}${others.join('')}`;
+}
+
+const names = [...Object.keys(programs.leaks), ...Object.keys(programs.healthy)];
+const chosen = positionals.length === 0 ? names : positionals;
+console.log(`| program | label | ${majors.map((major) => `Node ${major}`).join(' | ')} |`);
+console.log(`|---|---|${majors.map(() => '---|').join('')}`);
+let wrong = 0;
+for (const name of chosen) {
+  const cells = [];
+  for (const major of majors) cells.push(cell(name, await observe(major, name)));
+  wrong += cells.filter((text) => /MISSED|FALSE/.test(text)).length;
+  const label = programs.leaks[name] ? `leak (${programs.leaks[name].what})` : 'no leak';
+  console.log(`| ${name} | ${label} | ${cells.join(' | ')} |`);
+}
+process.exitCode = wrong === 0 ? 0 : 1;
