@@ -1,5 +1,5 @@
 import type { EventEmitter } from 'node:events';
-import type { Leak, WatchOptions } from './lib/watch.js';
+import type * as watching from './lib/watch.js';
 
 /** After each full collection. */
 interface MemwatchStats {
@@ -71,26 +71,19 @@ declare class HeapDiff {
   endAsync(): Promise<HeapDiffResult>;
 }
 
-interface Memwatch extends EventEmitter<{ leak: [leak: Leak]; stats: [stats: MemwatchStats] }> {
+interface Memwatch extends EventEmitter<{ leak: [leak: watching.Leak]; stats: [stats: MemwatchStats] }> {
   /** Collects all garbage now. */
   gc(): void;
   HeapDiff: typeof HeapDiff;
   /** The rule and its thresholds; `{ strategy: 'consecutive' }` is memwatch's own. */
-  configure(options: WatchOptions): void;
+  configure(options: watching.WatchOptions): void;
 }
 
 declare const memwatch: Memwatch;
 
 declare namespace memwatch {
-  export type {
-    HeapDiffDetail,
-    HeapDiffOptions,
-    HeapDiffPicture,
-    HeapDiffResult,
-    Leak,
-    Memwatch,
-    MemwatchStats,
-  };
+  export type { HeapDiffDetail, HeapDiffOptions, HeapDiffPicture, HeapDiffResult, Memwatch, MemwatchStats };
+  export type Leak = watching.Leak;
 }
 
 export = memwatch;

@@ -25,27 +25,29 @@ async function agentWithWatch(t, options, rest) {
 
 test('stats after a full collection: what lives, and where memory is', async (t) => {
   const agent = await agentWithWatch(t, {});
-  const { before, stats, again, heap } = await agent.call(async ({ keep, next, require }) => {
-    const first = next('stats');
-    keep.watch.gc();
-    const before = await first;
+  const { before, stats, heap } = await agent.call(async ({ keep, next, require }) => {
+    // V8 may collect more than once; what counts is what the last collection left.
+    const collect = async () => {
+      const told = next('stats');
+      keep.watch.gc();
+      await told;
+      await require('node:timers/promises').setImmediate();
+      return keep.watch.stats;
+    };
+    const before = await collect();
     keep.live = new Array(2e6).fill(1.5);
     keep.buffer = new Uint8Array(30e6).fill(1);
-    const second = next('stats');
-    keep.watch.gc();
-    const stats = await second;
-    const heap = require('node:v8').getHeapStatistics();
-    return { before, stats, again: keep.watch.stats.used, heap };
+    const stats = await collect();
+    return { before, stats, heap: require('node:v8').getHeapStatistics() };
   });
   assert.ok(Math.abs(stats.used - before.used - 16e6) < 1e6, JSON.stringify([before.used, stats.used]));
   assert.ok(stats.memory.external - before.memory.external >= 29e6);
   assert.ok(stats.memory.arrayBuffers >= 30e6);
   assert.equal(stats.limit, heap.heap_size_limit);
-  assert.equal(stats.collections.full, before.collections.full + 1);
+  assert.ok(stats.collections.full > before.collections.full);
   const { rss, native, external, heap: committed, code } = stats.memory;
   assert.equal(rss, native + external + committed);
   assert.ok(code > 0 && code < committed);
-  assert.equal(again, stats.used);
   assert.equal(stats.velocity, null);
   assert.ok(Math.abs(new Date(stats.at) - Date.now()) < 60_000);
 });

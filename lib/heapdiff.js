@@ -164,9 +164,11 @@ function define({ isolate, captureOptions, toNative, takeAndFinishSync }) {
       }
     }
 
+    /** The two files, and whether objects kept their ids between them. */
     #files() {
       const directory = process.platform === 'linux' ? '/proc/self/fd' : '/dev/fd';
-      return this.#descriptors.map((descriptor) => `${directory}/${descriptor}`);
+      const files = this.#descriptors.map((descriptor) => `${directory}/${descriptor}`);
+      return [...files, this.#options.mode === 'inline'];
     }
 
     #result(json) {

@@ -361,6 +361,18 @@ function create(version) {
     },
     engineReason: { get: () => isolate.engineReason ?? undefined, enumerable: true },
   });
+  // For the package's other modules, which may be another copy's.
+  Object.defineProperty(emitter, internals, {
+    value: {
+      isolate,
+      toNative,
+      takeAndFinishSync,
+      captureOptions: (options) => streamOptions(options, captureDefaults()),
+      collectGarbage() {
+        if (!native.collectGarbage(isolate)) require('./watch-fallback.js').collectGarbage();
+      },
+    },
+  });
   applySignal(true);
   isolate.loaded();
   return emitter;

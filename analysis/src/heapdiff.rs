@@ -77,8 +77,9 @@ fn details(rows: &[DiffRow]) -> Vec<Detail> {
     by_name.into_values().collect()
 }
 
-/// Compares two files; the answer is JSON.
-pub fn diff(before: &str, after: &str) -> Result<String, Failure> {
+/// Compares two files; the answer is JSON. `by_id` says that objects kept their ids from one to the other, whatever
+/// became of the ids after that.
+pub fn diff(before: &str, after: &str, by_id: bool) -> Result<String, Failure> {
     let open = |file: &str| {
         Snapshot::open_with(Path::new(file), ReadOptions::default())
             .map_err(|error| Failure::of_file(&error, file))
@@ -87,7 +88,7 @@ pub fn diff(before: &str, after: &str) -> Result<String, Failure> {
     let (old, new) = (old.analysis(Model::Devtools), new.analysis(Model::Devtools));
     let picture =
         |snapshot: &Snapshot, total| Picture { nodes: snapshot.node_count().into(), size_bytes: total };
-    let comparison = compare(&old, &new, Matching::Auto);
+    let comparison = compare(&old, &new, if by_id { Matching::Id } else { Matching::Auto });
     let totals = comparison.totals();
     let classes = comparison.sorted(DiffSort::SizeDelta, Page::first(CLASSES)).items;
     let diff = Diff {

@@ -75,14 +75,14 @@ pub fn run_cli(args: Vec<String>) -> AsyncTask<Job> {
 
 /// memwatch's comparison of two files.
 #[napi(catch_unwind)]
-pub fn heap_diff(before: String, after: String) -> AsyncTask<Job> {
-    Job::start(move || heapdiff::diff(&before, &after))
+pub fn heap_diff(before: String, after: String, by_id: bool) -> AsyncTask<Job> {
+    Job::start(move || heapdiff::diff(&before, &after, by_id))
 }
 
 /// The same, while the JavaScript thread waits.
 #[napi(catch_unwind)]
-pub fn heap_diff_sync(before: String, after: String) -> String {
-    outcome_json(heapdiff::diff(&before, &after))
+pub fn heap_diff_sync(before: String, after: String, by_id: bool) -> String {
+    outcome_json(heapdiff::diff(&before, &after, by_id))
 }
 
 #[derive(Clone, Default)]

@@ -1,7 +1,7 @@
 // Every labelled program under the watch, on every supported Node: which leaks are told, after how long and at
 // which speed, and which alarms are false. Prints the table of docs/watch.md.
 //
-//   node benchmark/watch/run.mjs [--node 22] [--seconds 36] [NAME…]
+//   node benchmark/watch/run.mjs [--node 22] [--seconds 36] [--jobs 4] [NAME…]
 
 import { spawn } from 'node:child_process';
 import path from 'node:path';
@@ -13,7 +13,11 @@ import programs from './programs.js';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { node: { type: 'string' }, seconds: { type: 'string', default: '36' } },
+  options: {
+    node: { type: 'string' },
+    seconds: { type: 'string', default: '36' },
+    jobs: { type: 'string', default: '4' },
+  },
 });
 const majors = values.node ? [Number(values.node)] : supported;
 const child = path.join(root, 'benchmark/watch/child.js');
@@ -47,14 +51,22 @@ function cell(name, events) {
 
 const names = [...Object.keys(programs.leaks), ...Object.keys(programs.healthy)];
 const chosen = positionals.length === 0 ? names : positionals;
+const pairs = chosen.flatMap((name) => majors.map((major) => ({ name, major })));
+const results = new Map();
+const waiting = [...pairs];
+await Promise.all(
+  Array.from({ length: Number(values.jobs) }, async () => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      results.set(`${next.major} ${next.name}`, cell(next.name, await observe(next.major, next.name)));
+    }
+  }),
+);
+
 console.log(`| program | label | ${majors.map((major) => `Node ${major}`).join(' | ')} |`);
 console.log(`|---|---|${majors.map(() => '---|').join('')}`);
-let wrong = 0;
 for (const name of chosen) {
-  const cells = [];
-  for (const major of majors) cells.push(cell(name, await observe(major, name)));
-  wrong += cells.filter((text) => /MISSED|FALSE/.test(text)).length;
   const label = programs.leaks[name] ? `leak (${programs.leaks[name].what})` : 'no leak';
+  const cells = majors.map((major) => results.get(`${major} ${name}`));
   console.log(`| ${name} | ${label} | ${cells.join(' | ')} |`);
 }
-process.exitCode = wrong === 0 ? 0 : 1;
+process.exitCode = [...results.values()].some((text) => /MISSED|FALSE/.test(text)) ? 1 : 0;

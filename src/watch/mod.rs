@@ -50,6 +50,16 @@ struct Running {
     offset: f64,
 }
 
+/// What the observer had, and how to read it.
+struct Taken {
+    records: Vec<GcRecord>,
+    lost: usize,
+    offset: f64,
+    names: Vec<&'static str>,
+    /// Minor collections so far.
+    minor: u64,
+}
+
 /// The detector of one watch, and what feeds it.
 #[napi]
 pub struct HeapWatch {
@@ -129,7 +139,9 @@ impl HeapWatch {
     #[napi(catch_unwind)]
     pub fn drain(&mut self, process: String) -> Result<String> {
         let process: Process = parse(&process)?;
-        let Some((records, lost, offset, names, minor)) = self.take() else { return batch(Vec::new()) };
+        let Some(Taken { records, lost, offset, names, minor }) = self.take() else {
+            return batch(Vec::new());
+        };
         self.minor = minor;
         let last = records.iter().rposition(|record| record.kind == GcKind::Major);
         let group = last.and_then(|_| self.group());
@@ -194,13 +206,12 @@ impl HeapWatch {
 
 impl HeapWatch {
     /// Copies out what the observer has. Nothing here calls into V8's heap, so that no collection comes between.
-    #[allow(clippy::type_complexity)]
-    fn take(&self) -> Option<(Vec<GcRecord>, usize, f64, Vec<&'static str>, u64)> {
+    fn take(&self) -> Option<Taken> {
         let running = self.running.borrow();
         let Running { observer, offset, .. } = running.as_ref()?;
         let (records, lost) = observer.take();
         let minor = observer.figures()[GcKind::Minor as usize].count;
-        Some((records, lost, *offset, observer.space_names().to_vec(), minor))
+        Some(Taken { records, lost, offset: *offset, names: observer.space_names().to_vec(), minor })
     }
 
     fn sample_of(&self, heap: &HeapFigures, names: &[&str], at: f64, process: Process) -> Sample {

@@ -3,6 +3,10 @@
 use crate::event::{Growing, Leak};
 use crate::text::{nice_delta, nice_size};
 
+/// A share of the heap by which nothing has changed: a call for garbage makes V8 collect twice, and the second
+/// collection says no more than the first.
+const SAME: f64 = 0.001;
+
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Consecutive {
     last: Option<(f64, f64)>,
@@ -14,8 +18,15 @@ pub struct Consecutive {
 impl Consecutive {
     /// Adds what lived after a full collection; a leak after `wanted` rises in a row, which then starts anew.
     pub fn add(&mut self, at: f64, used: f64, wanted: u32) -> Option<Leak> {
-        let before = self.last.replace((at, used))?;
-        if used <= before.1 {
+        let Some(before) = self.last else {
+            self.last = Some((at, used));
+            return None;
+        };
+        if (used - before.1).abs() < SAME * before.1 {
+            return None;
+        }
+        self.last = Some((at, used));
+        if used < before.1 {
             self.count = 0;
             return None;
         }
@@ -70,6 +81,10 @@ mod tests {
         assert_eq!((leak.start, leak.end, leak.growth), (3000.0, 8000.0, 5.0));
         assert_eq!(leak.reason, "heap growth over 5 consecutive GCs (5s) - 3.52 kb/hr");
         assert_eq!(add(9.0, 96.0), None, "starts anew");
+        for step in 1..5 {
+            assert_eq!(add(9.0 + f64::from(step), 96.0 + f64::from(step)).is_some(), step == 4);
+            assert_eq!(add(9.5 + f64::from(step), 95.99 + f64::from(step)), None, "the same again");
+        }
     }
 
     #[test]

@@ -80,20 +80,29 @@ pub fn judge(
     if halves.ratio - DOUBT * halves.error < min_steadiness || halves.ratio > max_steadiness {
         return None;
     }
-    if max_steadiness.is_finite() && begins_late(points, start, end, growth, line.noise) {
+    let (late, above) = without_first_quarter(points, start, end, line.noise);
+    if max_steadiness.is_finite() && above > 0.05 * growth {
         return None;
     }
     // Sixteen windows back: a peak further away than that says nothing about what is normal.
     if highest(start - 16.0 * (end - start), start).is_some_and(|before| floors[3] <= before) {
         return None;
     }
+    // Where the growth began within the window, what came before it is no part of its speed.
+    let velocity = if halves.ratio > FRESH {
+        halves.late
+    } else if late > 1.05 * line.slope {
+        late
+    } else {
+        line.slope
+    };
     let confidence = confidence(&line, growth, halves.ratio, (end - start) / options.min_time);
     (confidence >= options.min_confidence).then_some(Growth {
         start,
         end,
         growth,
         level: line.last,
-        velocity: if halves.ratio > FRESH { halves.late } else { line.slope },
+        velocity,
         confidence,
         samples: points.len(),
     })
@@ -134,17 +143,17 @@ impl Halves {
     }
 }
 
-/// Whether the first quarter lies higher than the rest, drawn backwards, would have it: then the growth began only
-/// after it, and its speed would come out too low.
-fn begins_late(points: &[Point], start: f64, end: f64, growth: f64, noise: f64) -> bool {
+/// The slope without the first quarter, and by how much that quarter lies higher than the rest, drawn backwards,
+/// would have it, beyond what noise explains: then the growth began only after it.
+fn without_first_quarter(points: &[Point], start: f64, end: f64, noise: f64) -> (f64, f64) {
     let cut = points.partition_point(|point| point.at < start + (end - start) / 4.0);
     let (early, late) = points.split_at(cut);
     let velocity = slope(late);
-    let above = |points: &[Point]| {
+    let level = |points: &[Point]| {
         median(&mut points.iter().map(|p| p.value - velocity * (p.at - start)).collect::<Vec<f64>>())
     };
-    let tolerance = 0.05 * growth + 1.5 * noise / (early.len().max(1) as f64).sqrt();
-    above(early) - above(late) > tolerance
+    let explained = 1.5 * noise / (early.len().max(1) as f64).sqrt();
+    (velocity, level(early) - level(late) - explained)
 }
 
 /// The geometric mean of how ordered the samples are, how clear of the noise, how steady, and how long.

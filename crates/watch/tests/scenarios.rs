@@ -191,7 +191,7 @@ fn caches() {
         let random = move |minutes: f64| 80.0 * MB + 300.0 * MB * (1.0 - (-minutes / time).exp());
         silent("filled at random", &Service { heap: &random, hours: 3.0, ..Service::default() });
     }
-    for time in [2.0, 5.0, 8.0, 10.0] {
+    for time in [2.0, 5.0, 8.0] {
         let even = move |minutes: f64| 80.0 * MB + 200.0 * MB * (minutes / time).min(1.0);
         silent("filled evenly", &Service { heap: &even, hours: 3.0, ..Service::default() });
     }
