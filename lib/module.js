@@ -369,7 +369,7 @@ function create(version) {
       takeAndFinishSync,
       captureOptions: (options) => streamOptions(options, captureDefaults()),
       collectGarbage() {
-        if (!native.collectGarbage(isolate)) require('./watch-fallback.js').collectGarbage();
+        if (!isolate.collectGarbage()) require('./watch-fallback.js').collectGarbage();
       },
     },
   });

@@ -75,8 +75,7 @@ class Watch extends EventEmitter {
 
   /** Collects all garbage now, which stops the thread for as long as that takes. The event `stats` follows. */
   gc() {
-    const { native, isolate } = this.#context;
-    if (!native.collectGarbage(isolate)) require('./watch-fallback.js').collectGarbage();
+    if (!this.#context.isolate.collectGarbage()) require('./watch-fallback.js').collectGarbage();
   }
 
   stop() {

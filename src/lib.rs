@@ -110,6 +110,13 @@ impl Isolate {
         Ok(ForkOperation { ticket, target: Arc::clone(&self.target) })
     }
 
+    /// Collects all garbage, now; false where V8 can't be reached.
+    #[napi(catch_unwind)]
+    pub fn collect_garbage(&self) -> bool {
+        self.target.engine_reason().is_none()
+            && v8::CurrentIsolate::get().is_some_and(|isolate| isolate.collect_garbage().is_ok())
+    }
+
     /// What a signal's capture shall do.
     #[napi(catch_unwind)]
     pub fn set_defaults(&self, defaults: String) -> Result<()> {

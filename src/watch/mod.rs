@@ -17,7 +17,7 @@ use stillheap_limits::Groups;
 use stillheap_watch::{Detector, Event, Group, Options, Sample};
 
 use crate::sys::Wakeup;
-use crate::v8::{CurrentIsolate, GcKind, GcObserver, GcRecord, HeapFigures};
+use crate::v8::{GcKind, GcObserver, GcRecord, HeapFigures};
 use crate::{Isolate, parse};
 use figures::{GcEvent, Kinds};
 
@@ -269,11 +269,4 @@ fn json<T: Serialize>(value: &T) -> Result<String> {
 
 fn batch(events: Vec<Event>) -> Result<String> {
     json(&Batch { events, gc: Vec::new(), lost: 0 })
-}
-
-/// Collects all garbage of this thread's isolate, now; false where V8 can't be reached.
-#[napi(catch_unwind)]
-pub fn collect_garbage(isolate: &Isolate) -> bool {
-    isolate.target.engine_reason().is_none()
-        && CurrentIsolate::get().is_some_and(|isolate| isolate.collect_garbage().is_ok())
 }
