@@ -54,7 +54,7 @@ const words = (text) => text.split(',').filter((word) => word !== '');
 const majors = options.node === 'all' ? supported : words(options.node).map(Number);
 const modes = words(options.mode);
 const chosen = programs(words(options.only));
-installLibraries();
+if (chosen.some(({ libraries }) => libraries)) installLibraries();
 
 /** Runs a command to its end; never rejects. */
 function run(command, args, { env = {}, timeout = 120_000 } = {}) {
