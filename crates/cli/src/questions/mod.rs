@@ -12,6 +12,7 @@ mod failure;
 mod holders;
 mod inspect;
 mod instances;
+mod leaks;
 mod merged;
 mod pattern;
 mod query;
@@ -25,6 +26,7 @@ use serde::{Deserialize, Serialize};
 use stillheap_core::{Analysis, IndexStatus, Model, NodeOrdinal, Page, Salvage, Snapshot};
 
 pub use closures::*;
+use diff::salvaged;
 pub use diff::*;
 pub use dispatch::answer;
 pub use fail_on::*;
@@ -32,6 +34,7 @@ pub use failure::Failure;
 pub use holders::*;
 pub use inspect::*;
 pub use instances::*;
+pub use leaks::*;
 pub use merged::*;
 pub use pattern::Pattern;
 pub use query::*;
@@ -112,9 +115,8 @@ pub struct Report<T> {
 }
 
 /// A node's id, written `@123`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-#[schemars(with = "String")]
 pub struct Id(pub u64);
 
 impl std::str::FromStr for Id {
@@ -135,7 +137,7 @@ impl TryFrom<String> for Id {
 }
 
 /// Which part of a list.
-#[derive(Clone, Copy, Debug, Deserialize, schemars::JsonSchema, clap::Args)]
+#[derive(Clone, Copy, Debug, Deserialize, clap::Args)]
 #[serde(default)]
 pub struct Window {
     /// Rows to show; 0 shows all
