@@ -8,6 +8,7 @@ mod exercise;
 
 pub use exercise::{exercise, exercise_pair, read};
 
+use stillheap_cli::questions::{self, Opened};
 use stillheap_synth::{Node, NodeId, Snapshot, Variant};
 
 /// Node types worth telling apart, and names that mean something to a pass.
@@ -127,4 +128,33 @@ pub fn graph(bytes: &[u8]) -> Snapshot {
         }
     }
     snapshot
+}
+
+/// A snapshot as the command line has it.
+pub fn opened(snapshot: stillheap_core::Snapshot) -> Opened {
+    Opened { snapshot, model: stillheap_core::Model::Devtools, file: "fuzz".to_owned() }
+}
+
+/// Every question of the command line; any answer or refusal will do.
+pub fn ask_all(opened: &Opened) {
+    for (question, request) in [
+        ("summary", "{}"),
+        ("statistics", "{}"),
+        ("instances", r#"{"class":"Object"}"#),
+        ("inspect", r#"{"id":"@3"}"#),
+        ("inspect", r#"{"id":"@9"}"#),
+        ("retainers", r#"{"target":"@5"}"#),
+        ("retainers", r#"{"target":"Object"}"#),
+        ("dominators", "{}"),
+        ("containment", "{}"),
+        ("strings", r#"{"duplicates":true}"#),
+        ("closures", "{}"),
+        ("timeline", "{}"),
+        ("query", r#"{"expression":"retained > 0 and not holds(class = Object)"}"#),
+    ] {
+        if let Err(failure) = questions::answer(opened, question, request) {
+            let code = failure.code.to_string();
+            assert!(code != "ERR_STILLHEAP_INTERNAL", "{question}: {}", failure.message);
+        }
+    }
 }

@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { nodeBinary, supported } from '../scripts/node-versions.mjs';
+import { nodeBinary, supported, versions } from '../scripts/node-versions.mjs';
 import { root } from '../scripts/setup.mjs';
 import { installLibraries } from './support/install.mjs';
 import { judge } from './support/judge.mjs';
@@ -25,6 +25,8 @@ const { values: options } = parseArgs({
     keep: { type: 'boolean', default: false },
     reuse: { type: 'boolean', default: false },
     json: { type: 'string' },
+    rivals: { type: 'boolean', default: false },
+    record: { type: 'boolean', default: false },
   },
 });
 
@@ -39,7 +41,12 @@ a healthy program is suspected.
   node gallery/run.mjs --only NAME,NAME     only these programs
   node gallery/run.mjs --keep               leave the snapshots in .cache/gallery (and --reuse those there)
   node gallery/run.mjs --jobs N             so many programs at a time (2)
-  node gallery/run.mjs --json FILE          all verdicts and judgements as JSON, too`);
+  node gallery/run.mjs --json FILE          all verdicts and judgements as JSON, too
+  node gallery/run.mjs --record             also write benchmark/record/DATE-gallery.md
+  node gallery/run.mjs --rivals [--record]  the leaking programs' snapshots through other tools, too, with time and
+                                            memory (they are installed into .cache/rivals)
+
+STILLHEAP_BIN is a build of the command line to use instead of the addon's.`);
   process.exit(0);
 }
 
@@ -47,7 +54,7 @@ const words = (text) => text.split(',').filter((word) => word !== '');
 const majors = options.node === 'all' ? supported : words(options.node).map(Number);
 const modes = words(options.mode);
 const chosen = programs(words(options.only));
-installLibraries();
+if (chosen.some(({ libraries }) => libraries)) installLibraries();
 
 /** Runs a command to its end; never rejects. */
 function run(command, args, { env = {}, timeout = 120_000 } = {}) {
@@ -77,13 +84,13 @@ function clean(env) {
   );
 }
 
-async function capture(program, major, mode, directory) {
+async function capture(program, major, mode, directory, ids = 'clear') {
   const files = [1, 2, 3].map((moment) => path.join(directory, `${moment}.heapsnapshot`));
   if (options.reuse && files.every((file) => existsSync(file))) return files;
   rmSync(directory, { recursive: true, force: true });
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const { status, signal, stderr } = await run(nodeBinary(major), [program.file], {
-    env: { GALLERY_DIRECTORY: directory, GALLERY_MODE: mode },
+    env: { GALLERY_DIRECTORY: directory, GALLERY_MODE: mode, GALLERY_OBJECT_IDS: ids },
   });
   if (status !== 0 || !files.every((file) => existsSync(file))) {
     throw new Error(`the program ended with ${signal ?? status}: ${stderr.trim().slice(-300)}`);
@@ -91,10 +98,18 @@ async function capture(program, major, mode, directory) {
   return files;
 }
 
+const leaksCommand = (files) => [
+  path.join(root, 'bin/stillheap.js'),
+  'leaks',
+  ...files,
+  '--json',
+  '--no-index',
+];
+
 async function ask(files) {
-  const command = [path.join(root, 'bin/stillheap.js'), 'leaks', ...files, '--json', '--no-index'];
+  const [command, ...args] = leaksCommand(files);
   const begun = performance.now();
-  const { status, signal, stdout, stderr } = await run(process.execPath, command);
+  const { status, signal, stdout, stderr } = await run(command, args);
   const seconds = (performance.now() - begun) / 1000;
   try {
     return { seconds, verdict: JSON.parse(stdout) };
@@ -159,6 +174,69 @@ function summarize(title, results) {
   return right >= goal * leaking.length && clear === healthy.length;
 }
 
+/** The leaking programs' snapshots through all tools, ours included. */
+async function compare(major) {
+  const { askRivals, installRivals, measured, rivalTable } = await import('./support/rivals.mjs');
+  await installRivals();
+  const answers = [];
+  for (const program of chosen.filter(({ leaks }) => leaks)) {
+    const directory = path.join(root, '.cache/gallery', `node-${major}-ids`, program.name);
+    try {
+      const files = await capture(program, major, 'inline', directory, 'keep');
+      const ours = measured('stillheap leaks', leaksCommand(files), (stdout) => {
+        const { className, variable, place } = judge(program, JSON.parse(stdout));
+        return { class: className, variable, place };
+      });
+      const all = [ours, ...askRivals(program, files)];
+      for (const { tool, class: named, variable, place, wall, failed } of all) {
+        const marks = `${tick(named)}${tick(variable)}${tick(place)}`;
+        console.log(
+          `${marks}  ${program.name.padEnd(26)}${tool.padEnd(38)}${wall.toFixed(1)} s  ${failed ?? ''}`,
+        );
+      }
+      answers.push(...all);
+    } finally {
+      if (!options.keep && !options.reuse) rmSync(directory, { recursive: true, force: true });
+    }
+  }
+  const table = rivalTable(answers);
+  console.log(`\n${table}\n`);
+  return table;
+}
+
+/** What was seen, for benchmark/record. */
+function record(results, table) {
+  const date = new Date().toISOString().slice(0, 10);
+  const file = path.join(root, 'benchmark/record', `${date}-gallery.md`);
+  const lines = [`# The gallery, ${date}`, ''];
+  for (const major of majors) {
+    for (const mode of modes) {
+      const own = results.filter((result) => result.major === major && result.mode === mode);
+      const right = own.filter((result) => result.leaks && result.right).length;
+      const clear = own.filter((result) => !result.leaks && result.right).length;
+      const leaking = own.filter((result) => result.leaks).length;
+      const wrong = own.filter((result) => !result.right).map((result) => `${result.name} (${result.said})`);
+      lines.push(
+        `- Node ${versions[major]}, ${mode}: first suspect right in ${right} of ${leaking}; ` +
+          `nothing said of ${clear} of ${own.length - leaking} healthy programs` +
+          `${wrong.length > 0 ? `. Not right: ${wrong.join('; ')}` : '.'}`,
+      );
+    }
+  }
+  if (table !== undefined) {
+    lines.push(
+      '',
+      `Other tools on the leaking programs' snapshots of Node ${versions[majors[0]]} (with object ids, which memlab`,
+      'matches by). They print for people: what counts is that the text names the class that grows, the variable that',
+      "holds it, and file and line. Ours has to have them in its first suspect's fields.",
+      '',
+      table,
+    );
+  }
+  writeFileSync(file, `${lines.join('\n')}\n`);
+  console.log(`wrote ${path.relative(root, file)}`);
+}
+
 let good = true;
 const everything = [];
 for (const major of majors) {
@@ -177,4 +255,6 @@ if (majors.length * modes.length > 1) summarize('All', everything);
 if (options.json !== undefined) {
   writeFileSync(options.json, `${JSON.stringify({ schemaVersion: 1, results: everything }, null, 1)}\n`);
 }
+const table = options.rivals ? await compare(majors[0]) : undefined;
+if (options.record) record(everything, table);
 process.exitCode = good ? 0 : 1;

@@ -11,6 +11,7 @@ import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { browser } from './browser.mjs';
 import { nodeBinary, supported } from './node-versions.mjs';
 import { root, setup } from './setup.mjs';
 
@@ -56,6 +57,17 @@ function addon(major, wanted) {
   });
 }
 
+/** The report in a browser, and the assistant's protocol: what they are made of doesn't differ between majors. */
+function report() {
+  browser();
+  const directory = path.join(root, '__test__/report');
+  const files = readdirSync(directory).filter((name) => name.endsWith('.test.mjs'));
+  return call(nodeBinary(thorough), [
+    ...['--test', '--test-reporter=spec', '--test-concurrency=2'],
+    ...files.map((name) => path.join(directory, name)),
+  ]);
+}
+
 /** Every step: name → function that says whether it went well. */
 function steps({ majors, files }) {
   const all = {
@@ -65,6 +77,7 @@ function steps({ majors, files }) {
     clippy: () => cargo('clippy', '--workspace', '--all-targets', '--quiet', '--', '-D', 'warnings'),
     doc: () => cargo('doc', '--workspace', '--no-deps', '--document-private-items', '--quiet'),
     crates: () => cargo('test', '--workspace', '--quiet'),
+    report,
   };
   for (const major of majors) all[`addon on Node ${major}`] = () => addon(major, files);
   return all;
@@ -74,7 +87,7 @@ function parse(args) {
   const at = args.indexOf('--node');
   const majors = at < 0 ? [18, ...supported] : [Number(args[at + 1])];
   const words = at < 0 ? args : args.filter((_, n) => n !== at && n !== at + 1);
-  const known = ['lint', 'types', 'fmt', 'clippy', 'doc', 'crates', 'addon'];
+  const known = ['lint', 'types', 'fmt', 'clippy', 'doc', 'crates', 'report', 'addon'];
   return {
     majors,
     chosen: words.filter((word) => known.includes(word)),

@@ -14,6 +14,7 @@ mod signal;
 mod status;
 mod sys;
 mod v8;
+mod watch;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -106,7 +107,14 @@ impl Isolate {
         let ended = |_: &Arc<Target>, ticket: &fork::Ticket, outcome| ticket.put(outcome);
         let ticket = fork::begin(Arc::clone(&self.target), request, ended);
         let ticket = ticket.map_err(|failure| Error::from_reason(failure.message))?;
-        Ok(ForkOperation { ticket })
+        Ok(ForkOperation { ticket, target: Arc::clone(&self.target) })
+    }
+
+    /// Collects all garbage, now; false where V8 can't be reached.
+    #[napi(catch_unwind)]
+    pub fn collect_garbage(&self) -> bool {
+        self.target.engine_reason().is_none()
+            && v8::CurrentIsolate::get().is_some_and(|isolate| isolate.collect_garbage().is_ok())
     }
 
     /// What a signal's capture shall do.
@@ -184,6 +192,7 @@ impl Isolate {
 #[napi]
 pub struct ForkOperation {
     ticket: Arc<fork::Ticket>,
+    target: Arc<Target>,
 }
 
 #[napi]
@@ -200,6 +209,17 @@ impl ForkOperation {
         }
         let (phase, done, total) = self.ticket.progress();
         serde_json::json!({ "progress": { "phase": phase, "done": done, "total": total } }).to_string()
+    }
+
+    /// Has this thread stand still until the heap is frozen, or else until the capture has ended; it gives the
+    /// moment for the fork meanwhile.
+    #[napi(catch_unwind)]
+    pub fn wait(&self, until_ended: bool) {
+        let there = || self.ticket.has_outcome() || (!until_ended && self.ticket.is_forked());
+        while !there() {
+            signal::run_pending(self.target.id);
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
     }
 
     #[napi(catch_unwind)]

@@ -21,7 +21,7 @@ function withNewerGlibc(binary) {
     : [binary];
 }
 
-function heapSnapshotTool() {
+export function heapSnapshotTool() {
   const platform = `${process.platform}-${process.arch}`;
   return withNewerGlibc(path.join(rivals, `tool/node_modules/@heap-snapshot/${platform}/heap-snapshot`));
 }

@@ -15,6 +15,7 @@ export const PINNED = {
   tool: { '@heap-snapshot/tool': '0.0.10' },
   devtools: { 'chrome-devtools-frontend': '1.0.1705227', esbuild: '0.25.12' },
   memlab: { '@memlab/heap-analysis': '2.0.5' },
+  'memlab-cli': { '@memlab/cli': '2.0.5' },
 };
 
 function npmInstall(folder, packages) {

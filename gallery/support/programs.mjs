@@ -8,8 +8,8 @@ import { fileURLToPath } from 'node:url';
 export const gallery = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 
 /**
- * `{ name, file, leaks, cause?, classes? }` of every program whose name is among `only`, or of all.
- * `cause.lines` are numbers then (null: a location need not be given).
+ * `{ name, file, leaks, libraries, cause?, classes? }` of every program whose name is among `only`, or of all.
+ * `libraries`: it uses some of gallery/libraries. `cause.lines` are numbers (null: there need be no location).
  */
 export function programs(only = []) {
   const all = [...inFolder('leaks', true), ...inFolder('healthy', false)];
@@ -24,11 +24,14 @@ export function programs(only = []) {
 function inFolder(folder, leaks) {
   const names = readdirSync(path.join(gallery, folder)).filter((name) => name.endsWith('.js'));
   return names.sort().map((name) => {
-    const program = { name: name.slice(0, -3), file: path.join(gallery, folder, name), leaks };
+    const file = path.join(gallery, folder, name);
+    const source = readFileSync(file, 'utf8');
+    const libraries = source.includes("require('../support/libraries.js')");
+    const program = { name: name.slice(0, -3), file, leaks, libraries };
     if (!leaks) return program;
-    const { cause, classes } = JSON.parse(readFileSync(`${program.file}on`, 'utf8'));
-    const source = readFileSync(program.file, 'utf8').split('\n');
-    const lines = cause.lines.map((text) => (text === null ? null : lineOf(text, source, program.name)));
+    const { cause, classes } = JSON.parse(readFileSync(`${file}on`, 'utf8'));
+    const all = source.split('\n');
+    const lines = cause.lines.map((text) => (text === null ? null : lineOf(text, all, program.name)));
     return { ...program, cause: { ...cause, lines }, classes };
   });
 }

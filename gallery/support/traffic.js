@@ -5,7 +5,9 @@
 // second moment is the same in every run.
 //
 //   node gallery/leaks/NAME.js                                     shows how its memory grows
-//   GALLERY_DIRECTORY=DIR [GALLERY_MODE=fork] node gallery/leaks/NAME.js    writes DIR/{1,2,3}.heapsnapshot
+//   GALLERY_DIRECTORY=DIR node gallery/leaks/NAME.js               writes DIR/{1,2,3}.heapsnapshot
+//
+// GALLERY_MODE: inline (the default) or fork. GALLERY_OBJECT_IDS=keep: with ids, for tools that match by them.
 
 const path = require('node:path');
 const stillheap = require('../..');
@@ -38,6 +40,7 @@ async function look(moment) {
   await stillheap.capture({
     file: path.join(directory, `${moment}.heapsnapshot`),
     mode: process.env.GALLERY_MODE ?? 'inline',
+    keepObjectIds: process.env.GALLERY_OBJECT_IDS === 'keep',
     overwrite: true,
   });
 }

@@ -37,6 +37,14 @@ impl Ticket {
         match *self {}
     }
 
+    pub fn is_forked(&self) -> bool {
+        match *self {}
+    }
+
+    pub fn has_outcome(&self) -> bool {
+        match *self {}
+    }
+
     pub fn put(&self, _outcome: Result<CaptureResult, Failure>) {
         match *self {}
     }

@@ -11,7 +11,7 @@ use core::ffi::{c_char, c_int, c_uint, c_void};
 use core::mem::transmute;
 use std::ffi::CStr;
 
-type Ptr = *mut c_void;
+pub(super) type Ptr = *mut c_void;
 
 /// `UV_SIGNAL` in `uv_handle_type`; part of libuv 1's ABI.
 const UV_SIGNAL: c_int = 16;
@@ -37,7 +37,7 @@ pub struct Keeper {
 
 unsafe extern "C" fn ignore(_watcher: Ptr, _signal: c_int) {}
 
-fn lookup(name: &CStr) -> Option<Ptr> {
+pub(super) fn lookup(name: &CStr) -> Option<Ptr> {
     // SAFETY: dlsym only reads the NUL-terminated name.
     let address = unsafe { dlsym(name.as_ptr()) };
     (!address.is_null()).then_some(address)
@@ -61,10 +61,7 @@ impl Keeper {
         // major version, which is checked first. The two objects have the sizes that libuv itself gives,
         // are aligned for anything, zeroed, and never freed or moved.
         unsafe {
-            let version = transmute::<Ptr, Version>(lookup(c"uv_version")?);
-            if version() >> 16 != 1 {
-                return None;
-            }
+            check_version()?;
             let loop_size = transmute::<Ptr, Size>(lookup(c"uv_loop_size")?);
             let handle_size = transmute::<Ptr, SizeOf>(lookup(c"uv_handle_size")?);
             let loop_init = transmute::<Ptr, OnHandle>(lookup(c"uv_loop_init")?);
@@ -100,7 +97,14 @@ impl Keeper {
     }
 }
 
+/// `None` unless the runtime has a libuv 1 whose functions can be looked up.
+pub(super) fn check_version() -> Option<()> {
+    // SAFETY: `uv_version` takes nothing and returns a number in every libuv.
+    let version = unsafe { transmute::<Ptr, Version>(lookup(c"uv_version")?)() };
+    (version >> 16 == 1).then_some(())
+}
+
 /// Zeroed memory that is never freed.
-fn allocate(size: usize) -> Option<Ptr> {
+pub(super) fn allocate(size: usize) -> Option<Ptr> {
     (size > 0).then(|| Box::leak(vec![0_u128; size.div_ceil(16)].into_boxed_slice()).as_mut_ptr().cast())
 }

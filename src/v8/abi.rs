@@ -79,8 +79,58 @@ pub(super) struct HeapSpaceStatistics {
     pub spare: [u64; 8],
 }
 
+impl HeapSpaceStatistics {
+    /// To be filled by V8.
+    pub fn empty() -> Self {
+        Self { name: core::ptr::null(), size: 0, used: 0, available: 0, physical: 0, spare: [0; 8] }
+    }
+}
+
 const _: () = assert!(core::mem::offset_of!(HeapSpaceStatistics, used) == 16);
 const _: () = assert!(core::mem::offset_of!(HeapSpaceStatistics, physical) == 32);
+
+/// `v8::HeapStatistics` (v8-statistics.h), the same from Node 18 to 26, where a further field follows.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub(super) struct HeapStatistics {
+    pub total: usize,
+    pub executable: usize,
+    pub physical: usize,
+    pub available: usize,
+    pub used: usize,
+    pub limit: usize,
+    pub malloced: usize,
+    pub external: usize,
+    pub peak_malloced: usize,
+    pub zaps_garbage: bool,
+    pub native_contexts: usize,
+    pub detached_contexts: usize,
+    pub global_handles: usize,
+    pub used_global_handles: usize,
+    pub spare: [u64; 8],
+}
+
+const _: () = assert!(core::mem::offset_of!(HeapStatistics, used) == 32);
+const _: () = assert!(core::mem::offset_of!(HeapStatistics, external) == 56);
+const _: () = assert!(core::mem::offset_of!(HeapStatistics, native_contexts) == 80);
+const _: () = assert!(core::mem::offset_of!(HeapStatistics, spare) == 112);
+
+/// `v8::GCType` (v8-callbacks.h), a set of bits, the same from Node 18 to 26.
+pub(super) mod gc_type {
+    pub const SCAVENGE: i32 = 1;
+    /// An experiment of V8's that may take the scavenger's place.
+    pub const MINOR_MARK_SWEEP: i32 = 1 << 1;
+    pub const MARK_SWEEP_COMPACT: i32 = 1 << 2;
+    /// The start of incremental marking: a step, not a collection.
+    pub const INCREMENTAL_MARKING: i32 = 1 << 3;
+    pub const PROCESS_WEAK_CALLBACKS: i32 = 1 << 4;
+    pub const ALL: i32 = 31;
+}
+
+/// `v8::kGCCallbackFlagForced`: by a call rather than by allocation.
+pub(super) const GC_FORCED: i32 = 1 << 2;
+/// `v8::MemoryPressureLevel::kModerate`
+pub(super) const PRESSURE_MODERATE: i32 = 1;
 
 /// `HeapSnapshotMode::kExposeInternals`
 pub(super) const EXPOSE_INTERNALS: i32 = 1;

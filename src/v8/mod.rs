@@ -9,9 +9,11 @@
 //! All unsafe code that concerns V8 is in this folder.
 
 mod abi;
+mod gc;
 mod profiler;
 mod streams;
 mod symbols;
 
+pub use gc::{DURATION_BOUNDS, GcFigures, GcKind, GcObserver, GcRecord, HeapFigures};
 pub use profiler::{CurrentIsolate, Environment, HeapSnapshot, IsolateHandle, SnapshotOptions};
 pub use symbols::V8;

@@ -63,14 +63,7 @@ impl CurrentIsolate {
         // SAFETY: the isolate is entered on this thread, and `space` has V8's layout (see abi.rs) and room.
         let count = unsafe { (self.v8.space_count)(self.isolate.as_ptr()) };
         for index in 0..count {
-            let mut space = HeapSpaceStatistics {
-                name: ptr::null(),
-                size: 0,
-                used: 0,
-                available: 0,
-                physical: 0,
-                spare: [0; 8],
-            };
+            let mut space = HeapSpaceStatistics::empty();
             // SAFETY: as above; the name is one of V8's literals.
             let is_large = unsafe {
                 if !(self.v8.space_statistics)(self.isolate.as_ptr(), &raw mut space, index)
@@ -83,6 +76,11 @@ impl CurrentIsolate {
             *(if is_large { &mut large } else { &mut ordinary }) += space.used as u64;
         }
         (ordinary, large)
+    }
+
+    /// For calls from this folder, on this thread.
+    pub(super) fn as_ptr(self) -> Ptr {
+        self.isolate.as_ptr()
     }
 
     fn heap_profiler(self) -> Ptr {

@@ -64,14 +64,15 @@ impl V8 {
 
 macro_rules! function {
     ($name:literal as $type:ty) => {{
-        let address = lookup($name)?;
+        let address = $crate::v8::symbols::lookup($name)?;
         // SAFETY: the symbol is the public C++ function that the type is written after, compared with
         // V8's headers for each version that `take_form` lets through; function pointers and data
         // pointers have the same size on the platforms we look symbols up on. Functions that return
         // nothing may be called as if they returned a pointer, as long as nobody looks at it.
-        unsafe { core::mem::transmute::<Ptr, $type>(address) }
+        unsafe { core::mem::transmute::<$crate::v8::symbols::Ptr, $type>(address) }
     }};
 }
+pub(super) use function;
 
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 fn find() -> Result<V8, String> {
@@ -116,7 +117,7 @@ fn find() -> Result<V8, String> {
     ))
 }
 
-fn lookup(name: &CStr) -> Result<Ptr, String> {
+pub(super) fn lookup(name: &CStr) -> Result<Ptr, String> {
     // SAFETY: dlsym only reads the NUL-terminated name.
     let address = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
     if address.is_null() {

@@ -8,7 +8,7 @@ use stillheap_core::Model;
 
 use crate::questions::{
     ClosuresRequest, ContainmentRequest, DiffRequest, DominatorsRequest, InspectRequest, InstancesRequest,
-    LeaksRequest, QueryRequest, RetainersRequest, StringsRequest, SummaryRequest, TimelineRequest,
+    QueryRequest, RetainersRequest, StringsRequest, SummaryRequest, TimelineRequest,
 };
 
 /// The command line.
@@ -21,13 +21,12 @@ use crate::questions::{
   stillheap dump 12345                           a snapshot of a running service
   stillheap summary app.heapsnapshot             what takes the memory
   stillheap diff before.heapsnapshot after.heapsnapshot
-  stillheap leaks 1.heapsnapshot 2.heapsnapshot 3.heapsnapshot
   stillheap retainers app.heapsnapshot EmailTemplate
 
 Files may be plain, gzip or zstd; - is standard input. 'stillheap COMMAND --help' shows
 more of each.
 
-Exit codes: 0 done; 1 the answer is no (verify, --fail-on, dump) or something leaks; 2 wrong usage or an
+Exit codes: 0 done; 1 the answer is no (verify, --fail-on, dump); 2 wrong usage or an
 input that cannot be read; 3 done, but the input was truncated and only its first part
 was looked at.",
     disable_help_subcommand = true,
@@ -116,15 +115,16 @@ pub struct DiffArgs {
 }
 
 #[derive(Args)]
-pub struct LeaksArgs {
-    /// Snapshots of one process, oldest first; three tell most
+pub struct ReportArgs {
+    /// One or more snapshots, oldest first
     #[arg(value_name = "FILE", num_args = 1.., required = true)]
     pub files: Vec<PathBuf>,
-    #[command(flatten)]
-    pub request: LeaksRequest,
-    /// Look for source maps and original sources in this directory, too
-    #[arg(long, value_name = "DIR")]
-    pub source_maps: Option<PathBuf>,
+    /// The page to write; - is standard output
+    #[arg(short, long, value_name = "FILE", default_value = "stillheap-report.html")]
+    pub output: PathBuf,
+    /// Replace a page that is there already
+    #[arg(long)]
+    pub overwrite: bool,
     #[command(flatten)]
     pub common: Common,
 }
@@ -261,21 +261,27 @@ removedSize, newCount, newSize. OPERATOR: > >= < <= = !=. NUMBER: with kB, MB, G
 MiB, GiB if need be. CLASS:grows holds if it grows in every step.")]
     Diff(DiffArgs),
 
-    /// Say what leaks, who holds it, and at which line
+    /// Write one page that shows what leaks, what grows and what the heap is made of
     #[command(after_help = "Examples:
-  stillheap leaks 1.heapsnapshot 2.heapsnapshot 3.heapsnapshot
-  stillheap leaks before.heapsnapshot after.heapsnapshot --json
-  stillheap leaks only.heapsnapshot              one alone: what is suspiciously much
-  stillheap leaks *.heapsnapshot --source-maps dist
+  stillheap report app.heapsnapshot
+  stillheap report 1.heapsnapshot 2.heapsnapshot 3.heapsnapshot -o leak.html
 
-Take the snapshots under load, some minutes apart and after the service has warmed up.
-Objects are matched by what holds them, so it does not matter whether the files keep
-object ids. Lines of code come from the snapshot, and from the scripts themselves where
-they lie where the process had them and begin as the snapshot says.
+The page is one file for any browser: it needs no network and loads nothing. It holds names
+and texts out of the heap; treat it like the snapshot. It is written with mode 0600, and a
+file that is there already is left alone unless --overwrite is given.")]
+    Report(ReportArgs),
 
-Exit codes: 0 nothing leaks; 1 something does; 2 wrong usage, or an input that cannot
-be read.")]
-    Leaks(LeaksArgs),
+    /// Answer an assistant's questions, as a server of the Model Context Protocol
+    #[command(
+        after_help = "It speaks on standard input and output, so the assistant's program starts it. For one that
+reads such a file:
+  { \"mcpServers\": { \"stillheap\": { \"command\": \"npx\", \"args\": [\"stillheap\", \"mcp\"] } } }
+
+Its tools are the questions of this command line: open, summary, instances, inspect,
+retainers, dominators, containment, strings, closures, timeline, query, diff, report. Only
+files that a call names are read; nothing leaves this machine but the answers."
+    )]
+    Mcp,
 
     /// Find objects with an expression
     #[command(after_help = "Examples:

@@ -12,20 +12,20 @@ mod console;
 mod dump;
 mod language;
 mod load;
+mod mcp;
 pub mod questions;
 mod render;
-mod scripts;
+mod report;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::io::IsTerminal;
 
-use args::{Ask, Cli, Command, Common, DiffArgs, LeaksArgs, VerifyArgs};
+use args::{Ask, Cli, Command, DiffArgs, ReportArgs, VerifyArgs};
 use clap::{Args, Parser};
 use console::{Console, fail, say};
 pub use load::index_options;
 use questions::{Failure, Opened};
 use render::Look;
-pub use scripts::Scripts;
 use serde::Serialize;
 
 /// Done.
@@ -56,7 +56,8 @@ fn dispatch(command: Command) -> i32 {
         Command::Dump(args) => dump(&args),
         Command::Verify(args) => verify(&args),
         Command::Diff(args) => diff(&args),
-        Command::Leaks(args) => leaks(&args),
+        Command::Report(args) => report(&args),
+        Command::Mcp => serve(),
         Command::Summary(ask) => ask_for(&ask, Opened::summary, render::summary),
         Command::Instances(ask) => {
             ask_for(&ask, Opened::instances, |_, answer, look| render::instances(answer, look))
@@ -97,7 +98,7 @@ fn ask_for<R: Args, A: Serialize>(
         Ok(opened) => opened,
         Err(failure) => return refuse(&failure, json),
     };
-    warn_of_salvage(&opened);
+    load::warn_of_salvage(&opened);
     let answer = match load::working("analysing", || question(&opened, &ask.request)) {
         Ok(answer) => answer,
         Err(failure) => return refuse(&failure, json),
@@ -133,21 +134,6 @@ fn end(console: Console, code: i32) -> i32 {
     }
 }
 
-fn warn_of_salvage(opened: &Opened) {
-    let Some(salvage) = opened.snapshot.salvage() else { return };
-    let nodes = salvage.nodes_expected.map_or_else(String::new, |n| format!(" of {n}"));
-    say(&format!(
-        "warning: {} is truncated after {} bytes, inside \"{}\": {}{nodes} nodes and {} of {} edges are there; \
-         all numbers are of that part only",
-        opened.file,
-        salvage.position,
-        salvage.section,
-        salvage.nodes_read,
-        salvage.edges_read,
-        salvage.edges_expected
-    ));
-}
-
 fn verify(args: &VerifyArgs) -> i32 {
     let file = args.source.file.to_string_lossy();
     let read = load::read(&args.source.file, None);
@@ -164,46 +150,32 @@ fn verify(args: &VerifyArgs) -> i32 {
     end(console, if answer.whole { OK } else { NO })
 }
 
-/// Opens several files, oldest first, all or none.
-fn open_all(paths: &[PathBuf], common: &Common) -> Result<Vec<Opened>, Failure> {
-    if paths.iter().filter(|path| load::is_stdin(path)).count() > 1 {
-        return Err(Failure::argument("standard input can be only one of the snapshots"));
-    }
-    let mut files = Vec::new();
-    for path in paths {
-        let opened = load::open(path, common)?;
-        warn_of_salvage(&opened);
-        files.push(opened);
-    }
-    Ok(files)
-}
-
-/// Asks about several files and prints; `code` says how it ends if all are whole.
-fn ask_about_all<A: Serialize>(
-    files: Vec<Opened>,
-    json: bool,
-    what: &'static str,
-    question: impl FnOnce(&[&Opened]) -> Result<A, Failure>,
-    code: impl FnOnce(&A) -> i32,
-    draw: impl FnOnce(&A, Look) -> String,
-) -> i32 {
+fn diff(args: &DiffArgs) -> i32 {
+    let json = args.common.json;
+    let files = match load::open_all(&args.files, &args.common) {
+        Ok(files) => files,
+        Err(failure) => return refuse(&failure, json),
+    };
     let all: Vec<&Opened> = files.iter().collect();
-    let answer = match load::working(what, || question(&all)) {
+    let answer = match load::working("comparing", || questions::diff(&all, &args.request)) {
         Ok(answer) => answer,
         Err(failure) => return refuse(&failure, json),
     };
     if let Some(failure) = files.iter().find_map(Opened::lost) {
         return refuse(&failure, json);
     }
-    let code = match code(&answer) {
-        OK if files.iter().any(|file| file.snapshot.salvage().is_some()) => SALVAGED,
-        code => code,
+    let code = if answer.failed() {
+        NO
+    } else if answer.salvaged.is_empty() {
+        OK
+    } else {
+        SALVAGED
     };
     let mut console = Console::new();
     if json {
         console.json(&answer);
     } else {
-        let text = draw(&answer, console.look());
+        let text = render::diff(&answer, console.look());
         console.text(&text);
     }
     let code = end(console, code);
@@ -211,27 +183,23 @@ fn ask_about_all<A: Serialize>(
     code
 }
 
-fn diff(args: &DiffArgs) -> i32 {
-    let json = args.common.json;
-    let files = match open_all(&args.files, &args.common) {
-        Ok(files) => files,
-        Err(failure) => return refuse(&failure, json),
-    };
-    let question = |all: &[&Opened]| questions::diff(all, &args.request);
-    let code = |answer: &questions::Diff| if answer.failed() { NO } else { OK };
-    ask_about_all(files, json, "comparing", question, code, render::diff)
+fn report(args: &ReportArgs) -> i32 {
+    match report::report(args) {
+        Ok((console, salvaged)) => end(console, if salvaged { SALVAGED } else { OK }),
+        Err(failure) => refuse(&failure, args.common.json),
+    }
 }
 
-fn leaks(args: &LeaksArgs) -> i32 {
-    let json = args.common.json;
-    let files = match open_all(&args.files, &args.common) {
-        Ok(files) => files,
-        Err(failure) => return refuse(&failure, json),
-    };
-    let scripts = Scripts::new(args.source_maps.as_deref());
-    let question = |all: &[&Opened]| questions::leaks(all, &args.request, &scripts);
-    let code = |answer: &questions::LeaksAnswer| if answer.leaks.suspects.is_empty() { OK } else { NO };
-    ask_about_all(files, json, "looking for leaks", question, code, render::leaks)
+fn serve() -> i32 {
+    if std::io::stdin().is_terminal() {
+        say(
+            "this is a server for assistants; it speaks the Model Context Protocol on standard input and output",
+        );
+    }
+    match mcp::serve() {
+        Ok(()) => OK,
+        Err(failure) => refuse(&failure, false),
+    }
 }
 
 #[cfg(target_os = "linux")]

@@ -1,7 +1,7 @@
 //! Opens files, with progress on a terminal where it takes long.
 
 use std::io::IsTerminal;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use stillheap_core::{Error, IndexOptions, IndexPlace, ReadOptions, Snapshot};
 
 use crate::args::Common;
-use crate::console::Patient;
+use crate::console::{Patient, say};
 use crate::questions::{Failure, Opened};
 
 /// Nothing is shown for what ends sooner.
@@ -55,6 +55,30 @@ pub fn open(path: &Path, common: &Common) -> Result<Opened, Failure> {
         Failure::of_file(&error, shown)
     })?;
     Ok(Opened { snapshot, model: common.model.model(), file })
+}
+
+/// Opens several files, oldest first; standard input can be one of them.
+pub fn open_all(paths: &[PathBuf], common: &Common) -> Result<Vec<Opened>, Failure> {
+    if paths.iter().filter(|path| is_stdin(path)).count() > 1 {
+        return Err(Failure::argument("standard input can be only one of the snapshots"));
+    }
+    paths.iter().map(|path| open(path, common).inspect(warn_of_salvage)).collect()
+}
+
+/// Says on standard error that only a part of the file is there.
+pub fn warn_of_salvage(opened: &Opened) {
+    let Some(salvage) = opened.snapshot.salvage() else { return };
+    let nodes = salvage.nodes_expected.map_or_else(String::new, |n| format!(" of {n}"));
+    say(&format!(
+        "warning: {} is truncated after {} bytes, inside \"{}\": {}{nodes} nodes and {} of {} edges are there; \
+         all numbers are of that part only",
+        opened.file,
+        salvage.position,
+        salvage.section,
+        salvage.nodes_read,
+        salvage.edges_read,
+        salvage.edges_expected
+    ));
 }
 
 /// Runs what takes long, with a sign of life on a terminal.

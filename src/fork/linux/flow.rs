@@ -59,6 +59,8 @@ impl Moment {
 #[derive(Default)]
 pub struct Ticket {
     cancelled: Arc<AtomicBool>,
+    /// The heap has been frozen at least once.
+    forked: AtomicBool,
     progress: Mutex<(Phase, u64, u64)>,
     outcome: Mutex<Option<Result<CaptureResult, Failure>>>,
 }
@@ -72,6 +74,16 @@ impl Ticket {
     /// How far it is: phase, done, total.
     pub fn progress(&self) -> (Phase, u64, u64) {
         *lock(&self.progress)
+    }
+
+    /// Whether the heap has been frozen.
+    pub fn is_forked(&self) -> bool {
+        self.forked.load(Ordering::Acquire)
+    }
+
+    /// Whether there is an outcome that nobody has taken.
+    pub fn has_outcome(&self) -> bool {
+        lock(&self.outcome).is_some()
     }
 
     /// What came of it, once.
@@ -102,6 +114,16 @@ pub fn begin(
     Ok(ticket)
 }
 
+impl Drop for Ticket {
+    /// Nobody has taken the outcome: nobody will close its descriptor.
+    fn drop(&mut self) {
+        let outcome = self.outcome.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(Ok(CaptureResult { fd: Some(fd), .. })) = outcome {
+            let _ = nix::unistd::close(*fd);
+        }
+    }
+}
+
 impl Ticket {
     /// Leaves the outcome for whoever asks.
     pub fn put(&self, outcome: Result<CaptureResult, Failure>) {
@@ -118,6 +140,7 @@ fn run(target: &Arc<Target>, request: CaptureRequest, ticket: &Ticket) -> Result
     let mut forked = Box::new(Forked::prepare(request, target.thread_id)?);
     loop {
         forked = ask(target, forked, ticket, deadline)?;
+        ticket.forked.store(true, Ordering::Release);
         let ending = watch(&mut forked, &ticket.cancelled, |forked| report(target, forked, ticket));
         match ending {
             Ending::Done(done) => return Ok(result(target, *forked, done)),

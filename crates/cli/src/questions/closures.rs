@@ -6,7 +6,7 @@ use stillheap_core::{ClosureRow, Page};
 use super::{Failure, Opened, PageInfo, Window, patterns};
 
 /// Asks for closures by function.
-#[derive(Clone, Debug, Default, Deserialize, clap::Args)]
+#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema, clap::Args)]
 #[serde(default)]
 pub struct ClosuresRequest {
     /// The part of the list.
@@ -22,7 +22,7 @@ pub struct ClosuresRequest {
 }
 
 /// Orders of functions.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, schemars::JsonSchema, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum ClosureOrder {
     /// Those whose contexts retain most first.

@@ -9,7 +9,7 @@ use stillheap_core::{
 use super::{Condition, Failure, Opened, PageInfo, SCHEMA_VERSION, Window, patterns};
 
 /// Asks what changed.
-#[derive(Clone, Debug, Default, Deserialize, clap::Args)]
+#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema, clap::Args)]
 #[serde(default, rename_all = "camelCase")]
 pub struct DiffRequest {
     /// The part of the list.
@@ -32,7 +32,7 @@ pub struct DiffRequest {
 }
 
 /// Orders of changed classes.
-#[derive(Clone, Copy, Debug, Default, Deserialize, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, schemars::JsonSchema, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum DiffOrder {
     /// Largest growth in bytes first.
@@ -47,7 +47,7 @@ pub enum DiffOrder {
 }
 
 /// Ways of matching.
-#[derive(Clone, Copy, Debug, Default, Deserialize, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, schemars::JsonSchema, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum MatchingBy {
     /// By id if the files are of one process that kept its ids, else by class.
@@ -123,15 +123,6 @@ pub struct SalvagedFile {
     pub salvage: Salvage,
 }
 
-/// The truncated ones of some files.
-pub(super) fn salvaged(files: &[&Opened]) -> Vec<SalvagedFile> {
-    let found = files.iter().filter_map(|f| {
-        let salvage = f.snapshot.salvage()?.clone();
-        Some(SalvagedFile { file: f.file.clone(), salvage })
-    });
-    found.collect()
-}
-
 /// Rows of `grown` at most, whatever the limit; a list for people.
 const MOST_GROWN: usize = 10;
 
@@ -193,7 +184,13 @@ pub fn diff(files: &[&Opened], request: &DiffRequest) -> Result<Diff, Failure> {
         grown: grown.map(|page| page.items.into_iter().filter(|g| g.self_size_delta > 0).collect()),
         series,
         conditions,
-        salvaged: salvaged(files),
+        salvaged: files
+            .iter()
+            .filter_map(|f| {
+                let salvage = f.snapshot.salvage()?.clone();
+                Some(SalvagedFile { file: f.file.clone(), salvage })
+            })
+            .collect(),
     })
 }
 

@@ -6,7 +6,7 @@ use stillheap_core::{EdgeInfo, NodeInfo, NodeOrdinal, Page, RootPath};
 use super::{Failure, Id, MOST_ROWS, MergedPath, MergedTree, Opened, PageInfo, TreeShape, Window, patterns};
 
 /// Asks who holds a node, or the objects of a class.
-#[derive(Clone, Debug, Deserialize, clap::Args)]
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema, clap::Args)]
 #[serde(default)]
 pub struct RetainersRequest {
     /// A node, like @12345, or a class by name or key
@@ -45,7 +45,7 @@ impl Default for RetainersRequest {
 }
 
 /// Orders of holders.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, schemars::JsonSchema, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum HolderOrder {
     /// A node's: nearest to a root first. A class's: those that hold most objects first.

@@ -7,7 +7,7 @@ use stillheap_core::{EdgeInfo, EdgeSort, NodeDetail, Page, StackFrame};
 use super::{Failure, Id, Opened, PageInfo, Window, patterns};
 
 /// Asks for a node.
-#[derive(Clone, Debug, Deserialize, clap::Args)]
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema, clap::Args)]
 #[serde(default, rename_all = "camelCase")]
 pub struct InspectRequest {
     /// The node, like @12345
@@ -36,7 +36,7 @@ impl Default for InspectRequest {
 }
 
 /// Orders of a node's edges.
-#[derive(Clone, Copy, Debug, Default, Deserialize, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, schemars::JsonSchema, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum EdgeOrder {
     /// Largest retained size first.

@@ -7,7 +7,7 @@ use stillheap_core::{NodeInfo, NodeOrdinal, NodeSort, Page};
 use super::{Failure, Opened, PageInfo, Window, patterns};
 
 /// Asks for the objects of a class.
-#[derive(Clone, Debug, Default, Deserialize, clap::Args)]
+#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema, clap::Args)]
 #[serde(default)]
 pub struct InstancesRequest {
     /// The class: its name, or its key as the summary's JSON gives it
@@ -26,7 +26,7 @@ pub struct InstancesRequest {
 }
 
 /// Orders of nodes.
-#[derive(Clone, Copy, Debug, Default, Deserialize, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, schemars::JsonSchema, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum NodeOrder {
     /// Largest retained size first.

@@ -12,7 +12,6 @@ mod failure;
 mod holders;
 mod inspect;
 mod instances;
-mod leaks;
 mod merged;
 mod pattern;
 mod query;
@@ -26,7 +25,6 @@ use serde::{Deserialize, Serialize};
 use stillheap_core::{Analysis, IndexStatus, Model, NodeOrdinal, Page, Salvage, Snapshot};
 
 pub use closures::*;
-use diff::salvaged;
 pub use diff::*;
 pub use dispatch::answer;
 pub use fail_on::*;
@@ -34,7 +32,6 @@ pub use failure::Failure;
 pub use holders::*;
 pub use inspect::*;
 pub use instances::*;
-pub use leaks::*;
 pub use merged::*;
 pub use pattern::Pattern;
 pub use query::*;
@@ -115,8 +112,9 @@ pub struct Report<T> {
 }
 
 /// A node's id, written `@123`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(try_from = "String")]
+#[schemars(with = "String")]
 pub struct Id(pub u64);
 
 impl std::str::FromStr for Id {
@@ -137,7 +135,7 @@ impl TryFrom<String> for Id {
 }
 
 /// Which part of a list.
-#[derive(Clone, Copy, Debug, Deserialize, clap::Args)]
+#[derive(Clone, Copy, Debug, Deserialize, schemars::JsonSchema, clap::Args)]
 #[serde(default)]
 pub struct Window {
     /// Rows to show; 0 shows all

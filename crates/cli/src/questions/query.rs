@@ -7,7 +7,7 @@ use super::{Failure, NodeOrder, Opened, PageInfo, Window, patterns};
 use crate::language::{Expression, matching};
 
 /// Asks for nodes by an expression.
-#[derive(Clone, Debug, Default, Deserialize, clap::Args)]
+#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema, clap::Args)]
 #[serde(default)]
 pub struct QueryRequest {
     /// Which nodes, such as 'class = Email* and retained > 1MB'

@@ -6,7 +6,7 @@ use stillheap_core::{DuplicateSort, DuplicateStrings, NodeInfo, NodeOrdinal, Pag
 use super::{Failure, Opened, PageInfo, Window, patterns};
 
 /// Asks for strings.
-#[derive(Clone, Debug, Default, Deserialize, clap::Args)]
+#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema, clap::Args)]
 #[serde(default)]
 pub struct StringsRequest {
     /// Texts that several strings have, instead of the largest strings
@@ -25,7 +25,7 @@ pub struct StringsRequest {
 }
 
 /// Orders of strings.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, schemars::JsonSchema, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum StringOrder {
     /// Most bytes that one copy would save first; without duplicates, largest first.

@@ -7,7 +7,7 @@ use stillheap_core::{ClassRow, ClassSort, Filter, NodeFilter, Page, Statistics};
 use super::{Failure, Opened, PageInfo, Pattern, Window};
 
 /// Asks for the classes.
-#[derive(Clone, Debug, Default, Deserialize, clap::Args)]
+#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema, clap::Args)]
 #[serde(default)]
 pub struct SummaryRequest {
     #[command(flatten)]
@@ -24,7 +24,7 @@ pub struct SummaryRequest {
 }
 
 /// Orders of classes.
-#[derive(Clone, Copy, Debug, Default, Deserialize, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, schemars::JsonSchema, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum ClassOrder {
     /// Largest retained size first.

@@ -6,7 +6,7 @@ use stillheap_core::{AllocationSite, Page, SiteSort, TimelineSample};
 use super::{Failure, Opened, PageInfo, Window, patterns};
 
 /// Asks for the timeline.
-#[derive(Clone, Debug, Default, Deserialize, clap::Args)]
+#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema, clap::Args)]
 #[serde(default)]
 pub struct TimelineRequest {
     /// The part of the list.
@@ -22,7 +22,7 @@ pub struct TimelineRequest {
 }
 
 /// Orders of call sites.
-#[derive(Clone, Copy, Debug, Default, Deserialize, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, schemars::JsonSchema, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum SiteOrder {
     /// Most bytes that are still alive first.

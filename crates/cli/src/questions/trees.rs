@@ -15,7 +15,7 @@ pub const MOST_ROWS: usize = 10_000;
 pub const MOST_LEVELS: usize = 100;
 
 /// How far a tree goes.
-#[derive(Clone, Copy, Debug, Deserialize, clap::Args)]
+#[derive(Clone, Copy, Debug, Deserialize, schemars::JsonSchema, clap::Args)]
 #[serde(default)]
 pub struct TreeShape {
     /// Levels to show, up to 100
@@ -45,7 +45,7 @@ impl TreeShape {
 }
 
 /// Asks what a node dominates, and what dominates it.
-#[derive(Clone, Debug, Default, Deserialize, clap::Args)]
+#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema, clap::Args)]
 #[serde(default)]
 pub struct DominatorsRequest {
     /// The node, like @12345; the root if left out
@@ -68,7 +68,7 @@ pub struct DominatorsRequest {
 }
 
 /// Orders of dominated nodes.
-#[derive(Clone, Copy, Debug, Default, Deserialize, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, schemars::JsonSchema, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum DominatedOrder {
     /// Largest retained size first.
@@ -83,7 +83,7 @@ pub enum DominatedOrder {
 }
 
 /// Asks what a node holds.
-#[derive(Clone, Debug, Default, Deserialize, clap::Args)]
+#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema, clap::Args)]
 #[serde(default)]
 pub struct ContainmentRequest {
     /// The node, like @12345; the root if left out

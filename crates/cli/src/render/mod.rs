@@ -5,13 +5,11 @@
 
 mod classes;
 mod graph;
-mod leaks;
 mod places;
 mod table;
 
 pub use classes::*;
 pub use graph::*;
-pub use leaks::*;
 pub use places::*;
 pub use table::{Align, Table};
 

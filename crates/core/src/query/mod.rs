@@ -3,6 +3,7 @@
 //! Every answer is plain data that serialises to JSON in camelCase; lists come in pages. Nothing here is kept
 //! except the class table; each answer's cost is that of the passes it needs plus its own size.
 
+mod class_tree;
 mod classes;
 mod closures;
 mod dominators;
@@ -13,8 +14,8 @@ mod retainers;
 mod search;
 mod strings;
 mod timeline;
-mod walk;
 
+pub use class_tree::*;
 pub use classes::*;
 pub use closures::*;
 pub use node::*;

@@ -146,6 +146,7 @@ pub fn ask_everything(snapshot: &Snapshot) {
             a.classes(Some(NodeFilter::Named(filter)));
         }
         a.native_contexts();
+        a.class_tree(10);
         a.duplicate_strings(DuplicateSort::Wasted, page);
         a.closures(page);
         a.samples();

@@ -71,6 +71,35 @@ fn closures_name_the_function_and_the_variable() {
 }
 
 #[test]
+fn a_class_tree_puts_equal_objects_together() {
+    let (builder, _) = leak(1000);
+    let snapshot = builder.snapshot();
+    let a = snapshot.analysis(Model::Devtools);
+    let tree = a.class_tree(usize::MAX);
+    assert_eq!(tree.retained_size, a.statistics().total);
+    let below = |tree: &ClassTree, class: &str| {
+        let found = tree.children.iter().find(|c| c.class_name == class);
+        found.unwrap_or_else(|| panic!("no {class} in {tree:?}")).clone()
+    };
+    // The list is two templates deep, and the second stands for all the earlier ones.
+    let first = below(&below(&tree, "global"), "EmailTemplate");
+    assert_eq!((first.count, first.self_size), (1, 48));
+    assert_eq!(below(&first, "(string)").self_size, 1000);
+    let context = below(&below(&first, "Function"), "system / Context");
+    let others = below(&context, "EmailTemplate");
+    assert_eq!((others.count, others.self_size), (999, 999 * 48));
+    assert_eq!(below(&others, "(string)").count, 999);
+    assert_eq!(first.largest.retained_size, first.retained_size);
+
+    // Cut short, what is missing is said, and no byte is lost.
+    let cut = a.class_tree(3);
+    let shown = below(&below(&cut, "global"), "EmailTemplate");
+    assert!(shown.children.is_empty());
+    let hidden = shown.hidden.unwrap();
+    assert_eq!((hidden.groups, hidden.retained_size), (2, shown.retained_size - shown.self_size));
+}
+
+#[test]
 fn merged_retainers_and_paths_of_a_class() {
     let (builder, objects) = leak(5);
     let snapshot = builder.snapshot();

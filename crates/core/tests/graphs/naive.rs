@@ -1,6 +1,6 @@
 //! Dominators and retained sizes against the definition: d dominates v if v cannot be reached without d.
 
-use stillheap_core::{Model, NodeOrdinal};
+use stillheap_core::{ClassTree, Model, NodeOrdinal};
 
 use super::builder::{Builder, Random};
 
@@ -90,6 +90,43 @@ fn dominators_by_definition() {
                 (1..nodes).filter(|&v| v != d && gc.dominator(NodeOrdinal(v as u32)).0 as usize == d).count();
             assert_eq!(children.total, expected, "round {round}: children of {d}");
             assert!(children.items.windows(2).all(|w| w[0].retained_size >= w[1].retained_size));
+        }
+    }
+}
+
+/// Own sizes, groups and the deepest way of a tree; what is hidden counts with its holder.
+fn check(tree: &ClassTree, way: &mut Vec<String>, count: &mut u64) {
+    let hidden = tree.hidden.unwrap_or_default();
+    let below: u64 = tree.children.iter().map(|c| c.retained_size).sum();
+    assert_eq!(tree.retained_size, tree.self_size + below + hidden.retained_size);
+    assert!(tree.children.windows(2).all(|w| w[0].retained_size >= w[1].retained_size));
+    assert!(way.iter().filter(|class| **class == tree.class_name).count() < 2, "{way:?}");
+    *count += tree.count;
+    way.push(tree.class_name.clone());
+    tree.children.iter().for_each(|child| check(child, way, count));
+    way.pop();
+}
+
+#[test]
+fn class_trees_hold_every_object_once() {
+    let mut numbers = Random(0xc1a55);
+    for _ in 0..500 {
+        let nodes = 2 + numbers.below(60);
+        let mut builder = Builder::new();
+        for i in 1..nodes {
+            builder.node("object", &format!("N{}", i % 4), 8 * numbers.below(3) as u64);
+        }
+        for _ in 0..nodes + numbers.below(2 * nodes) {
+            builder.edge(numbers.below(nodes), "property", "p", numbers.below(nodes));
+        }
+        let snapshot = builder.snapshot();
+        let gc = snapshot.analysis(Model::Gc);
+        let sized = (1..nodes as u32).filter(|&n| gc.self_size(NodeOrdinal(n)) > 0).count() as u64;
+        for limit in [0, 1, 5, usize::MAX] {
+            let (tree, mut count) = (gc.class_tree(limit), 0);
+            assert_eq!(tree.retained_size, gc.retained_size(snapshot.root()));
+            check(&tree, &mut Vec::new(), &mut count);
+            assert!(limit < usize::MAX || count == sized + 1, "the root and each object that has a size");
         }
     }
 }

@@ -1,0 +1,228 @@
+//! What the page shows, as data: bounded lists with bounded texts.
+
+use foldhash::{HashMap, HashSet, HashSetExt};
+use serde::Serialize;
+use serde_json::Value;
+use stillheap_core::{Analysis, ClassTree, SeriesClass, Statistics, series};
+
+/// Counts up when a field changes its meaning or goes away.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// Rows of the class table.
+const MOST_CLASSES: usize = 2000;
+/// Groups of the tree of dominators.
+const MOST_GROUPS: usize = 3000;
+/// Characters of a text out of a heap.
+const LONGEST_TEXT: usize = 200;
+
+/// A snapshot to report on.
+pub struct Input<'s> {
+    /// The file's name as the user gave it.
+    pub file: String,
+    /// Its size in bytes, if it is known.
+    pub bytes: Option<u64>,
+    /// What is in it.
+    pub analysis: Analysis<'s>,
+}
+
+/// Everything that the page shows.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    schema_version: u32,
+    /// Of stillheap.
+    version: &'static str,
+    model: &'static str,
+    /// The verdict on leaks, as `leaks --json` gives it; null if none was reached.
+    pub leaks: Value,
+    /// The snapshots, oldest first.
+    pub files: Vec<FileFacts>,
+    /// The classes, those that matter most first.
+    pub classes: Vec<ClassSeries>,
+    /// What is in no row of `classes`.
+    pub rest: Rest,
+    /// The newest snapshot's dominators by class.
+    pub tree: ClassTree,
+}
+
+/// What is known of a file.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FileFacts {
+    /// Its name as the user gave it.
+    pub file: String,
+    /// Its size in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+    /// When it was taken, as its header says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time: Option<String>,
+    /// Which process it is of, as its header says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u64>,
+    /// Nodes in it.
+    pub nodes: u32,
+    /// Edges in it.
+    pub edges: u32,
+    /// The end is missing, and all numbers are of the part that is there.
+    pub truncated: bool,
+    /// Where the bytes are.
+    pub statistics: Statistics,
+}
+
+/// A class over the snapshots.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClassSeries {
+    /// Its name.
+    pub name: String,
+    /// Position of the constructor: script id, line and column from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub location: Option<[i64; 3]>,
+    /// Objects in each snapshot.
+    pub counts: Vec<u64>,
+    /// Bytes of their own in each snapshot.
+    pub sizes: Vec<u64>,
+    /// Bytes that all of them together retain in each snapshot; null where the class is not in it.
+    pub retained: Vec<Option<u64>>,
+    /// Steps from a root in the newest snapshot; null if only the system reaches it.
+    pub distance: Option<i32>,
+    /// More objects in every snapshot than in the one before.
+    pub grows: bool,
+}
+
+/// Classes that have no row.
+#[derive(Default, Serialize)]
+pub struct Rest {
+    /// How many.
+    pub classes: u64,
+    /// Their objects in each snapshot.
+    pub counts: Vec<u64>,
+    /// Their bytes in each snapshot.
+    pub sizes: Vec<u64>,
+}
+
+impl Report {
+    /// Asks everything. `inputs` are from oldest to newest, at least one, all of one model; `leaks` is the verdict
+    /// on them as JSON, or null.
+    ///
+    /// # Panics
+    /// Without an input.
+    pub fn collect(inputs: &[Input<'_>], leaks: Value) -> Report {
+        let newest = inputs.last().expect("a report needs a snapshot").analysis;
+        for input in inputs {
+            input.analysis.prepare();
+        }
+        let (classes, rest) = classes(inputs);
+        let mut tree = newest.class_tree(MOST_GROUPS);
+        shorten_tree(&mut tree);
+        Report {
+            schema_version: SCHEMA_VERSION,
+            version: env!("CARGO_PKG_VERSION"),
+            model: newest.model().name(),
+            leaks: shortened(leaks),
+            files: inputs.iter().map(facts).collect(),
+            classes,
+            rest,
+            tree,
+        }
+    }
+}
+
+fn facts(input: &Input<'_>) -> FileFacts {
+    let snapshot = input.analysis.snapshot();
+    let noted = |key: &str| snapshot.header().stillheap().and_then(|header| header.get(key));
+    FileFacts {
+        file: input.file.clone(),
+        bytes: input.bytes,
+        time: noted("time").and_then(Value::as_str).map(short),
+        pid: noted("pid").and_then(Value::as_u64),
+        nodes: snapshot.node_count(),
+        edges: snapshot.edge_count(),
+        truncated: snapshot.salvage().is_some(),
+        statistics: input.analysis.statistics().clone(),
+    }
+}
+
+/// The rows, and the sums over the classes that have none.
+fn classes(inputs: &[Input<'_>]) -> (Vec<ClassSeries>, Rest) {
+    let analyses: Vec<Analysis<'_>> = inputs.iter().map(|input| input.analysis).collect();
+    let all = series(&analyses).classes;
+    let tables: Vec<_> = analyses.iter().map(|analysis| analysis.classes(None)).collect();
+    let rows: Vec<HashMap<&str, _>> =
+        tables.iter().map(|table| table.rows.iter().map(|row| (row.key.as_str(), row)).collect()).collect();
+    let newest = rows.last();
+    let retained = |class: &SeriesClass| {
+        newest.and_then(|rows| rows.get(class.key.as_str())).map(|row| row.retained_size)
+    };
+    let kept = matter_most(&all, retained);
+    let mut rest = Rest { classes: 0, counts: vec![0; inputs.len()], sizes: vec![0; inputs.len()] };
+    let mut shown = Vec::with_capacity(kept.len());
+    for (at, class) in all.iter().enumerate() {
+        if !kept.contains(&at) {
+            rest.classes += 1;
+            for step in 0..inputs.len() {
+                rest.counts[step] += class.counts[step];
+                rest.sizes[step] += class.sizes[step];
+            }
+            continue;
+        }
+        let row = newest.and_then(|rows| rows.get(class.key.as_str()));
+        let location = row.and_then(|row| row.location);
+        shown.push(ClassSeries {
+            name: short(&class.name),
+            location: location.map(|l| [l.script_id, l.line + 1, l.column + 1]),
+            counts: class.counts.clone(),
+            sizes: class.sizes.clone(),
+            retained: rows.iter().map(|rows| rows.get(class.key.as_str()).map(|r| r.retained_size)).collect(),
+            distance: row
+                .map(|row| row.distance)
+                .filter(|d| (0..stillheap_core::SYSTEM_DISTANCE).contains(d)),
+            grows: class.count_grows_always,
+        });
+    }
+    shown.sort_by(|a, b| b.retained.last().cmp(&a.retained.last()).then_with(|| a.name.cmp(&b.name)));
+    (shown, rest)
+}
+
+/// The classes that lead by what they retain, by growth in bytes and by growth in objects, a third each.
+fn matter_most(all: &[SeriesClass], retained: impl Fn(&SeriesClass) -> Option<u64>) -> HashSet<usize> {
+    let mut kept = HashSet::new();
+    let mut lead = |by: &dyn Fn(&SeriesClass) -> i64| {
+        let mut order: Vec<usize> = (0..all.len()).collect();
+        order.sort_by_cached_key(|&at| (std::cmp::Reverse(by(&all[at])), at));
+        kept.extend(order.into_iter().take(MOST_CLASSES / 3));
+    };
+    lead(&|class| retained(class).map_or(-1, |bytes| bytes.min(i64::MAX as u64) as i64));
+    lead(&|class| class.size_delta);
+    lead(&|class| class.count_delta);
+    kept
+}
+
+/// A text cut to a length that a table can show.
+fn short(text: &str) -> String {
+    match text.char_indices().nth(LONGEST_TEXT) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+fn shorten_tree(tree: &mut ClassTree) {
+    tree.class_name = short(&tree.class_name);
+    tree.largest.name = short(&tree.largest.name);
+    tree.children.iter_mut().for_each(shorten_tree);
+}
+
+/// Texts of the verdict may be sentences, so they are given more room.
+fn shortened(value: Value) -> Value {
+    const SENTENCES: usize = 2000;
+    match value {
+        Value::String(text) => match text.char_indices().nth(SENTENCES) {
+            Some((end, _)) => Value::String(format!("{}…", &text[..end])),
+            None => Value::String(text),
+        },
+        Value::Array(list) => Value::Array(list.into_iter().map(shortened).collect()),
+        Value::Object(map) => Value::Object(map.into_iter().map(|(key, v)| (key, shortened(v))).collect()),
+        other => other,
+    }
+}
