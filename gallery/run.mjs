@@ -98,8 +98,13 @@ async function capture(program, major, mode, directory, ids = 'clear') {
   return files;
 }
 
+/** The command line as npm installs it, or a build of it. */
+const stillheap = process.env.STILLHEAP_BIN
+  ? [process.env.STILLHEAP_BIN]
+  : [process.execPath, path.join(root, 'bin/stillheap.js')];
+
 const leaksCommand = (files) => [
-  path.join(root, 'bin/stillheap.js'),
+  ...stillheap,
   'leaks',
   ...files,
   '--json',
