@@ -146,23 +146,22 @@ report.verdict = (() => {
   };
 
   const card = (suspect, at) => {
-    const size = suspect.retainedSizes.map(bytes).join(' → ');
-    const numbers = several
-      ? [
-          `${signedBytes(suspect.growthPerStep)} per snapshot`,
-          `${share(suspect.shareOfGrowth, 1)} of all growth`,
-          `${suspect.className}: ${suspect.counts.map(count).join(' → ')} objects`,
-          `kept: ${size}`,
-        ]
-      : [
-          `${share(suspect.shareOfGrowth, 1)} of the heap`,
-          `${suspect.className}: ${suspect.counts.map(count).join(' → ')} objects`,
-          `kept: ${size}`,
-        ];
+    const { className, counts, retainedSizes, growthPerStep, shareOfGrowth } = suspect;
+    const numbers = [
+      several && `${signedBytes(growthPerStep)} per snapshot`,
+      `${share(shareOfGrowth, 1)} of ${several ? 'all growth' : 'the heap'}`,
+      className !== null && `${className}: ${counts.map(count).join(' → ')} objects`,
+      retainedSizes.length > 0 && `kept: ${retainedSizes.map(bytes).join(' → ')}`,
+    ].filter(Boolean);
     return el(
       'article',
       { class: 'suspect', 'aria-labelledby': `suspect-${at}` },
-      el('h3', { id: `suspect-${at}` }, `Suspect ${at + 1}: `, el('code', {}, suspect.className)),
+      el(
+        'h3',
+        { id: `suspect-${at}` },
+        `Suspect ${at + 1}: `,
+        className === null ? 'memory outside the heap' : el('code', {}, className),
+      ),
       el(
         'ul',
         { class: 'numbers' },

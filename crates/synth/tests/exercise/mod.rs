@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::io::Cursor;
 
 use stillheap_core::{
-    Analysis, ClassSort, DiffSort, DuplicateSort, EdgeSort, Filter, GrowthSort, MatchedBy, Matching, Model,
+    Analysis, ClassSort, ClassTree, DiffSort, DuplicateSort, EdgeSort, Filter, GrowthSort, MatchedBy, Matching, Model,
     NodeFilter, NodeOrdinal, NodeSort, Page, ReadOptions, Result, SiteSort, Snapshot, compare, growth,
     series,
 };
@@ -68,6 +68,19 @@ fn check_sizes(analysis: &Analysis<'_>) {
         assert_eq!(u128::from(analysis.retained_size(node)), below[node.0 as usize], "node {}", node.0);
     }
     check_classes(analysis, total);
+    for limit in [1, 7, usize::MAX] {
+        let tree = analysis.class_tree(limit);
+        assert_eq!(u128::from(tree.retained_size), below[root.0 as usize]);
+        check_class_tree(&tree);
+    }
+}
+
+/// Every byte once, on every level.
+fn check_class_tree(tree: &ClassTree) {
+    let shown: u64 = tree.children.iter().map(|child| child.retained_size).sum();
+    let hidden = tree.hidden.map_or(0, |hidden| hidden.retained_size);
+    assert_eq!(tree.retained_size, tree.self_size + shown + hidden, "{}", tree.class_name);
+    tree.children.iter().for_each(check_class_tree);
 }
 
 fn check_classes(analysis: &Analysis<'_>, total: u128) {
