@@ -8,6 +8,7 @@ export const start: typeof stillheap.start;
 export const stop: typeof stillheap.stop;
 export const open: typeof stillheap.open;
 export const watch: typeof stillheap.watch;
+export const leaks: typeof stillheap.leaks;
 export const version: typeof stillheap.version;
 export type CaptureMode = stillheap.CaptureMode;
 export type CaptureOptions = stillheap.CaptureOptions;

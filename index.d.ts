@@ -236,6 +236,7 @@ interface Stillheap extends EventEmitter<StillheapEvents> {
    * @throws (rejects) TypeError for wrong arguments; an Error with a code if the file can't be read
    */
   open: typeof analysis.open;
+  leaks: typeof analysis.leaks;
 
   /**
    * Watches this thread's heap: events when there is a leak, and only then. See docs/watch.md.

@@ -1,5 +1,5 @@
 import stillheap from './index.js';
 
-export const { writeSnapshot, capture, captureStream, configure, start, stop, open, watch, version } =
+export const { writeSnapshot, capture, captureStream, configure, start, stop, open, leaks, watch, version } =
   stillheap;
 export default stillheap;

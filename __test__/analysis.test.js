@@ -8,7 +8,7 @@ const path = require('node:path');
 const { pathToFileURL } = require('node:url');
 const { root, runSource, temporaryDirectory } = require('./support/child.js');
 const { test } = require('./support/test.js');
-const { open, Snapshot } = require('../lib/snapshot.js');
+const { leaks, open, Snapshot } = require('../lib/snapshot.js');
 
 const fixture = (name) => path.join(root, 'crates/cli/tests/fixtures', name);
 const leak = fixture('leak.heapsnapshot');
@@ -155,6 +155,19 @@ test('compares two snapshots and more', async () => {
   assert.deepEqual(await first.compare([second, third], options), printed('diff', ...files, ...args));
 });
 
+test('says what leaks', async () => {
+  const files = [1, 2, 3].map((number) => fixture(`growing-${number}.heapsnapshot`));
+  const answer = await leaks(files);
+  assert.deepEqual(answer, printed('leaks', ...files));
+  assert.equal(answer.suspects[0].className, 'EmailTemplate');
+  assert.equal(answer.suspects[0].cause.kind, 'shared-context');
+  const [first, ...newer] = await Promise.all(files.map((file) => open(file)));
+  assert.deepEqual(await first.leaks(newer, { limit: 1 }), printed('leaks', ...files, '--limit', '1'));
+  assert.deepEqual(await first.leaks(), printed('leaks', files[0]));
+  assert.deepEqual(await leaks(pathToFileURL(files[0]), { sourceMaps: root }), printed('leaks', files[0]));
+  await assert.rejects(leaks([...files, fixture('none.heapsnapshot')]), { code: 'ENOENT' });
+});
+
 test('the model is chosen when opening', async () => {
   const snapshot = await open(leak, { model: 'gc' });
   assert.equal(snapshot.model, 'gc');
@@ -217,6 +230,12 @@ test('wrong arguments are named', async () => {
   await assert.rejects(snapshot.query(''), value('The expression'));
   await assert.rejects(snapshot.compare({}), type('The newer snapshot'));
   await assert.rejects(snapshot.compare([]), type('The newer snapshot'));
+  await assert.rejects(leaks([]), value('The files'));
+  await assert.rejects(leaks([1]), type('The file'));
+  await assert.rejects(leaks(leak, { limit: 0 }), value("The option 'limit'"));
+  await assert.rejects(leaks(leak, { sourceMaps: 1 }), type("The option 'sourceMaps'"));
+  await assert.rejects(leaks(leak, { model: 'v8' }), value("The option 'model'"));
+  await assert.rejects(snapshot.leaks('x'), type('The newer snapshot'));
   assert.throws(() => new Snapshot(), { code: 'ERR_ILLEGAL_CONSTRUCTOR' });
 });
 

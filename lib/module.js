@@ -352,7 +352,21 @@ function create(version) {
     return require('./watch.js').create({ native, isolate, isMainThread }, options);
   }
 
-  Object.assign(emitter, { writeSnapshot, capture, captureStream, configure, start, stop, open, watch });
+  function leaks(files, options) {
+    return require('./snapshot.js').leaks(files, options);
+  }
+
+  Object.assign(emitter, {
+    writeSnapshot,
+    capture,
+    captureStream,
+    configure,
+    start,
+    stop,
+    open,
+    leaks,
+    watch,
+  });
   Object.defineProperties(emitter, {
     version: { value: version, enumerable: true },
     engine: {

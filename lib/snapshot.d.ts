@@ -468,6 +468,8 @@ export class Snapshot {
       failOn?: string | string[];
     },
   ): Promise<Diff>;
+  /** What leaks, as this snapshot and newer ones, oldest first, tell; this one alone tells what stands out. */
+  leaks(newer?: Snapshot | Snapshot[], options?: LeaksOptions): Promise<LeaksAnswer>;
   /** Lets go of the memory as soon as the questions under way have ended. */
   dispose(): void;
   [Symbol.dispose](): void;
@@ -477,6 +479,113 @@ export interface RetainersOptions extends TreeOptions {
   sort?: 'best' | 'distance' | 'retained';
   /** Paths to a root. Default: 3. */
   paths?: number;
+}
+
+/** What leaks, as snapshot files of one process, oldest first, tell. */
+export function leaks(
+  files: string | URL | (string | URL)[],
+  options?: LeaksOptions & OpenOptions,
+): Promise<LeaksAnswer>;
+
+export interface LeaksOptions {
+  /** Suspects to give. Default: 5. */
+  limit?: number;
+  /** A directory in which source maps and sources are looked for, too. */
+  sourceMaps?: string | URL;
+}
+
+/** What leaks; docs/leaks.md says what each kind of cause means. */
+export interface LeaksAnswer {
+  schemaVersion: number;
+  model: Model;
+  /** The files, oldest first. */
+  files: string[];
+  /** The answer in one sentence. */
+  verdict: string;
+  heap: {
+    /** Bytes of all objects in each snapshot. */
+    sizes: number[];
+    growthPerStep: number;
+    /** Resident bytes of the process at each capture, where every file has them. */
+    residentSizes?: number[];
+    /** Bytes that malloc had given out at each capture, where every file has them. */
+    allocatedSizes?: number[];
+  };
+  /** Largest growth first; empty if nothing grows steadily. */
+  suspects: LeakSuspect[];
+  salvaged?: (Salvage & { file: string })[];
+}
+
+export interface LeakSuspect {
+  /** The class that tells most; null where the growth is outside the heap. */
+  className: string | null;
+  /** Its objects in each snapshot. */
+  counts: number[];
+  /** Bytes of everything that belongs to the leak, in each snapshot. */
+  retainedSizes: number[];
+  growthPerStep: number;
+  /** 0 to 1. */
+  shareOfGrowth: number;
+  classes: { className: string; counts: number[]; sizes: number[] }[];
+  /** One way from a root, the root first. */
+  path: LeakStep[];
+  cause: {
+    kind: LeakCause;
+    function: string | null;
+    variable: string | null;
+    /** The line to look at: where it is filled, else declared, else its function. */
+    location: LeakLocation | null;
+    detail: string;
+    related: { what: string; location: LeakLocation }[];
+  };
+  explanation: string;
+  advice: string;
+}
+
+export type LeakCause =
+  | 'shared-context'
+  | 'chain'
+  | 'collection'
+  | 'module-cache'
+  | 'weak-map'
+  | 'listeners'
+  | 'timer'
+  | 'promise'
+  | 'async-context'
+  | 'global'
+  | 'detached-tree'
+  | 'inspector'
+  | 'native-handle'
+  | 'external-memory'
+  | 'sliced-string'
+  | 'concatenated-string'
+  | 'duplicate-strings'
+  | 'outside-heap'
+  | 'growth';
+
+export interface LeakStep {
+  node: NodeInfo;
+  /** How the object before holds it; null for the first. */
+  edge: { name: string; edgeType: string } | null;
+  location: LeakLocation | null;
+  /** The step in words. */
+  text: string;
+  owner: 'root' | 'runtime' | 'library' | 'application';
+  /** The reference that should not be. */
+  decisive: boolean;
+  /** It belongs to what grows. */
+  grows: boolean;
+  /** From here on the pattern repeats, so many times at least; 0: it doesn't. */
+  repeats: number;
+}
+
+export interface LeakLocation {
+  script: string | null;
+  /** From 1, as is the column. */
+  line: number;
+  column: number;
+  /** The line's text, where the source is at hand. */
+  text?: string;
 }
 
 /** Reads a heap snapshot: plain, gzip or zstd, of any V8 since Node 16, truncated ones as far as they go. */

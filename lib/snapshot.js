@@ -26,6 +26,11 @@ function depth(name, value) {
   return value;
 }
 
+function suspects(name, value) {
+  if (whole(name, value) < 1 || value > 65_535) throw wrongValue(name, 'a whole number from 1 to 65535', value);
+  return value;
+}
+
 function flag(name, value) {
   if (typeof value !== 'boolean') throw wrongType(name, 'a boolean', value);
   return value;
@@ -92,7 +97,9 @@ const kinds = {
     match: oneOf(['auto', 'id', 'class']),
     failOn: conditions,
   },
+  leaks: { limit: suspects, sourceMaps: path },
 };
+kinds.leaksOf = { ...kinds.leaks, ...kinds.open };
 
 // ---- the snapshot
 
@@ -217,13 +224,23 @@ class Snapshot {
   /** What changed from this snapshot to a newer one, or over several, oldest first. */
   async compare(newer, options) {
     const { match, ...request } = check(options, kinds.compare, 'The second argument of compare');
-    const all = Array.isArray(newer) ? newer : [newer];
-    if (all.length === 0 || !all.every((one) => one instanceof Snapshot)) {
-      throw wrongType('The newer snapshot', 'a snapshot from open(), or an array of them', newer);
-    }
-    const handles = all.map((one) => one.#use());
+    const handles = Snapshot.#handlesOf(newer);
+    if (handles.length === 0) throw notNewer(newer);
     const json = JSON.stringify({ ...request, ...(match !== undefined && { matching: match }) });
     return unwrap(await this.#use().compare(handles, json));
+  }
+
+  /** What leaks, as this snapshot and newer ones, oldest first, tell; this one alone tells what stands out. */
+  async leaks(newer, options) {
+    const request = check(options, kinds.leaks, 'The second argument of leaks');
+    const handles = newer === undefined ? [] : Snapshot.#handlesOf(newer);
+    return unwrap(await this.#use().leaks(handles, JSON.stringify(request)));
+  }
+
+  static #handlesOf(newer) {
+    const all = Array.isArray(newer) ? newer : [newer];
+    if (!all.every((one) => one instanceof Snapshot)) throw notNewer(newer);
+    return all.map((one) => one.#use());
   }
 
   /** Lets go of the memory as soon as the questions under way have ended. May be called twice. */
@@ -237,6 +254,10 @@ class Snapshot {
   static {
     if (Symbol.dispose !== undefined) Snapshot.prototype[Symbol.dispose] = Snapshot.prototype.dispose;
   }
+}
+
+function notNewer(value) {
+  return wrongType('The newer snapshot', 'a snapshot from open(), or an array of them', value);
 }
 
 /** `'@123'` and numbers are ids, other strings classes. */
@@ -287,6 +308,22 @@ async function open(file, options) {
   }
 }
 
+/** What leaks, as files of one process, oldest first, tell. They are opened one after the other and let go of. */
+async function leaks(files, options) {
+  const all = Array.isArray(files) ? files : [files];
+  if (all.length === 0) throw wrongValue('The files', 'at least one file', files);
+  const places = all.map((file) => path('The file', file));
+  const { limit, sourceMaps, ...rest } = check(options, kinds.leaksOf, 'The second argument of leaks');
+  const snapshots = [];
+  try {
+    for (const place of places) snapshots.push(await open(place, rest));
+    const [oldest, ...newer] = snapshots;
+    return await oldest.leaks(newer, { limit, sourceMaps });
+  } finally {
+    for (const snapshot of snapshots) snapshot.dispose();
+  }
+}
+
 /** Rejects when the signal is aborted; listens no longer than the work goes on. */
 function aborted(signal, work) {
   return new Promise((_resolve, reject) => {
@@ -306,4 +343,4 @@ function size(file) {
   }
 }
 
-module.exports = { open, Snapshot };
+module.exports = { leaks, open, Snapshot };

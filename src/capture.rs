@@ -17,7 +17,7 @@ use stillheap_sink::{
 use crate::fault;
 use crate::isolates::Target;
 use crate::request::{CaptureRequest, CaptureResult, FallbackDir};
-use crate::sys::{release_free_memory, with_signals_blocked};
+use crate::sys::{Usage, release_free_memory, with_signals_blocked};
 use crate::v8::{CurrentIsolate, HeapSnapshot, SnapshotOptions};
 
 /// Captures of this process, for `{seq}`.
@@ -40,6 +40,7 @@ pub struct Capture {
     snapshot: Option<HeapSnapshot>,
     engine: Engine,
     ids: ObjectIds,
+    usage: Usage,
     node_count: Option<u64>,
 }
 
@@ -104,6 +105,7 @@ impl Capture {
             snapshot: None,
             engine,
             ids,
+            usage: Usage::default(),
             node_count: None,
         })
     }
@@ -118,6 +120,8 @@ impl Capture {
         let isolate = CurrentIsolate::get()
             .ok_or_else(|| Failure::own("ERR_STILLHEAP_UNSUPPORTED", "no V8 isolate is entered here"))?;
         let begun = Instant::now();
+        // Before V8's snapshot takes memory of its own.
+        self.usage = Usage::now();
         if isolate.has_object_ids(target.environment) && !target.ids_are_ours() {
             self.ids = ObjectIds::Kept(KEPT_FOR_OTHERS);
         }
@@ -277,12 +281,19 @@ impl Capture {
             ObjectIds::Cleared => "cleared",
             ObjectIds::Kept(_) => "kept",
         };
-        header(target, self.clock.time, "inline", ids, &target.id_space())
+        header(target, self.clock.time, "inline", ids, &target.id_space(), self.usage)
     }
 }
 
 /// The object that we put into a snapshot's header.
-pub fn header(target: &Target, time: DateTime<Utc>, mode: &str, object_ids: &str, id_space: &str) -> String {
+pub fn header(
+    target: &Target,
+    time: DateTime<Utc>,
+    mode: &str,
+    object_ids: &str,
+    id_space: &str,
+    usage: Usage,
+) -> String {
     let header = serde_json::json!({
         "version": env!("CARGO_PKG_VERSION"),
         "pid": std::process::id(),
@@ -291,6 +302,8 @@ pub fn header(target: &Target, time: DateTime<Utc>, mode: &str, object_ids: &str
         "mode": mode,
         "objectIds": object_ids,
         "processId": id_space,
+        "residentBytes": usage.resident,
+        "allocatedBytes": usage.allocated,
     });
     header.to_string()
 }

@@ -8,15 +8,17 @@ mod heapdiff;
 
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use napi::bindgen_prelude::{AsyncTask, ClassInstance};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Env, Result, Status, Task};
 use napi_derive::napi;
-use serde::Serialize;
-use stillheap_cli::questions::{self, DiffRequest, Failure, Opened};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use stillheap_cli::Scripts;
+use stillheap_cli::questions::{self, DiffRequest, Failure, LeaksRequest, Opened};
 use stillheap_core::{Model, ReadOptions, Snapshot};
 
 /// Told how many bytes have been read; never keeps the process alive.
@@ -27,6 +29,15 @@ type Outcome = std::result::Result<String, Failure>;
 /// A panic elsewhere leaves nothing half-done behind these locks.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn parse<T: DeserializeOwned>(request: &str) -> std::result::Result<T, Failure> {
+    serde_json::from_str(request)
+        .map_err(|error| Failure::argument(format!("the question cannot be understood: {error}")))
+}
+
+fn encode(answer: &impl Serialize) -> Outcome {
+    serde_json::to_string(answer).map_err(|error| Failure::new("ERR_STILLHEAP_INTERNAL", error.to_string()))
 }
 
 /// JSON of `{"result": …}`, where `result` is JSON already, or of `{"error": …}`.
@@ -164,16 +175,26 @@ impl SnapshotHandle {
     /// Compares this snapshot, the oldest, with newer ones.
     #[napi(catch_unwind)]
     pub fn compare(&self, newer: Vec<ClassInstance<SnapshotHandle>>, request: String) -> AsyncTask<Job> {
-        let all: std::result::Result<Vec<Shared>, Failure> =
-            std::iter::once(self.shared()).chain(newer.iter().map(|other| other.shared())).collect();
-        Job::start(move || {
-            let all = all?;
-            let opened: Vec<&Opened> = all.iter().map(Shared::get).collect::<std::result::Result<_, _>>()?;
-            let request: DiffRequest = serde_json::from_str(&request)
-                .map_err(|error| Failure::argument(format!("the question cannot be understood: {error}")))?;
-            let diff = questions::diff(&opened, &request)?;
-            serde_json::to_string(&diff)
-                .map_err(|error| Failure::new("ERR_STILLHEAP_INTERNAL", error.to_string()))
+        self.with_newer(&newer, move |opened| {
+            let request: DiffRequest = parse(&request)?;
+            encode(&questions::diff(opened, &request)?)
+        })
+    }
+
+    /// Says what leaks, as this snapshot, the oldest, and newer ones tell.
+    #[napi(catch_unwind)]
+    pub fn leaks(&self, newer: Vec<ClassInstance<SnapshotHandle>>, request: String) -> AsyncTask<Job> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Request {
+            #[serde(flatten)]
+            leaks: LeaksRequest,
+            source_maps: Option<PathBuf>,
+        }
+        self.with_newer(&newer, move |opened| {
+            let request: Request = parse(&request)?;
+            let scripts = Scripts::new(request.source_maps.as_deref());
+            encode(&questions::leaks(opened, &request.leaks, &scripts)?)
         })
     }
 
@@ -181,6 +202,21 @@ impl SnapshotHandle {
     #[napi(catch_unwind)]
     pub fn dispose(&self) {
         lock(&self.shared).take();
+    }
+
+    /// Asks about this snapshot and newer ones together.
+    fn with_newer(
+        &self,
+        newer: &[ClassInstance<SnapshotHandle>],
+        question: impl FnOnce(&[&Opened]) -> Outcome + Send + 'static,
+    ) -> AsyncTask<Job> {
+        let all: std::result::Result<Vec<Shared>, Failure> =
+            std::iter::once(self.shared()).chain(newer.iter().map(|other| other.shared())).collect();
+        Job::start(move || {
+            let all = all?;
+            let opened: Vec<&Opened> = all.iter().map(Shared::get).collect::<std::result::Result<_, _>>()?;
+            question(&opened)
+        })
     }
 
     fn shared(&self) -> std::result::Result<Shared, Failure> {

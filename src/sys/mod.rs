@@ -8,6 +8,7 @@ mod footprint;
 mod keeper;
 mod memory;
 mod pin;
+mod usage;
 mod wakeup;
 
 pub use copies::{Copies, Delivery, deliver_elsewhere};
@@ -17,6 +18,7 @@ pub use footprint::release_loading_pages;
 pub use keeper::Keeper;
 pub use memory::release_free_memory;
 pub use pin::pin_library;
+pub use usage::Usage;
 pub use wakeup::Wakeup;
 
 use std::thread::{Builder, JoinHandle};

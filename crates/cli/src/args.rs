@@ -8,7 +8,7 @@ use stillheap_core::Model;
 
 use crate::questions::{
     ClosuresRequest, ContainmentRequest, DiffRequest, DominatorsRequest, InspectRequest, InstancesRequest,
-    QueryRequest, RetainersRequest, StringsRequest, SummaryRequest, TimelineRequest,
+    LeaksRequest, QueryRequest, RetainersRequest, StringsRequest, SummaryRequest, TimelineRequest,
 };
 
 /// The command line.
@@ -21,12 +21,13 @@ use crate::questions::{
   stillheap dump 12345                           a snapshot of a running service
   stillheap summary app.heapsnapshot             what takes the memory
   stillheap diff before.heapsnapshot after.heapsnapshot
+  stillheap leaks 1.heapsnapshot 2.heapsnapshot 3.heapsnapshot
   stillheap retainers app.heapsnapshot EmailTemplate
 
 Files may be plain, gzip or zstd; - is standard input. 'stillheap COMMAND --help' shows
 more of each.
 
-Exit codes: 0 done; 1 the answer is no (verify, --fail-on, dump); 2 wrong usage or an
+Exit codes: 0 done; 1 the answer is no (verify, --fail-on, dump) or something leaks; 2 wrong usage or an
 input that cannot be read; 3 done, but the input was truncated and only its first part
 was looked at.",
     disable_help_subcommand = true,
@@ -125,6 +126,20 @@ pub struct ReportArgs {
     /// Replace a page that is there already
     #[arg(long)]
     pub overwrite: bool,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+#[derive(Args)]
+pub struct LeaksArgs {
+    /// Snapshots of one process, oldest first; three tell most
+    #[arg(value_name = "FILE", num_args = 1.., required = true)]
+    pub files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub request: LeaksRequest,
+    /// Look for source maps and original sources in this directory, too
+    #[arg(long, value_name = "DIR")]
+    pub source_maps: Option<PathBuf>,
     #[command(flatten)]
     pub common: Common,
 }
@@ -282,6 +297,22 @@ retainers, dominators, containment, strings, closures, timeline, query, diff, re
 files that a call names are read; nothing leaves this machine but the answers."
     )]
     Mcp,
+
+    /// Say what leaks, who holds it, and at which line
+    #[command(after_help = "Examples:
+  stillheap leaks 1.heapsnapshot 2.heapsnapshot 3.heapsnapshot
+  stillheap leaks before.heapsnapshot after.heapsnapshot --json
+  stillheap leaks only.heapsnapshot              one alone: what is suspiciously much
+  stillheap leaks *.heapsnapshot --source-maps dist
+
+Take the snapshots under load, some minutes apart and after the service has warmed up.
+Objects are matched by what holds them, so it does not matter whether the files keep
+object ids. Lines of code come from the snapshot, and from the scripts themselves where
+they lie where the process had them and begin as the snapshot says.
+
+Exit codes: 0 nothing leaks; 1 something does; 2 wrong usage, or an input that cannot
+be read.")]
+    Leaks(LeaksArgs),
 
     /// Find objects with an expression
     #[command(after_help = "Examples:

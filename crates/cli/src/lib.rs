@@ -16,16 +16,18 @@ mod mcp;
 pub mod questions;
 mod render;
 mod report;
+mod scripts;
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
 
-use args::{Ask, Cli, Command, DiffArgs, ReportArgs, VerifyArgs};
+use args::{Ask, Cli, Command, DiffArgs, LeaksArgs, ReportArgs, VerifyArgs};
 use clap::{Args, Parser};
 use console::{Console, fail, say};
 pub use load::index_options;
 use questions::{Failure, Opened};
 use render::Look;
+pub use scripts::Scripts;
 use serde::Serialize;
 
 /// Done.
@@ -58,6 +60,7 @@ fn dispatch(command: Command) -> i32 {
         Command::Diff(args) => diff(&args),
         Command::Report(args) => report(&args),
         Command::Mcp => serve(),
+        Command::Leaks(args) => leaks(&args),
         Command::Summary(ask) => ask_for(&ask, Opened::summary, render::summary),
         Command::Instances(ask) => {
             ask_for(&ask, Opened::instances, |_, answer, look| render::instances(answer, look))
@@ -150,37 +153,60 @@ fn verify(args: &VerifyArgs) -> i32 {
     end(console, if answer.whole { OK } else { NO })
 }
 
-fn diff(args: &DiffArgs) -> i32 {
-    let json = args.common.json;
-    let files = match load::open_all(&args.files, &args.common) {
-        Ok(files) => files,
-        Err(failure) => return refuse(&failure, json),
-    };
+/// Asks about several files and prints; `code` says how it ends if all are whole.
+fn ask_about_all<A: Serialize>(
+    files: Vec<Opened>,
+    json: bool,
+    what: &'static str,
+    question: impl FnOnce(&[&Opened]) -> Result<A, Failure>,
+    code: impl FnOnce(&A) -> i32,
+    draw: impl FnOnce(&A, Look) -> String,
+) -> i32 {
     let all: Vec<&Opened> = files.iter().collect();
-    let answer = match load::working("comparing", || questions::diff(&all, &args.request)) {
+    let answer = match load::working(what, || question(&all)) {
         Ok(answer) => answer,
         Err(failure) => return refuse(&failure, json),
     };
     if let Some(failure) = files.iter().find_map(Opened::lost) {
         return refuse(&failure, json);
     }
-    let code = if answer.failed() {
-        NO
-    } else if answer.salvaged.is_empty() {
-        OK
-    } else {
-        SALVAGED
+    let code = match code(&answer) {
+        OK if files.iter().any(|file| file.snapshot.salvage().is_some()) => SALVAGED,
+        code => code,
     };
     let mut console = Console::new();
     if json {
         console.json(&answer);
     } else {
-        let text = render::diff(&answer, console.look());
+        let text = draw(&answer, console.look());
         console.text(&text);
     }
     let code = end(console, code);
     std::mem::forget(files);
     code
+}
+
+fn diff(args: &DiffArgs) -> i32 {
+    let json = args.common.json;
+    let files = match load::open_all(&args.files, &args.common) {
+        Ok(files) => files,
+        Err(failure) => return refuse(&failure, json),
+    };
+    let question = |all: &[&Opened]| questions::diff(all, &args.request);
+    let code = |answer: &questions::Diff| if answer.failed() { NO } else { OK };
+    ask_about_all(files, json, "comparing", question, code, render::diff)
+}
+
+fn leaks(args: &LeaksArgs) -> i32 {
+    let json = args.common.json;
+    let files = match load::open_all(&args.files, &args.common) {
+        Ok(files) => files,
+        Err(failure) => return refuse(&failure, json),
+    };
+    let scripts = Scripts::new(args.source_maps.as_deref());
+    let question = |all: &[&Opened]| questions::leaks(all, &args.request, &scripts);
+    let code = |answer: &questions::LeaksAnswer| if answer.leaks.suspects.is_empty() { OK } else { NO };
+    ask_about_all(files, json, "looking for leaks", question, code, render::leaks)
 }
 
 fn report(args: &ReportArgs) -> i32 {

@@ -20,7 +20,7 @@ use crate::capture::{self, Place, To, milliseconds};
 use crate::fault;
 use crate::isolates::{Target, lock, new_id_space};
 use crate::request::{CaptureRequest, FallbackDir, PauseParts};
-use crate::sys::with_signals_blocked;
+use crate::sys::{Usage, with_signals_blocked};
 use crate::v8::{CurrentIsolate, SnapshotOptions, V8};
 
 /// What earlier children of this process took: the heap they walked, and the bytes.
@@ -123,8 +123,8 @@ impl Forked {
             move |error: io::Error| Failure::system(&error, syscall, Path::new(path))
         };
         let ranges = self.prepared.compare().map_err(system("read", "/proc/self/maps"))?;
-        let header =
-            capture::header(target, self.time, "fork", "cleared", &format!("{:016x}", new_id_space()));
+        let id_space = format!("{:016x}", new_id_space());
+        let header = capture::header(target, self.time, "fork", "cleared", &id_space, Usage::now());
         let opened = self
             .opened
             .as_ref()

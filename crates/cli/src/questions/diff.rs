@@ -123,6 +123,15 @@ pub struct SalvagedFile {
     pub salvage: Salvage,
 }
 
+/// The truncated ones of some files.
+pub(super) fn salvaged(files: &[&Opened]) -> Vec<SalvagedFile> {
+    let found = files.iter().filter_map(|f| {
+        let salvage = f.snapshot.salvage()?.clone();
+        Some(SalvagedFile { file: f.file.clone(), salvage })
+    });
+    found.collect()
+}
+
 /// Rows of `grown` at most, whatever the limit; a list for people.
 const MOST_GROWN: usize = 10;
 
@@ -184,13 +193,7 @@ pub fn diff(files: &[&Opened], request: &DiffRequest) -> Result<Diff, Failure> {
         grown: grown.map(|page| page.items.into_iter().filter(|g| g.self_size_delta > 0).collect()),
         series,
         conditions,
-        salvaged: files
-            .iter()
-            .filter_map(|f| {
-                let salvage = f.snapshot.salvage()?.clone();
-                Some(SalvagedFile { file: f.file.clone(), salvage })
-            })
-            .collect(),
+        salvaged: salvaged(files),
     })
 }
 

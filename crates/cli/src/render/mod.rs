@@ -5,11 +5,13 @@
 
 mod classes;
 mod graph;
+mod leaks;
 mod places;
 mod table;
 
 pub use classes::*;
 pub use graph::*;
+pub use leaks::*;
 pub use places::*;
 pub use table::{Align, Table};
 

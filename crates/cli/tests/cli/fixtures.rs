@@ -19,6 +19,9 @@ pub fn all() -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("leak-after.heapsnapshot", self::leak(5, 20).to_json()),
         ("leak-later.heapsnapshot", self::leak(9, 32).to_json()),
+        ("growing-1.heapsnapshot", growing(10).to_json()),
+        ("growing-2.heapsnapshot", growing(20).to_json()),
+        ("growing-3.heapsnapshot", growing(30).to_json()),
         ("malformed.heapsnapshot", malformed),
         ("truncated.heapsnapshot", truncated),
         ("not-a-snapshot.json", b"{\"hello\": \"world\"}\n".to_vec()),
@@ -122,6 +125,20 @@ fn leak(templates: u64, entries: u64) -> Snapshot {
     }
     if let Some(newest) = previous {
         s.property(global, "current", newest);
+    }
+    s
+}
+
+/// The lab's leak with templates of 5 kB each, so that they are worth a verdict.
+fn growing(templates: u64) -> Snapshot {
+    let mut s = leak(templates, 8);
+    let large: Vec<usize> =
+        s.nodes().iter().enumerate().filter(|(_, n)| n.name == "EmailTemplate").map(|(i, _)| i).collect();
+    for template in large {
+        let node = s.node_mut(NodeId(template));
+        if node.kind == "object" {
+            node.self_size = 5_000;
+        }
     }
     s
 }

@@ -1,0 +1,372 @@
+//! What is known about one head before its cause is looked for: its objects, its classes, the way to it.
+
+use std::collections::BTreeMap;
+
+use foldhash::{HashMap, HashMapExt};
+use stillheap_core::NodeOrdinal;
+use stillheap_core::types::{edge, node};
+
+use crate::desk::Desk;
+use crate::heads::Head;
+use crate::paths::{self, Step};
+use crate::report::{Owner, SuspectClass};
+use crate::tree::{GrowthTree, growth};
+use crate::view::{View, is_index, is_string_type, weak_table};
+
+/// Objects of a head that are kept for looking at.
+pub(crate) const MOST_MEMBERS: usize = 2_000;
+/// Ways that are compared to find the usual one.
+const SAMPLES: usize = 5;
+/// A repeating pattern is a chain from this length on.
+const CHAIN: usize = 6;
+/// Objects of a suspect that its detectors look at.
+const MOST_LOOKED_AT: usize = 20_000;
+/// Objects up the path from what holds the growth for which the application may have a name.
+const REROUTED: usize = 8;
+/// Steps of a path behind the first growing object.
+const TAIL: usize = 12;
+
+/// A head and what there is around it.
+pub(crate) struct Case<'c, 's> {
+    pub(crate) view: View<'s>,
+    pub(crate) desk: &'c Desk<'c, 's>,
+    pub(crate) tree: &'c GrowthTree,
+    pub(crate) head: Head,
+    /// Objects of the head, a sample of them if there are many.
+    pub(crate) members: Vec<NodeOrdinal>,
+    /// From a root to one of the members, or a little beyond.
+    pub(crate) path: Vec<Step>,
+    /// Where on the path the growth begins; its end if the last object grows in place.
+    pub(crate) grows: usize,
+    /// Where on the path the object is that holds what grows, V8's tables left out.
+    pub(crate) holder: usize,
+    /// Length of the chain that the members form, 0 if they form none.
+    pub(crate) chain: usize,
+    /// Classes of the suspect, largest growth first.
+    pub(crate) classes: Vec<SuspectClass>,
+    /// Growth of bytes by node type.
+    by_type: BTreeMap<u8, i64>,
+}
+
+/// Objects of several heads, found in one pass.
+pub(crate) fn members(tree: &GrowthTree, heads: &[Head]) -> Vec<Vec<NodeOrdinal>> {
+    let place: HashMap<u32, usize> = heads.iter().enumerate().map(|(i, head)| (head.entry, i)).collect();
+    let mut found: Vec<Vec<NodeOrdinal>> = vec![Vec::new(); heads.len()];
+    let mut seen = vec![0u64; heads.len()];
+    let mut wanted = vec![u32::MAX; tree.entries.len()];
+    for (&entry, &i) in &place {
+        wanted[entry as usize] = i as u32;
+    }
+    for (n, &entry) in tree.entry_of.iter().enumerate() {
+        let i = wanted[entry as usize];
+        if i == u32::MAX {
+            continue;
+        }
+        let i = i as usize;
+        let count = *tree.counts(entry).last().unwrap_or(&1);
+        let stride = count / MOST_MEMBERS as u64 + 1;
+        if seen[i].is_multiple_of(stride) && found[i].len() < MOST_MEMBERS {
+            found[i].push(NodeOrdinal(n as u32));
+        }
+        seen[i] += 1;
+    }
+    found
+}
+
+impl<'c, 's> Case<'c, 's> {
+    pub(crate) fn new(
+        desk: &'c Desk<'c, 's>,
+        tree: &'c GrowthTree,
+        examples: &[u32],
+        head: Head,
+        members: Vec<NodeOrdinal>,
+    ) -> Option<Case<'c, 's>> {
+        let view = desk.view;
+        let chain =
+            if tree.entries[head.entry as usize].repeats { chain_length(view, tree, &members) } else { 0 };
+        let path = usual_path(view, tree, head, &members, chain)?;
+        let path = rerouted(desk, tree, head, path);
+        let within = |step: &Step| tree.within(tree.entry_of[step.node.0 as usize], head.entry);
+        let grows = if head.in_place { path.len() } else { path.iter().position(within)? };
+        let mut holder = grows.saturating_sub(1);
+        while holder > 0 && view.is_part(path[holder].node) {
+            holder -= 1;
+        }
+        let (classes, by_type) = classes(view, tree, examples, head);
+        Some(Case { view, desk, tree, head, members, path, grows, holder, chain, classes, by_type })
+    }
+
+    /// Object of the path.
+    pub(crate) fn node(&self, at: usize) -> NodeOrdinal {
+        self.path[at.min(self.path.len() - 1)].node
+    }
+
+    /// The object that holds what grows.
+    pub(crate) fn holder_node(&self) -> NodeOrdinal {
+        self.node(self.holder)
+    }
+
+    /// Name of the edge to an object of the path.
+    pub(crate) fn edge(&self, at: usize) -> &'s [u8] {
+        self.path.get(at).and_then(|step| step.edge).map_or(b"", |e| self.view.edge_bytes(e))
+    }
+
+    fn edge_code(&self, at: usize) -> u8 {
+        let edge = self.path.get(at).and_then(|step| step.edge);
+        edge.map_or(edge::WEAK, |e| self.view.analysis.edge_code(e))
+    }
+
+    /// Whether the edge to an object of the path has a name that somebody wrote: a property or a variable.
+    pub(crate) fn is_named(&self, at: usize) -> bool {
+        matches!(self.edge_code(at), edge::PROPERTY | edge::CONTEXT) && !is_index(self.edge(at))
+    }
+
+    /// Whether the edge is a context variable.
+    pub(crate) fn is_variable(&self, at: usize) -> bool {
+        self.edge_code(at) == edge::CONTEXT
+    }
+
+    /// The last named edge up to an object of the path.
+    pub(crate) fn name_before(&self, at: usize) -> Option<usize> {
+        (1..=at.min(self.path.len() - 1)).rev().find(|&i| self.is_named(i))
+    }
+
+    /// Share of the growth that nodes of some types make up, 0 to 1.
+    pub(crate) fn share_of(&self, types: impl Fn(u8) -> bool) -> f64 {
+        let all: f64 = self.by_type.values().map(|&bytes| bytes as f64).sum();
+        let part = self.by_type.iter().filter(|&(&ty, _)| types(ty)).map(|(_, &bytes)| bytes as f64);
+        if all > 0.0 { part.sum::<f64>() / all } else { 0.0 }
+    }
+
+    /// Share of the growth that strings make up.
+    pub(crate) fn share_of_strings(&self) -> f64 {
+        self.share_of(is_string_type)
+    }
+
+    /// Objects of the suspect in the newest snapshot, at most [`MOST_LOOKED_AT`].
+    pub(crate) fn objects(&self) -> Vec<NodeOrdinal> {
+        let inside = self.tree.subtree(self.head.entry);
+        let mut marked = vec![false; self.tree.entries.len()];
+        for entry in inside {
+            marked[entry as usize] = true;
+        }
+        let all = self.tree.entry_of.iter().enumerate().filter(|&(_, &entry)| marked[entry as usize]);
+        all.map(|(n, _)| NodeOrdinal(n as u32)).take(MOST_LOOKED_AT).collect()
+    }
+
+    /// Whether something on the path, from one place to another, has such a name or is held by such an edge.
+    pub(crate) fn find(&self, from: usize, to: usize, test: impl Fn(&str) -> bool) -> Option<usize> {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (from..to.min(self.path.len())).find(|&i| {
+            let node = self.node(i);
+            let named = !self.view.is_string(node) && test(&text(self.view.raw_name(node)));
+            named || (i > 0 && test(&text(self.edge(i))))
+        })
+    }
+
+    /// The WeakMap on the path right before what grows.
+    pub(crate) fn weak_map(&self) -> Option<usize> {
+        let from = self.holder.saturating_sub(4);
+        (from..=self.grows.min(self.path.len() - 1)).find(|&i| weak_table(self.edge(i)).is_some())
+    }
+}
+
+/// How long the chain is that the members form.
+fn chain_length(view: View<'_>, tree: &GrowthTree, members: &[NodeOrdinal]) -> usize {
+    let Some(&middle) = members.get(members.len() / 2) else { return 0 };
+    let entry = tree.entry_of[middle.0 as usize];
+    let above = view.analysis.dominator_ordinals(middle).take(1_000);
+    let length = above.filter(|n| tree.entry_of[n.0 as usize] == entry).count();
+    if length >= CHAIN { length } else { 0 }
+}
+
+/// The way that most of a few members have; cut where it begins to repeat itself.
+fn usual_path(
+    view: View<'_>,
+    tree: &GrowthTree,
+    head: Head,
+    members: &[NodeOrdinal],
+    chain: usize,
+) -> Option<Vec<Step>> {
+    let mut near = members.to_vec();
+    near.sort_by_key(|&n| (view.analysis.distance(n), n));
+    let samples: Vec<NodeOrdinal> = if chain > 0 {
+        // The second of the chain shows one whole round.
+        near.into_iter().skip(1).take(1).collect()
+    } else if head.in_place {
+        let largest = members.iter().copied().max_by_key(|&n| view.analysis.self_size(n));
+        largest.into_iter().collect()
+    } else {
+        let step = (members.len() / SAMPLES).max(1);
+        members.iter().copied().step_by(step).take(SAMPLES).collect()
+    };
+    let mut paths: Vec<Vec<Step>> =
+        samples.into_iter().map(|n| cut(tree, head, paths::to_root(view, n))).collect();
+    let shape =
+        |path: &[Step]| -> Vec<u32> { path.iter().map(|s| tree.entry_of[s.node.0 as usize]).collect() };
+    let shapes: Vec<Vec<u32>> = paths.iter().map(|path| shape(path)).collect();
+    let votes = |i: usize| shapes.iter().filter(|other| **other == shapes[i]).count();
+    let best = (0..paths.len()).max_by_key(|&i| (votes(i), std::cmp::Reverse(paths[i].len())))?;
+    Some(extend(view, tree, head, paths.swap_remove(best)))
+}
+
+/// Where what holds the growth has a name in the application, the way through that name: a promise that a signal's
+/// listener keeps is known by its variable.
+fn rerouted(desk: &Desk<'_, '_>, tree: &GrowthTree, head: Head, path: Vec<Step>) -> Vec<Step> {
+    let view = desk.view;
+    let within = |step: &Step| tree.within(tree.entry_of[step.node.0 as usize], head.entry);
+    let grows = if head.in_place { Some(path.len()) } else { path.iter().position(within) };
+    let Some(mut at) = grows.and_then(|at| at.checked_sub(1)) else { return path };
+    while at > 0 && view.is_part(path[at].node) {
+        at -= 1;
+    }
+    let application = |n: NodeOrdinal| desk.owner(n) == Some(Owner::Application);
+    for up in (at.saturating_sub(REROUTED).max(1)..=at).rev() {
+        let here = path[up].node;
+        if application(here) || application(path[up - 1].node) {
+            return path;
+        }
+        if !matches!(view.ty(here), node::OBJECT | node::CLOSURE) {
+            continue;
+        }
+        let found = view.analysis.holders(here).take(200).find(|&(e, from)| {
+            view.analysis.edge_code(e) == edge::CONTEXT && view.is_context(from) && application(from)
+        });
+        let Some((e, context)) = found else { continue };
+        let Some(mut way) = paths::to_root_without(view, context, here) else { continue };
+        if way.iter().any(|step| path[up..].iter().any(|later| later.node == step.node)) {
+            continue;
+        }
+        way.push(Step { edge: Some(e), node: here });
+        way.extend_from_slice(&path[up + 1..]);
+        return way;
+    }
+    path
+}
+
+/// Ends a path where an entry of the suspect comes a second time.
+fn cut(tree: &GrowthTree, head: Head, mut path: Vec<Step>) -> Vec<Step> {
+    let entry = |step: &Step| tree.entry_of[step.node.0 as usize];
+    let Some(first) = path.iter().position(|step| tree.within(entry(step), head.entry)) else { return path };
+    let again = (first + 1..path.len()).find(|&i| (first..i).any(|j| entry(&path[j]) == entry(&path[i])));
+    path.truncate(again.map_or(path.len(), |i| i + 1).min(first + TAIL));
+    path
+}
+
+/// Goes on from what grows to what it is that it keeps: down the largest part of it, while that is most of it.
+fn extend(view: View<'_>, tree: &GrowthTree, head: Head, mut path: Vec<Step>) -> Vec<Step> {
+    if head.in_place {
+        return path;
+    }
+    for _ in 0..4 {
+        let Some(&Step { node: at, .. }) = path.last() else { break };
+        let plain =
+            view.is_part(at) || view.is_closure(at) || view.is_context(at) || is_builtin(&view.text(at));
+        if !plain {
+            break;
+        }
+        let retained = |n: NodeOrdinal| view.analysis.retained_size(n);
+        let entry = |n: NodeOrdinal| tree.entry_of[n.0 as usize];
+        let inside = view.edges(at).take(4_000).filter(|&(e, to)| {
+            view.analysis.edge_code(e) != edge::WEAK
+                && view.analysis.dominator(to) == at
+                && tree.within(entry(to), head.entry)
+                && !view.is_string(to)
+                && matches!(view.ty(to), node::OBJECT | node::CLOSURE | node::ARRAY | node::NATIVE)
+        });
+        let Some((e, to)) = inside.max_by_key(|&(e, to)| (retained(to), std::cmp::Reverse(e))) else { break };
+        if retained(to) < retained(at) / 5 * 2 || path.iter().any(|step| step.node == to) {
+            break;
+        }
+        path.push(Step { edge: Some(e), node: to });
+    }
+    path
+}
+
+/// Classes of a suspect and its growth by node type.
+fn classes(
+    view: View<'_>,
+    tree: &GrowthTree,
+    examples: &[u32],
+    head: Head,
+) -> (Vec<SuspectClass>, BTreeMap<u8, i64>) {
+    let steps = tree.steps();
+    let mut by_name: HashMap<String, SuspectClass> = HashMap::new();
+    let mut by_type = BTreeMap::new();
+    let inside = if head.in_place { vec![head.entry] } else { tree.subtree(head.entry) };
+    for entry in inside {
+        let example = examples[entry as usize];
+        if example == u32::MAX {
+            continue;
+        }
+        let n = NodeOrdinal(example);
+        let sum: &mut i64 = by_type.entry(view.ty(n)).or_insert(0);
+        *sum = sum.saturating_add(growth(tree.own(entry)));
+        let class = by_name.entry(view.analysis.class_name(n)).or_insert_with_key(|name| SuspectClass {
+            class_name: name.clone(),
+            counts: vec![0; steps],
+            sizes: vec![0; steps],
+        });
+        for step in 0..steps {
+            class.counts[step] += tree.counts(entry)[step];
+            class.sizes[step] = class.sizes[step].saturating_add(tree.own(entry)[step]);
+        }
+    }
+    let mut classes: Vec<SuspectClass> = by_name.into_values().collect();
+    classes.retain(|class| growth(&class.sizes) > 0);
+    classes.sort_by(|a, b| {
+        growth(&b.sizes).cmp(&growth(&a.sizes)).then_with(|| a.class_name.cmp(&b.class_name))
+    });
+    (classes, by_type)
+}
+
+/// Classes of the language and of Node, which say little about what leaks.
+pub(crate) fn is_builtin(class: &str) -> bool {
+    const NAMES: [&str; 38] = [
+        "Object",
+        "Array",
+        "Map",
+        "Set",
+        "WeakMap",
+        "WeakSet",
+        "WeakRef",
+        "Promise",
+        "Generator",
+        "AsyncGenerator",
+        "Function",
+        "Error",
+        "Date",
+        "RegExp",
+        "Buffer",
+        "ArrayBuffer",
+        "SharedArrayBuffer",
+        "DataView",
+        "Uint8Array",
+        "FastBuffer",
+        "Symbol",
+        "BigInt",
+        "Number",
+        "String",
+        "Boolean",
+        "Timeout",
+        "Immediate",
+        "TimersList",
+        "AsyncResource",
+        "AsyncContextFrame",
+        "EventEmitter",
+        "EventTarget",
+        "Listener",
+        "SafeMap",
+        "SafeSet",
+        "AsyncFunction",
+        "FinalizationRegistry",
+        "global",
+    ];
+    NAMES.contains(&class)
+        || class.is_empty()
+        || class.starts_with(['(', '{', '<'])
+        || class.starts_with("system / ")
+        || class.starts_with("Node / ")
+        || class.starts_with("Detached ")
+        || class.ends_with("Array") && class.chars().next().is_some_and(|c| "IUBF".contains(c))
+}

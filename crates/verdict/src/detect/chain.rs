@@ -1,0 +1,39 @@
+//! A chain: each object keeps the one before it, by a property or by a function that wraps another.
+
+use super::{Finding, cause_at};
+use crate::case::Case;
+use crate::report::CauseKind;
+
+pub(crate) fn detect(case: &Case<'_, '_>) -> Option<Finding> {
+    if case.chain == 0 {
+        return None;
+    }
+    let view = case.view;
+    // The named edge of the pattern: where it comes to the next object of the same kind.
+    let named = (case.grows..case.path.len()).filter(|&i| i > 0 && case.is_named(i));
+    let at = named.last().or_else(|| case.name_before(case.path.len() - 1))?;
+    let variable = String::from_utf8_lossy(case.edge(at)).into_owned();
+    let from = case.node(at - 1);
+    let class = view.analysis.class_name(case.node(at));
+    let place = if view.is_context(from) {
+        case.desk.variable(from, &variable)
+    } else {
+        case.desk.property(from, &variable)
+    };
+    let what = if view.is_context(from) {
+        "function keeps, in its variable"
+    } else {
+        "object keeps, in its property"
+    };
+    let detail =
+        format!("a chain of at least {} objects: each {what} {variable}, the one before", case.chain);
+    let explanation = format!(
+        "The objects form a chain: each {what} {variable}, the one before it, and the newest is held. Retained sizes \
+         mislead here, since each {class} retains all earlier ones; what counts is that the chain is never cut."
+    );
+    let advice = format!(
+        "Don't keep the one before in {variable}, or cut the chain: set {variable} to null, or keep the last few only."
+    );
+    let cause = cause_at(CauseKind::Chain, Some(variable), place, detail);
+    Some(Finding { cause, explanation, advice, decisive: at })
+}

@@ -1,0 +1,128 @@
+//! Listeners that are added and never removed; timers that are never cleared.
+
+use stillheap_core::NodeOrdinal;
+
+use super::collection::name;
+use super::{Finding, called, cause_at};
+use crate::case::Case;
+use crate::report::{CauseKind, Owner};
+
+/// A function with so many holders isn't made anew for each listener.
+const MANY: usize = 20;
+
+pub(crate) fn listeners(case: &Case<'_, '_>) -> Option<Finding> {
+    let from = case.holder.saturating_sub(4);
+    let events = case.find(from, case.grows + 1, |text| {
+        text == "_events" || text == "listenerTree" || text.contains("kEvents") || text == "Listener"
+    })?;
+    // Who emits: the object that has the listeners, by its name.
+    let emitter = events.saturating_sub(1);
+    let held = name(case, emitter);
+    let event = (events + 1..=case.grows.min(case.path.len() - 1)).find(|&i| case.is_named(i));
+    let event = event.map(|i| String::from_utf8_lossy(case.edge(i)).into_owned());
+    let listener = first_closure(case, case.grows);
+    // One function for all says less than where it is added.
+    let shared = listener.is_some_and(|c| case.view.analysis.holders(c).take(MANY).count() == MANY);
+    let mut place = listener.filter(|_| !shared).map(|c| case.desk.made_in(c)).unwrap_or_default();
+    if place.location.is_none() {
+        place = held.place;
+    }
+    let owner = held.variable.clone().unwrap_or_else(|| case.view.analysis.class_name(case.node(emitter)));
+    let of_event = event.as_deref().map_or_else(String::new, |event| format!(" for '{event}'"));
+    let detail = format!("listeners{of_event} are added to {owner} and never removed");
+    let explanation = format!(
+        "Each time {} runs, it adds a listener{of_event} to {owner}. {owner} lives on, so it keeps every listener and \
+         all that the listener refers to.",
+        called(place.function.as_deref())
+    );
+    let advice = format!(
+        "Remove the listener when its owner is done (removeListener, off, an AbortSignal), or add one listener once."
+    );
+    let cause = cause_at(CauseKind::Listeners, held.variable.or(event), place, detail);
+    Some(Finding { cause, explanation, advice, decisive: case.grows.min(case.path.len() - 1) })
+}
+
+pub(crate) fn timers(case: &Case<'_, '_>) -> Option<Finding> {
+    let view = case.view;
+    let timer = (case.grows..case.path.len())
+        .map(|i| case.node(i))
+        .find(|&n| is_timer(case, n))
+        .or_else(|| case.members.iter().copied().take(50).find(|&n| is_timer(case, n)))?;
+    let callback = view
+        .analysis
+        .named(timer, "_onTimeout")
+        .or_else(|| view.analysis.named(timer, "_onImmediate"))
+        .filter(|&c| view.is_closure(c));
+    let repeats = view.analysis.named(timer, "_repeat").is_some();
+    let what = if repeats { "intervals" } else { "timers" };
+    let mut place = callback.map(|c| case.desk.made_in(c)).unwrap_or_default();
+    if let Some(closure) = callback {
+        let words = if repeats { ["setInterval", "("] } else { ["setTimeout", "("] };
+        if let Some(call) = case.desk.call(closure, &words) {
+            place.related.extend(call.location.map(|location| crate::report::Related {
+                what: format!("{} is called", words[0]),
+                location,
+            }));
+            // A callback that is made once says little; where the timer is started says more.
+            if case.desk.uses(closure, "this").is_none() && place.location.is_none() {
+                place.function = call.function;
+            }
+        }
+    }
+    // One callback for all timers keeps nothing of its own.
+    let shared =
+        case.members.iter().take(20).filter(|&&n| view.analysis.named(n, "_onTimeout") == callback).count()
+            > 1;
+    let variable = match callback {
+        Some(callback) if shared => view.function_name(callback),
+        Some(callback) => kept_by(case, callback),
+        None => None,
+    };
+    let detail =
+        format!("{what} are started and not cleared; each keeps its callback and what that refers to");
+    let explanation = format!(
+        "{} starts {what} again and again. Node keeps each of them, with its callback and the variables around it, \
+         until it has fired for the last time or is cleared.",
+        called(place.function.as_deref())
+    );
+    let advice = if repeats {
+        "Call clearInterval when the work is done."
+    } else {
+        "Call clearTimeout when the timer is not needed any more, or use shorter times."
+    };
+    let cause = cause_at(CauseKind::Timer, variable, place, detail);
+    Some(Finding {
+        cause,
+        explanation,
+        advice: advice.to_owned(),
+        decisive: case.grows.min(case.path.len() - 1),
+    })
+}
+
+fn is_timer(case: &Case<'_, '_>, n: NodeOrdinal) -> bool {
+    matches!(case.view.raw_name(n), b"Timeout" | b"Immediate")
+}
+
+/// The variable that a callback keeps most by.
+fn kept_by(case: &Case<'_, '_>, closure: NodeOrdinal) -> Option<String> {
+    let view = case.view;
+    let context = view.internal(closure, "context")?;
+    let variables = view.variables(context).filter(|&(name, _)| name != b"this");
+    let largest =
+        variables.max_by_key(|&(name, n)| (view.analysis.retained_size(n), std::cmp::Reverse(name)))?;
+    Some(String::from_utf8_lossy(largest.0).into_owned())
+}
+
+/// The first function from a place of the path on, or of a member, that is not Node's.
+pub(crate) fn first_closure(case: &Case<'_, '_>, from: usize) -> Option<NodeOrdinal> {
+    let view = case.view;
+    let on_path = (from..case.path.len()).map(|i| case.node(i));
+    let own = |n: &NodeOrdinal| view.is_closure(*n) && case.desk.owner(*n) != Some(Owner::Runtime);
+    let found = on_path.clone().find(own).or_else(|| case.members.iter().copied().take(100).find(own));
+    found.or_else(|| {
+        // A wrapper of Node's (once) has the listener as a property, a listener object as its callback.
+        on_path.chain(case.members.iter().copied().take(20)).find_map(|n| {
+            ["listener", "callback"].iter().find_map(|name| view.analysis.named(n, name)).filter(own)
+        })
+    })
+}

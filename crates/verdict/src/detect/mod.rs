@@ -1,0 +1,74 @@
+//! The detectors: each knows one kind of leak and looks at a case for its signs.
+//!
+//! They are asked in an order that goes from the particular to the general, and the first that recognises the
+//! case gives the cause.
+
+mod chain;
+mod collection;
+mod events;
+mod memory;
+mod native;
+mod shared_context;
+mod strings;
+mod waiting;
+
+use crate::case::Case;
+use crate::desk::Place;
+use crate::report::{Cause, CauseKind};
+
+/// What a detector found.
+pub(crate) struct Finding {
+    pub(crate) cause: Cause,
+    /// What happens, one or two sentences.
+    pub(crate) explanation: String,
+    /// What to do.
+    pub(crate) advice: String,
+    /// Place on the path whose incoming edge should not be.
+    pub(crate) decisive: usize,
+}
+
+type Detector = for<'c, 's> fn(&Case<'c, 's>) -> Option<Finding>;
+
+const DETECTORS: [Detector; 14] = [
+    native::inspector,
+    strings::sliced,
+    strings::concatenated,
+    shared_context::detect,
+    waiting::promises,
+    events::listeners,
+    events::timers,
+    waiting::async_context,
+    chain::detect,
+    collection::weak_map,
+    memory::external,
+    strings::duplicates,
+    memory::detached,
+    collection::detect,
+];
+
+/// The cause of a case.
+pub(crate) fn cause(case: &Case<'_, '_>) -> Finding {
+    let found = DETECTORS.iter().find_map(|detector| detector(case));
+    found.or_else(|| native::handles(case)).unwrap_or_else(|| collection::unknown(case))
+}
+
+/// A cause at a place.
+pub(crate) fn cause_at(kind: CauseKind, variable: Option<String>, place: Place, detail: String) -> Cause {
+    let variable = variable.map(|name| place.variable.unwrap_or(name));
+    Cause {
+        kind,
+        function: place.function,
+        variable,
+        location: place.location,
+        detail,
+        related: place.related,
+    }
+}
+
+/// A name for people.
+pub(crate) fn called(name: Option<&str>) -> String {
+    match name {
+        Some("") | None => "an anonymous function".to_owned(),
+        Some(name) => name.to_owned(),
+    }
+}

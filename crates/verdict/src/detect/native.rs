@@ -1,0 +1,73 @@
+//! What native code holds: handles, and the inspector.
+
+use stillheap_core::types::node;
+
+use super::events::first_closure;
+use super::{Finding, cause_at};
+use crate::case::Case;
+use crate::desk::Place;
+use crate::report::CauseKind;
+
+/// The inspector keeps each object that it has been given, until its group is released.
+pub(crate) fn inspector(case: &Case<'_, '_>) -> Option<Finding> {
+    let root = case.node(0);
+    let by_root = case.grows <= 1 && case.view.raw_name(root) == b"(Global handles)";
+    let labelled = case.find(0, case.grows + 1, |text| {
+        text.contains("DevTools console") || text.contains("inspector") || text == "ObjectGroup"
+    });
+    let plain = case.members.iter().take(50).filter(|&&n| !is_wrapper(case, n)).count();
+    let mostly = plain * 2 > case.members.iter().take(50).count();
+    if labelled.is_none() && !(by_root && mostly && first_is_plain(case)) {
+        return None;
+    }
+    let class = case.classes.first().map_or("objects", |class| class.class_name.as_str()).to_owned();
+    let member = case.members.first().copied();
+    let place = Place { location: member.and_then(|n| case.desk.location_of(n)), ..Place::default() };
+    let detail = "only a handle of native code holds the objects, as the inspector does for each object that it gives out".to_owned();
+    let explanation = format!(
+        "No JavaScript holds these objects ({class} and others): native code does, by a handle each. That is what the \
+         inspector does: each object that the console prints or Runtime.evaluate returns is kept for the client."
+    );
+    let advice = "Close the inspector's session, or release what it was given (Runtime.releaseObjectGroup, \
+                  returnByValue); don't log large objects while DevTools are open."
+        .to_owned();
+    let cause = cause_at(CauseKind::Inspector, None, place, detail);
+    Some(Finding { cause, explanation, advice, decisive: case.grows })
+}
+
+fn first_is_plain(case: &Case<'_, '_>) -> bool {
+    case.view.ty(case.node(case.grows)) == node::OBJECT
+}
+
+/// An object with a native side: that holds handles for a living.
+fn is_wrapper(case: &Case<'_, '_>, n: stillheap_core::NodeOrdinal) -> bool {
+    let view = case.view;
+    view.ty(n) == node::NATIVE
+        || view
+            .edges(n)
+            .any(|(_, to)| matches!(view.ty(to), node::NATIVE) || view.raw_name(to).starts_with(b"Node / "))
+        || view.analysis.holders(n).take(20).any(|(_, from)| view.raw_name(from).starts_with(b"Node / "))
+}
+
+pub(crate) fn handles(case: &Case<'_, '_>) -> Option<Finding> {
+    let view = case.view;
+    if view.ty(case.holder_node()) != node::SYNTHETIC {
+        return None;
+    }
+    let class = view.analysis.class_name(case.node(case.grows));
+    let closure = first_closure(case, case.grows).or_else(|| {
+        case.objects()
+            .into_iter()
+            .find(|&n| view.is_closure(n) && case.desk.owner(n) == Some(crate::report::Owner::Application))
+    });
+    let place = closure.map(|c| case.desk.made_in(c)).unwrap_or_default();
+    let detail = format!("native code holds each {class} by a handle, and it is never closed");
+    let explanation = format!(
+        "A {class} has a native side that keeps it alive until it is closed, however little JavaScript still refers to \
+         it; and it keeps its listeners and what they refer to."
+    );
+    let advice =
+        format!("Close each {class} when it is done with (close, destroy, terminate, unref is not enough).");
+    let cause = cause_at(CauseKind::NativeHandle, None, place, detail);
+    Some(Finding { cause, explanation, advice, decisive: case.grows })
+}

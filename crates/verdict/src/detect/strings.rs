@@ -1,0 +1,101 @@
+//! Strings that keep more than they show: slices of large ones, ever longer ones, the same one many times.
+
+use foldhash::{HashSet, HashSetExt};
+use stillheap_core::types::node;
+
+use super::collection::name;
+use super::{Finding, cause_at};
+use crate::case::Case;
+use crate::report::CauseKind;
+
+/// Strings that are compared.
+const MOST_COMPARED: usize = 2_000;
+/// More different texts are a collection that happens to hold equal ones.
+const MOST_TEXTS: usize = 10;
+/// Of each so many characters.
+const COMPARED_LENGTH: usize = 200;
+
+pub(crate) fn sliced(case: &Case<'_, '_>) -> Option<Finding> {
+    if case.share_of_strings() < 0.5 {
+        return None;
+    }
+    let view = case.view;
+    let slices: Vec<_> = case.objects().into_iter().filter(|&n| view.ty(n) == node::SLICED_STRING).collect();
+    let owned = |n| view.analysis.retained_size(n).saturating_sub(view.analysis.self_size(n));
+    let parents = slices.iter().map(|&n| owned(n)).fold(0, u64::saturating_add);
+    let all = *case.tree.total(case.head.entry).last()?;
+    if slices.len() < 5 || parents < all / 2 {
+        return None;
+    }
+    let held = name(case, case.holder);
+    let what = held.variable.clone().unwrap_or_else(|| "it".to_owned());
+    let detail =
+        format!("{} short strings are slices of long ones, and keep {parents} bytes of those", slices.len());
+    let explanation = format!(
+        "A string cut out of another (slice, substring, split, a match) of 13 characters or more is a view of it, and \
+         keeps all of it. {what} collects such slices."
+    );
+    let advice =
+        "Keep a copy instead of a slice: Buffer.from(text).toString(), or structuredClone(text); and bound \
+                  what collects them."
+            .to_owned();
+    let cause = cause_at(CauseKind::SlicedString, held.variable, held.place, detail);
+    Some(Finding { cause, explanation, advice, decisive: held.at })
+}
+
+pub(crate) fn concatenated(case: &Case<'_, '_>) -> Option<Finding> {
+    let view = case.view;
+    let end = case.node(case.grows);
+    let growing = case.head.in_place && view.is_string(end);
+    let joined = view.ty(end) == node::CONS_STRING || (case.holder > 0 && view.is_string(case.holder_node()));
+    if !growing && !(joined && case.share_of_strings() > 0.8) {
+        return None;
+    }
+    // The string itself, not its parts: the last object before strings begin.
+    let first = (0..case.path.len()).find(|&i| view.is_string(case.node(i)))?;
+    let held = name(case, first);
+    let what = held.variable.clone().unwrap_or_else(|| "a string".to_owned());
+    let detail = format!("{what} becomes longer and longer");
+    let explanation = format!(
+        "Text is added to {what} again and again. V8 keeps each part until the whole is needed in one piece, so short \
+         parts cost more than their characters."
+    );
+    let advice = format!("Write {what} out and begin anew, or keep the last part only.");
+    let cause = cause_at(CauseKind::ConcatenatedString, held.variable, held.place, detail);
+    Some(Finding { cause, explanation, advice, decisive: held.at })
+}
+
+pub(crate) fn duplicates(case: &Case<'_, '_>) -> Option<Finding> {
+    if case.share_of_strings() < 0.6 || case.members.len() < 20 {
+        return None;
+    }
+    let view = case.view;
+    let strings: Vec<_> =
+        case.objects().into_iter().filter(|&n| view.is_string(n)).take(MOST_COMPARED).collect();
+    let mut seen = HashSet::new();
+    let (mut all, mut again) = (0.0, 0.0);
+    for &n in &strings {
+        let size = view.analysis.self_size(n) as f64;
+        all += size;
+        let text = view.string_text(n, COMPARED_LENGTH)?;
+        if !seen.insert(text) {
+            again += size;
+        }
+    }
+    if again * 2.0 < all || seen.len() > MOST_TEXTS {
+        return None;
+    }
+    let held = name(case, case.holder);
+    let what = held.variable.clone().unwrap_or_else(|| "it".to_owned());
+    let percent = again * 100.0 / f64::max(all, 1.0);
+    let detail =
+        format!("{what} collects the same texts again and again: {percent:.0} % of the bytes are copies");
+    let explanation = format!(
+        "{what} is filled and never emptied, and most of what is in it are copies of the same strings: text that comes \
+         out of JSON, a socket or a file is a new string each time."
+    );
+    let advice =
+        format!("Bound {what}, and keep one copy of each text: a Map from text to text before it is stored.");
+    let cause = cause_at(CauseKind::DuplicateStrings, held.variable, held.place, detail);
+    Some(Finding { cause, explanation, advice, decisive: held.at })
+}

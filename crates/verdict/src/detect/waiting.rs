@@ -1,0 +1,124 @@
+//! Promises that never settle, and asynchronous contexts.
+
+use foldhash::{HashMap, HashMapExt};
+use stillheap_core::NodeOrdinal;
+
+use super::collection::name;
+use super::{Finding, called, cause_at};
+use crate::case::Case;
+use crate::report::{CauseKind, Owner};
+
+pub(crate) fn promises(case: &Case<'_, '_>) -> Option<Finding> {
+    let view = case.view;
+    let is_reaction = |n: NodeOrdinal| view.raw_name(n) == b"system / PromiseReaction";
+    let is_async = |n: NodeOrdinal| matches!(view.raw_name(n), b"Generator" | b"Promise" | b"AsyncFunction");
+    let first = case.node(case.grows);
+    let reactions = (case.holder..case.path.len()).any(|i| is_reaction(case.node(i)));
+    let waits = reactions && (is_reaction(first) || is_async(first) || is_async(case.holder_node()));
+    let suspended = case.chain > 0
+        && (case.grows..case.path.len()).any(|i| is_async(case.node(i)) || is_reaction(case.node(i)));
+    if !waits && !suspended {
+        return None;
+    }
+    // Reactions to one promise are a list; calls that wait for each other have a call between two of them.
+    let calls = (case.grows..case.path.len()).any(|i| is_async(case.node(i)));
+    if case.chain > 0 && calls && !(is_reaction(first) && is_reaction(case.node(case.grows + 1))) {
+        return Some(async_chain(case));
+    }
+    let held = name(case, case.holder);
+    let variable = held.variable.clone();
+    let mut place = held.place;
+    let closures = (0..case.holder)
+        .rev()
+        .map(|i| case.node(i))
+        .filter(|&n| view.is_closure(n) && case.desk.owner(n) == Some(Owner::Application));
+    let closures: Vec<NodeOrdinal> = closures
+        .chain(case.path.iter().filter_map(|s| {
+            if view.is_context(s.node) { case.desk.closures_of(s.node).first().copied() } else { None }
+        }))
+        .take(20)
+        .collect();
+    let race = closures.iter().find_map(|&c| {
+        ["race", "any", "all"].iter().find_map(|word| case.desk.call(c, &["Promise", ".", word, "("]))
+    });
+    if let Some(race) = race {
+        place.function = race.function.or(place.function);
+        if let Some(old) = std::mem::replace(&mut place.location, race.location) {
+            place.related.push(crate::report::Related {
+                what: "the promise that never settles".to_owned(),
+                location: old,
+            });
+        }
+    }
+    let which = variable.clone().unwrap_or_else(|| "a promise".to_owned());
+    let detail = format!("{which} never settles, and everything that waits for it is kept");
+    let explanation = format!(
+        "{which} stays pending. Every await, then, or Promise.race on it adds a reaction that the promise keeps until \
+         it settles, together with the result promise and what that refers to."
+    );
+    let advice = format!(
+        "Don't wait for a long-lived promise again and again (Promise.race with {which}): use an AbortSignal or a \
+         single listener instead, or settle it."
+    );
+    let cause = cause_at(CauseKind::Promise, variable, place, detail);
+    Some(Finding { cause, explanation, advice, decisive: case.grows })
+}
+
+/// Async functions that wait for each other, each started by the one before.
+fn async_chain(case: &Case<'_, '_>) -> Finding {
+    let view = case.view;
+    // The application's function of which most calls wait.
+    let mut waiting: HashMap<NodeOrdinal, u32> = HashMap::new();
+    for n in case.objects().into_iter().filter(|&n| view.raw_name(n) == b"Generator") {
+        if let Some(function) = view.internal(n, "function").filter(|&f| view.is_closure(f)) {
+            *waiting.entry(function).or_default() += 1;
+        }
+    }
+    let own = waiting.into_iter().filter(|&(f, _)| case.desk.owner(f) == Some(Owner::Application));
+    let closure = own.max_by_key(|&(f, calls)| (calls, std::cmp::Reverse(f))).map(|(f, _)| f);
+    let mut place = closure.map(|c| case.desk.made_in(c)).unwrap_or_default();
+    if let Some(name) = closure.and_then(|c| view.function_name(c)) {
+        place.function = Some(name);
+    }
+    let function = called(place.function.as_deref());
+    let detail = format!("a chain of at least {} suspended calls: each waits for the next one", case.chain);
+    let explanation = format!(
+        "{function} waits for a call that waits for the next one, and none ever returns: each suspended call keeps its \
+         variables and is kept by the promise that it waits for."
+    );
+    let advice =
+        format!("Turn the recursion of {function} into a loop (for await, while), so that each call ends.");
+    let cause = cause_at(CauseKind::Promise, None, place, detail);
+    Finding { cause, explanation, advice, decisive: case.grows }
+}
+
+pub(crate) fn async_context(case: &Case<'_, '_>) -> Option<Finding> {
+    if case.chain > 0 {
+        return None;
+    }
+    let from = case.holder.saturating_sub(1);
+    let at = case.find(from, case.path.len(), |text| {
+        text.contains("kResourceStore")
+            || text.contains("AsyncContextFrame")
+            || text.contains("async_context_frame")
+            || text.contains("AsyncLocalStorage")
+            || text.contains("continuation_preserved")
+    })?;
+    let held = name(case, case.holder);
+    let first = case.node(case.grows);
+    let mut place = held.place;
+    if let Some(location) = case.desk.location_of(first) {
+        place.location = Some(location);
+    }
+    let detail = "what was in an asynchronous context is kept by what was started in it".to_owned();
+    let explanation =
+        "Everything that is started inside AsyncLocalStorage.run or after enterWith (timers, promises, \
+                       handles) keeps the store that was current, for as long as it lives."
+            .to_owned();
+    let advice =
+        "Put less into the store, end what is started in it, or start long-lived work outside of it \
+                  (AsyncLocalStorage.exit, AsyncResource)."
+            .to_owned();
+    let cause = cause_at(CauseKind::AsyncContext, held.variable, place, detail);
+    Some(Finding { cause, explanation, advice, decisive: at })
+}

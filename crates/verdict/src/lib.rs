@@ -1,0 +1,257 @@
+//! The verdict: which objects leak, who holds them, through which variable, at which line, and why.
+//!
+//! Snapshots of one program go in, oldest first; [`Leaks`] comes out, plain data. The way there: all snapshots
+//! are laid over each other by *where* objects hang (no ids are needed), the topmost places that
+//! become more in every step are the heads of leaks, and each head's usual way from a root shows what stays and
+//! what grows. Detectors (`detect/`) then recognise the cause on that way, and the desk finds the lines.
+//!
+//! Time: about that of the dominators of each snapshot, plus a bounded search per suspect. Memory: 16 bytes per
+//! node of two snapshots at a time. Pure: nothing is printed or read; sources come from the caller. Broken and
+//! hostile snapshots give strange answers, never a panic.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+mod case;
+mod desk;
+mod detect;
+mod heads;
+mod outside;
+mod paths;
+mod report;
+mod source;
+mod tree;
+mod view;
+mod words;
+
+pub use report::*;
+pub use source::{NoSources, Original, Sources};
+
+use case::{Case, is_builtin};
+use desk::Desk;
+use stillheap_core::types::node;
+use stillheap_core::{Analysis, NodeOrdinal};
+use tree::{GrowthTree, growth};
+use view::View;
+
+/// How to look.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Suspects to give, at most.
+    pub limit: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { limit: 5 }
+    }
+}
+
+/// Heads that are looked into; those beyond are smaller than all of these.
+const MOST_HEADS: usize = 24;
+/// Classes given of each suspect.
+const MOST_CLASSES: usize = 10;
+
+/// What leaks, from snapshots given oldest first; of a single one, what is suspiciously many and large.
+pub fn leaks(snapshots: &[Analysis<'_>], sources: &dyn Sources, options: Options) -> Leaks {
+    let Some(&newest) = snapshots.last() else {
+        let heap = outside::course(snapshots);
+        return Leaks { verdict: "There is no snapshot.".to_owned(), heap, suspects: Vec::new() };
+    };
+    let tree = GrowthTree::new(snapshots);
+    let mut heads = heads::find(&tree);
+    heads.truncate(MOST_HEADS);
+    let examples = examples(&tree);
+    let view = View::new(newest);
+    let desk = Desk::new(view, sources);
+    let members = case::members(&tree, &heads);
+    let cases: Vec<Case<'_, '_>> = heads
+        .iter()
+        .zip(members)
+        .filter_map(|(&head, members)| Case::new(&desk, &tree, &examples, head, members))
+        .collect();
+    let heap = outside::course(snapshots);
+    let mut suspects = merge(&cases, |group| suspect(group, &examples));
+    let known = suspects.iter().map(|s| s.growth_per_step).fold(0, i64::saturating_add);
+    let all = if snapshots.len() == 1 {
+        heap.sizes.last().map_or(1, |&size| growth(&[size]))
+    } else {
+        known.max(heap.growth_per_step).max(1)
+    };
+    for suspect in &mut suspects {
+        suspect.share_of_growth = (suspect.growth_per_step as f64 / all as f64).clamp(0.0, 1.0);
+    }
+    suspects.extend(outside::suspect(&heap, known));
+    suspects.sort_by_key(|s| std::cmp::Reverse(s.growth_per_step));
+    suspects.truncate(options.limit);
+    Leaks { verdict: verdict(&suspects, snapshots.len()), heap, suspects }
+}
+
+/// One node of the newest snapshot for each entry that has any.
+fn examples(tree: &GrowthTree) -> Vec<u32> {
+    let mut examples = vec![u32::MAX; tree.entries.len()];
+    for (n, &entry) in tree.entry_of.iter().enumerate().rev() {
+        examples[entry as usize] = n as u32;
+    }
+    examples
+}
+
+/// Cases with the same holder are one: the keys, the values and the table of a Map.
+fn merge<'c, 'v, 's>(
+    cases: &'c [Case<'v, 's>],
+    make: impl Fn(&[&'c Case<'v, 's>]) -> Suspect,
+) -> Vec<Suspect> {
+    let mut groups: Vec<Vec<&Case<'_, '_>>> = Vec::new();
+    for case in cases {
+        let same = groups.iter_mut().find(|group| group.iter().any(|other| belongs(other, case)));
+        match same {
+            Some(group) => group.push(case),
+            None => groups.push(vec![case]),
+        }
+    }
+    let mut suspects: Vec<Suspect> = Vec::new();
+    for group in &groups {
+        let next = make(group);
+        let same = |other: &&mut Suspect| {
+            let known = other.cause.location.is_some() && other.cause.location == next.cause.location;
+            known && other.cause.variable == next.cause.variable
+        };
+        match suspects.iter_mut().find(same) {
+            Some(other) => absorb(other, &next),
+            None => suspects.push(next),
+        }
+    }
+    suspects
+}
+
+/// Whether `other` is part of what `case` is about: held by the same object, or by what also holds its objects.
+fn belongs(case: &Case<'_, '_>, other: &Case<'_, '_>) -> bool {
+    let tree = case.tree;
+    let entry = |n: NodeOrdinal| tree.entry_of[n.0 as usize];
+    let holders = |case: &Case<'_, '_>| entry(case.holder_node());
+    if holders(case) == holders(other) {
+        return true;
+    }
+    let also = |of: &Case<'_, '_>, holder: u32| {
+        of.members.iter().take(10).any(|&member| {
+            let mut at = vec![member];
+            for _ in 0..3 {
+                let up: Vec<NodeOrdinal> = at
+                    .iter()
+                    .flat_map(|&n| of.view.analysis.holders(n).take(20).map(|(_, from)| from))
+                    .take(100)
+                    .collect();
+                if up.iter().any(|&n| entry(n) == holder) {
+                    return true;
+                }
+                at = up.into_iter().filter(|&n| of.view.is_part(n)).collect();
+            }
+            false
+        })
+    };
+    also(case, holders(other)) || also(other, holders(case))
+}
+
+fn suspect(group: &[&Case<'_, '_>], examples: &[u32]) -> Suspect {
+    let main = group[0];
+    let finding = detect::cause(main);
+    let steps = main.tree.steps();
+    let mut retained_sizes = vec![0; steps];
+    let mut classes: Vec<SuspectClass> = Vec::new();
+    for case in group {
+        let head = case.head;
+        let sizes = if head.in_place { case.tree.own(head.entry) } else { case.tree.total(head.entry) };
+        add(&mut retained_sizes, sizes);
+        merge_classes(&mut classes, &case.classes);
+    }
+    let class_name = telling_class(main, examples);
+    let counts = classes
+        .iter()
+        .find(|class| class.class_name == class_name)
+        .map_or_else(|| main.tree.counts(main.head.entry).to_vec(), |class| class.counts.clone());
+    classes.truncate(MOST_CLASSES);
+    Suspect {
+        class_name: Some(class_name),
+        counts,
+        growth_per_step: outside::per_step(&retained_sizes),
+        retained_sizes,
+        share_of_growth: 0.0,
+        classes,
+        path: words::steps(main, finding.decisive),
+        cause: finding.cause,
+        explanation: finding.explanation,
+        advice: finding.advice,
+    }
+}
+
+/// The class that says most: the application's own that is nearest to where the growth begins, else a shape of
+/// plain objects, else what grows most.
+fn telling_class(case: &Case<'_, '_>, examples: &[u32]) -> String {
+    let view = case.view;
+    let mut shape = None;
+    for entry in case.tree.subtree(case.head.entry) {
+        let example = NodeOrdinal(examples[entry as usize]);
+        if example.0 == u32::MAX || view.ty(example) != node::OBJECT || growth(case.tree.counts(entry)) <= 0 {
+            continue;
+        }
+        let name = view.analysis.class_name(example);
+        if !is_builtin(&name) && case.desk.owner(example) != Some(Owner::Runtime) {
+            return name;
+        }
+        if name.starts_with('{') && shape.is_none() {
+            shape = Some(name);
+        }
+    }
+    let largest = case.classes.first().map(|class| class.class_name.clone());
+    if case.share_of_strings() > 0.5 && largest.is_some() {
+        return largest.unwrap_or_default();
+    }
+    let first = case.members.first().map(|&n| view.analysis.class_name(n));
+    shape.or(largest).or(first).unwrap_or_else(|| "(unknown)".to_owned())
+}
+
+fn add(sum: &mut [u64], more: &[u64]) {
+    for (sum, more) in sum.iter_mut().zip(more) {
+        *sum = sum.saturating_add(*more);
+    }
+}
+
+fn merge_classes(into: &mut Vec<SuspectClass>, more: &[SuspectClass]) {
+    for class in more {
+        match into.iter_mut().find(|other| other.class_name == class.class_name) {
+            Some(other) => {
+                add(&mut other.counts, &class.counts);
+                add(&mut other.sizes, &class.sizes);
+            }
+            None => into.push(class.clone()),
+        }
+    }
+    into.sort_by_key(|class| std::cmp::Reverse(growth(&class.sizes)));
+}
+
+fn absorb(suspect: &mut Suspect, other: &Suspect) {
+    add(&mut suspect.retained_sizes, &other.retained_sizes);
+    suspect.growth_per_step = suspect.growth_per_step.saturating_add(other.growth_per_step);
+    merge_classes(&mut suspect.classes, &other.classes);
+    suspect.classes.truncate(MOST_CLASSES);
+}
+
+/// The answer in one sentence.
+fn verdict(suspects: &[Suspect], snapshots: usize) -> String {
+    let Some(first) = suspects.first() else {
+        return if snapshots == 1 {
+            "Nothing stands out in this one snapshot; two or three of the same process tell more.".to_owned()
+        } else {
+            format!("Nothing grows steadily over these {snapshots} snapshots.")
+        };
+    };
+    let place = first.cause.location.as_ref().map_or_else(String::new, |l| {
+        let script = l.script.as_deref().unwrap_or("an unnamed script");
+        let file = script.rsplit(['/', '\\']).next().unwrap_or(script);
+        format!(" ({file}:{})", l.line)
+    });
+    let verb = if snapshots == 1 { "may leak" } else { "leaks" };
+    match &first.class_name {
+        Some(class) => format!("{class} {verb}: {}{place}.", first.cause.detail),
+        None => format!("The JavaScript heap is not what grows: {}.", first.cause.detail),
+    }
+}

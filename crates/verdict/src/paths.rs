@@ -1,0 +1,141 @@
+//! The one way from a root that is shown.
+//!
+//! A search upward from an object, cheapest references first: what a programmer wrote (properties, variables,
+//! elements) costs least, V8's own links more, and links that every object has (its prototype, its hidden class,
+//! feedback of the optimiser) so much that they are taken only where nothing else leads to a root. Work is
+//! bounded by [`EFFORT`] objects; where it ends without a root, the core's shortest path stands in.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use foldhash::{HashMap, HashMapExt};
+use stillheap_core::types::{edge, node};
+use stillheap_core::{EdgeOrdinal, NodeOrdinal};
+
+use crate::view::{View, is_index, weak_table};
+
+/// Objects that one search looks at, at most.
+const EFFORT: usize = 400_000;
+
+/// An object on a path and the edge that holds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Step {
+    pub(crate) edge: Option<EdgeOrdinal>,
+    pub(crate) node: NodeOrdinal,
+}
+
+/// The cheapest way from a root to `to`, the root first.
+pub(crate) fn to_root(view: View<'_>, to: NodeOrdinal) -> Vec<Step> {
+    search(view, to, None).unwrap_or_else(|| shortest(view, to))
+}
+
+/// The cheapest way from a root to `to` that does not lead through `avoided`, if there is one.
+pub(crate) fn to_root_without(view: View<'_>, to: NodeOrdinal, avoided: NodeOrdinal) -> Option<Vec<Step>> {
+    search(view, to, Some(avoided))
+}
+
+fn search(view: View<'_>, to: NodeOrdinal, avoided: Option<NodeOrdinal>) -> Option<Vec<Step>> {
+    let root = view.analysis.snapshot().root();
+    // Cheapest known cost and where it comes from: the edge, and the object that it leads to.
+    let mut known: HashMap<u32, (u32, u32, u32)> = HashMap::new();
+    let mut heap = BinaryHeap::from([Reverse((0u32, to.0))]);
+    known.insert(to.0, (0, u32::MAX, u32::MAX));
+    let mut seen = 0;
+    while let Some(Reverse((cost, at))) = heap.pop() {
+        if known.get(&at).is_some_and(|&(best, _, _)| best < cost) {
+            continue;
+        }
+        if is_root(view, NodeOrdinal(at)) {
+            return Some(unwind(&known, at, root));
+        }
+        seen += 1;
+        if seen > EFFORT {
+            return None;
+        }
+        for (e, from) in view.analysis.holders(NodeOrdinal(at)) {
+            if Some(from) == avoided {
+                continue;
+            }
+            let Some(price) = price(view, e, from) else { continue };
+            let sum = cost + price;
+            if known.get(&from.0).is_none_or(|&(best, _, _)| sum < best) {
+                known.insert(from.0, (sum, e.0, at));
+                heap.push(Reverse((sum, from.0)));
+            }
+        }
+    }
+    None
+}
+
+fn unwind(known: &HashMap<u32, (u32, u32, u32)>, top: u32, _root: NodeOrdinal) -> Vec<Step> {
+    let mut steps = vec![Step { edge: None, node: NodeOrdinal(top) }];
+    let mut at = top;
+    while let Some(&(_, e, next)) = known.get(&at) {
+        if next == u32::MAX {
+            break;
+        }
+        steps.push(Step { edge: Some(EdgeOrdinal(e)), node: NodeOrdinal(next) });
+        at = next;
+    }
+    steps
+}
+
+/// A group of roots, or an object that the file's root holds without any group: the global object.
+fn is_root(view: View<'_>, n: NodeOrdinal) -> bool {
+    view.ty(n) == node::SYNTHETIC || view.analysis.distance(n) <= 1
+}
+
+/// What it costs to go through a reference; None for those that hold nothing.
+fn price(view: View<'_>, e: EdgeOrdinal, from: NodeOrdinal) -> Option<u32> {
+    let name = view.edge_bytes(e);
+    let of_edge = match view.analysis.edge_code(e) {
+        edge::WEAK | edge::INVISIBLE | edge::SHORTCUT => return None,
+        edge::PROPERTY | edge::CONTEXT => match name {
+            b"__proto__" | b"constructor" | b"prototype" => 60,
+            _ => 2,
+        },
+        edge::ELEMENT => 2,
+        edge::INTERNAL => match name {
+            b"map" | b"feedback_cell" | b"native_context" | b"code" | b"shared" | b"initial_map" => 80,
+            b"context" | b"table" | b"elements" | b"properties" => 2,
+            b"previous" => 6,
+            b"extension" | b"scope_info" => 20,
+            name if is_index(name) => 3,
+            name if weak_table(name).is_some() => {
+                // A value needs its key and its table; the table is what has a name in the source.
+                if weak_table(name) == Some(view.analysis.id(from)) { 1 } else { 9 }
+            }
+            _ => 4,
+        },
+        _ => 4,
+    };
+    let of_holder = match view.ty(from) {
+        node::CODE => 50,
+        node::OBJECT_SHAPE => 60,
+        node::SYNTHETIC => match view.raw_name(from) {
+            b"(Stack roots)" | b"(Handle scope)" => 12,
+            b"(Global handles)" | b"(Eternal handles)" => 6,
+            b"(Traced handles)" => 6,
+            _ => 10,
+        },
+        node::HIDDEN if view.raw_name(from).starts_with(b"system / Weak") => 40,
+        _ => 0,
+    };
+    Some(of_edge + of_holder)
+}
+
+/// The core's shortest path, turned around.
+fn shortest(view: View<'_>, to: NodeOrdinal) -> Vec<Step> {
+    let Some(path) = view.analysis.paths(to, 1, EFFORT).into_iter().next() else {
+        return vec![Step { edge: None, node: to }];
+    };
+    let mut steps = Vec::with_capacity(path.steps.len() + 1);
+    let mut held = to;
+    for step in &path.steps {
+        steps.push(Step { edge: Some(step.edge), node: held });
+        held = step.node.ordinal;
+    }
+    steps.push(Step { edge: None, node: held });
+    steps.reverse();
+    steps
+}

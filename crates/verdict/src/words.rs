@@ -1,0 +1,114 @@
+//! A path in words: each step as one would say it aloud.
+
+use stillheap_core::types::{edge, node};
+
+use crate::case::Case;
+use crate::report::{Owner, PathEdge, PathStep};
+use crate::view::{is_index, weak_table};
+
+/// Text of a string on a path at most, in characters.
+const MOST_TEXT: usize = 40;
+
+/// The steps of a case's path.
+pub(crate) fn steps(case: &Case<'_, '_>, decisive: usize) -> Vec<PathStep> {
+    let analysis = case.view.analysis;
+    let mut owner = Owner::Root;
+    (0..case.path.len())
+        .map(|at| {
+            let step = case.path[at];
+            owner = case.desk.owner(step.node).unwrap_or(if owner == Owner::Root {
+                Owner::Runtime
+            } else {
+                owner
+            });
+            let location =
+                if case.view.is_context(step.node) { None } else { case.desk.location_of(step.node) };
+            let location = location.filter(|_| owner != Owner::Runtime && owner != Owner::Root);
+            let mut node = analysis.node(step.node);
+            if node.name.len() > 4 * MOST_TEXT {
+                node.name = shorten(&node.name);
+            }
+            PathStep {
+                node,
+                edge: step.edge.map(|e| PathEdge {
+                    name: analysis.edge_name(e).into_owned(),
+                    edge_type: analysis.edge_type(e).to_owned(),
+                }),
+                location,
+                text: in_words(case, at),
+                owner,
+                decisive: at == decisive && at > 0,
+                grows: at >= case.grows,
+                repeats: if case.chain > 0 && at == case.grows { case.chain as u64 } else { 0 },
+            }
+        })
+        .collect()
+}
+
+fn in_words(case: &Case<'_, '_>, at: usize) -> String {
+    let what = object(case, at);
+    let Some(e) = case.path[at].edge else { return what };
+    let from = case.node(at - 1);
+    let view = case.view;
+    let name = String::from_utf8_lossy(case.edge(at)).into_owned();
+    match view.analysis.edge_code(e) {
+        edge::CONTEXT => {
+            let function = case.desk.scope_name(from).filter(|name| !name.is_empty());
+            match function {
+                Some(function) => format!("variable {name} of {function}(): {what}"),
+                None => format!("variable {name}: {what}"),
+            }
+        }
+        edge::PROPERTY if is_index(name.as_bytes()) => format!("element [{name}]: {what}"),
+        edge::PROPERTY => format!("property {name}: {what}"),
+        edge::ELEMENT => format!("element [{}]: {what}", view.analysis.edge_name(e)),
+        _ if weak_table(name.as_bytes()).is_some() => format!("the value of a living key: {what}"),
+        edge::INTERNAL if name == "context" && view.is_context(case.node(at)) => {
+            format!("the variables around it: {what}")
+        }
+        edge::INTERNAL if name == "previous" => format!("the scope around that: {what}"),
+        edge::INTERNAL if case.view.is_part(case.node(at)) => what,
+        edge::INTERNAL if is_index(name.as_bytes()) => format!("an entry: {what}"),
+        edge::INTERNAL => format!("its {}: {what}", name.replace('_', " ")),
+        _ => what,
+    }
+}
+
+fn object(case: &Case<'_, '_>, at: usize) -> String {
+    let view = case.view;
+    let n = case.node(at);
+    let name = view.text(n);
+    if view.is_context(n) {
+        let function = case.desk.scope_name(n).filter(|name| !name.is_empty());
+        return function.map_or_else(
+            || "the context of a script or anonymous function".to_owned(),
+            |name| format!("the context of {name}()"),
+        );
+    }
+    match view.ty(n) {
+        node::OBJECT if matches!(&*name, "Generator" | "AsyncFunction") => {
+            let function = view.internal(n, "function").and_then(|f| view.function_name(f));
+            function.map_or_else(
+                || "a suspended function".to_owned(),
+                |name| format!("the suspended call of {name}()"),
+            )
+        }
+        node::SYNTHETIC => name.trim_matches(['(', ')']).to_owned(),
+        node::CLOSURE if name.is_empty() => "an anonymous function".to_owned(),
+        node::CLOSURE => format!("function {name}()"),
+        node::STRING | node::CONS_STRING | node::SLICED_STRING => {
+            let text = view.string_text(n, MOST_TEXT + 1).unwrap_or_default();
+            format!("the string \"{}\"", shorten(&text))
+        }
+        node::ARRAY | node::HIDDEN if name.is_empty() || name.starts_with('(') => "its table".to_owned(),
+        node::OBJECT => view.analysis.class_name(n),
+        _ => name.trim_start_matches("system / ").to_owned(),
+    }
+}
+
+fn shorten(text: &str) -> String {
+    match text.char_indices().nth(MOST_TEXT) {
+        Some((cut, _)) => format!("{}…", &text[..cut]),
+        None => text.to_owned(),
+    }
+}
