@@ -1,5 +1,7 @@
 // Types of `require('stillheap/test')`.
 
+import type { LeakSuspect } from './lib/snapshot.js';
+
 interface LeakOptions {
   /** Calls per round; a leak has to show in each round. Default: 100. */
   iterations?: number;
@@ -43,6 +45,8 @@ interface LeakError extends Error {
   code: string;
   /** What grew, most bytes per call first. */
   classes: GrowingClass[];
+  /** Why, as `leaks()` says it of the snapshots: the cause, the line, the way from a root. */
+  verdict: LeakSuspect | undefined;
   /** The failure in one line: `::error file=…,line=…,col=…,title=…::…`. */
   annotation: string;
 }

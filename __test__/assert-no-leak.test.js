@@ -151,6 +151,41 @@ test('the failure names the test, and GitHub gets a line of its own', async (t) 
   assert.equal(silent.stdout, '');
 });
 
+test('with a verdict, the failure says why, where and what to do, and GitHub shows it at the line', () => {
+  const { leakError } = require('../lib/leak-error.js');
+  const location = {
+    script: path.join(process.cwd(), 'a,b:c/50%.js'),
+    line: 7,
+    column: 3,
+    text: '  fill();',
+  };
+  const rows = [{ className: 'Session', counts: [1, 11, 21, 31], objectsPerCall: 1, bytesPerCall: 32 }];
+  const step = (text, decisive) => ({ text, decisive });
+  const suspect = {
+    cause: { detail: 'sessions is never emptied', function: 'open', location, related: [] },
+    explanation: 'It is filled again and again.',
+    advice: 'Empty it.',
+    path: [step('a root', false), step('variable sessions: Map', true)],
+  };
+  const options = { iterations: 10, rounds: 3, annotate: 'none' };
+  const error = leakError(rows, suspect, [], options);
+  for (const part of [
+    /^It leaks: each of 3 rounds of 10 calls/,
+    /Session: 1 → 11 → 21 → 31 objects, 1 and 32 B per call/,
+    /Why: sessions is never emptied\.\nLook at: .*50%\.js:7:3, in open\n +fill\(\);/,
+    /It is filled again and again\.\nWhat to do: Empty it\./,
+    /\n {2}> variable sessions: Map/,
+  ]) {
+    assert.match(error.message, part);
+  }
+  assert.match(
+    error.annotation,
+    /^::error file=a%2Cb%3Ac\/50%25\.js,line=7,col=3,title=Memory leak::sessions is never emptied\.%0AIt leaks/,
+  );
+  assert.equal(error.verdict, suspect);
+  assert.match(leakError(rows, undefined, [], options).annotation, /^::error title=Memory leak::It leaks/);
+});
+
 test('it leaves no handler for the signal behind', async (t) => {
   const source = 'return () => {};';
   const after = `

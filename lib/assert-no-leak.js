@@ -148,6 +148,20 @@ async function growing(files, { iterations, classes, tolerance, toleranceBytes }
   }
 }
 
+/** What the snapshots tell about why one of the classes grows; undefined if they don't. */
+async function verdict(files, classes) {
+  const grown = new Set(classes.map(({ className }) => className));
+  try {
+    const { suspects } = await require('./snapshot.js').leaks(files);
+    return suspects.find(
+      (suspect) => grown.has(suspect.className) || suspect.classes.some((one) => grown.has(one.className)),
+    );
+  } catch {
+    // That something leaks is known, and must be said whatever becomes of the reasons.
+    return undefined;
+  }
+}
+
 async function run(body, options) {
   const call = caller(body);
   await call(options.warmUp);
@@ -160,7 +174,7 @@ async function run(body, options) {
     const files = await watch(call, options, directory);
     const classes = await growing(files, options);
     leaks = classes.length > 0;
-    if (leaks) throw await leakError(classes, files, { ...options, rounds, kept: kept && directory });
+    if (leaks) throw leakError(classes, await verdict(files, classes), files, { ...options, rounds });
   } finally {
     if (!leaks || kept === undefined) rmSync(directory, { recursive: true, force: true });
   }

@@ -9,6 +9,9 @@ const { failure } = require('./errors.js');
 /** Classes that a message names. */
 const named = 5;
 
+/** Steps of the way from a root that it shows: those next to what grows. */
+const shownSteps = 6;
+
 function bytes(number) {
   if (number < 1000) return `${Math.round(number)} B`;
   if (number < 1e6) return `${(number / 1e3).toFixed(1)} kB`;
@@ -42,23 +45,48 @@ function annotation(message, location) {
   return `::error ${parameters.join(',')}::${data(message)}`;
 }
 
+const where = ({ script, line, column }) => `${script ?? '(unknown script)'}:${line}:${column}`;
+
+/** The verdict: why, at which line, what to do, and how a root reaches what grows. */
+function* reasons({ cause, explanation, advice, path: steps }) {
+  yield `Why: ${cause.detail}.`;
+  if (cause.location) {
+    yield `Look at: ${where(cause.location)}${cause.function ? `, in ${cause.function}` : ''}`;
+    if (cause.location.text) yield `         ${cause.location.text.trim()}`;
+  }
+  for (const { what, location } of cause.related) yield `         ${what}: ${where(location)}`;
+  yield explanation;
+  yield `What to do: ${advice}`;
+  const shown = steps.slice(-shownSteps);
+  yield `What keeps it${shown.length < steps.length ? `, the last ${shown.length} of ${steps.length} steps` : ''}:`;
+  for (const step of shown) yield `  ${step.decisive ? '>' : ' '} ${step.text}`;
+}
+
 /**
- * @param {object[]} classes what grew, as assertNoLeak() found it
+ * The failure: what grew, as assertNoLeak() found it, and the verdict on it, if there is one.
+ *
+ * @param {object[]} classes rows of className, counts, objectsPerCall, bytesPerCall
+ * @param {object | undefined} suspect as `leaks()` gives it
  * @param {string[]} files the snapshots
  */
-async function leakError(classes, files, { iterations, rounds, annotate, kept }) {
-  const lines = [
+function leakError(classes, suspect, files, { iterations, rounds, annotate, snapshotDir }) {
+  const summary = [
     `It leaks: each of ${rounds} rounds of ${iterations} calls left more behind, after collection.`,
     ...classes.slice(0, named).map(row),
   ];
-  if (classes.length > named) lines.push(`  and ${classes.length - named} more classes`);
-  if (kept) lines.push(`The snapshots: ${files.join(' ')}`);
-  const error = failure('ERR_STILLHEAP_LEAK', lines.join('\n'));
+  if (classes.length > named) summary.push(`  and ${classes.length - named} more classes`);
+  const message = [...summary, ...(suspect ? reasons(suspect) : [])];
+  if (snapshotDir !== undefined) message.push(`The snapshots: ${files.join(' ')}`);
+  const error = failure('ERR_STILLHEAP_LEAK', message.join('\n'));
   error.classes = classes;
-  error.annotation = annotation(lines.join('\n'));
+  error.verdict = suspect;
+  error.annotation = annotation(
+    [...(suspect ? [`${suspect.cause.detail}.`] : []), ...summary].join('\n'),
+    suspect?.cause.location,
+  );
   const wanted = annotate === 'github' || (annotate === 'auto' && process.env.GITHUB_ACTIONS === 'true');
   if (wanted) process.stdout.write(`${error.annotation}\n`);
   return error;
 }
 
-module.exports = { annotation, leakError };
+module.exports = { leakError };
