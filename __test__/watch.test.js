@@ -43,7 +43,7 @@ test('stats after a full collection: what lives, and where memory is', async (t)
   assert.ok(Math.abs(stats.used - before.used - 16e6) < 1e6, JSON.stringify([before.used, stats.used]));
   assert.ok(stats.memory.external - before.memory.external >= 29e6);
   assert.ok(stats.memory.arrayBuffers >= 30e6);
-  assert.equal(stats.limit, heap.heap_size_limit);
+  assert.ok(stats.limit < heap.heap_size_limit && stats.limit > heap.heap_size_limit * 0.9);
   assert.ok(stats.collections.full > before.collections.full);
   const { rss, native, external, heap: committed, code } = stats.memory;
   assert.equal(rss, native + external + committed);
@@ -262,4 +262,31 @@ test('what leaks is told, at the right speed; what merely moves is not', { timeo
     cache.filter((event) => event.event === 'leak'),
     [],
   );
+});
+
+test('pressure: told once, before the limit is reached', async (t) => {
+  const nodeArgs = ['--max-old-space-size=80'];
+  const agent = await agentWithWatch(t, { interval: 20, pressureShare: 0.6 }, { nodeArgs });
+  const { told, limit } = await agent.call(async ({ keep, next, require }) => {
+    const told = [];
+    keep.watch.on('pressure', (pressure) => told.push(pressure));
+    keep.list = [];
+    while (told.length === 0) {
+      keep.list.push(new Array(250_000).fill(1.5));
+      const stats = next('stats');
+      keep.watch.gc();
+      await stats;
+      await require('node:timers/promises').setImmediate();
+    }
+    for (let i = 0; i < 3; i++) keep.watch.gc();
+    await next('stats');
+    return { told, limit: keep.watch.limit };
+  });
+  assert.equal(limit, 80 * 1024 * 1024);
+  assert.equal(told.length, 1);
+  const [{ limitedBy, used, headroom, share, reason }] = told;
+  assert.equal(limitedBy, 'heap');
+  assert.equal(used + headroom, limit);
+  assert.ok(share >= 0.6 && share < 0.75, String(share));
+  assert.match(reason, /of V8's limit of .* are in use/);
 });

@@ -54,7 +54,7 @@ export interface WatchStats {
   collections: { full: number; minor: number };
   /** Bytes that live in V8's heap. */
   used: number;
-  /** V8's limit. */
+  /** Bytes at which V8 gives up: the old generation's limit (`heap_size_limit` counts the young one's room, too). */
   limit: number;
   /** Moving average of `used` over some ten collections. */
   base: number;
@@ -194,6 +194,8 @@ export interface Watch extends EventEmitter<WatchEvents> {
   /** Why `engine` is `'perf_hooks'`. */
   readonly engineReason?: string;
   readonly running: boolean;
+  /** Bytes of the old generation at which V8 gives up. */
+  readonly limit: number;
   /** The figures after the latest full collection. */
   readonly stats: WatchStats | undefined;
   /** The collections since the watch began. Empty after `stop`. */

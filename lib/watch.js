@@ -22,6 +22,7 @@ class Watch extends EventEmitter {
   #engineReason;
   #onAbort;
   #signal;
+  #limit;
 
   constructor(context, options) {
     super();
@@ -56,6 +57,16 @@ class Watch extends EventEmitter {
 
   get engineReason() {
     return this.#engineReason;
+  }
+
+  /** Where V8 gives up: bytes of the old generation. */
+  get limit() {
+    if (this.#limit === undefined) {
+      const { isMainThread } = this.#context;
+      const resourceLimits = isMainThread ? {} : require('node:worker_threads').resourceLimits;
+      this.#limit = require('./heap-limit.js').oldGenerationLimit(resourceLimits);
+    }
+    return this.#limit;
   }
 
   get running() {
@@ -104,7 +115,10 @@ class Watch extends EventEmitter {
   #process() {
     const { rss, arrayBuffers } = process.memoryUsage();
     // Workers share it: no growth of it is theirs.
-    return JSON.stringify(this.#context.isMainThread ? { rss, arrayBuffers } : { arrayBuffers });
+    const { limit } = this;
+    return JSON.stringify(
+      this.#context.isMainThread ? { limit, rss, arrayBuffers } : { limit, arrayBuffers },
+    );
   }
 
   #tell(json) {

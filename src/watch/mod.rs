@@ -28,6 +28,8 @@ const GROUP_INTERVAL: Duration = Duration::from_secs(5);
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Process {
+    /// The old generation's limit; `heap_size_limit` is larger.
+    limit: Option<u64>,
     rss: Option<u64>,
     array_buffers: Option<u64>,
 }
@@ -224,7 +226,7 @@ impl HeapWatch {
             minor: self.minor,
             used: heap.used,
             committed: heap.total,
-            limit: heap.limit,
+            limit: process.limit.unwrap_or(heap.limit),
             external: heap.external,
             old: used(|name| !name.starts_with("new_") && name != "read_only_space"),
             code: used(|name| name.starts_with("code_")),

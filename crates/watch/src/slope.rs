@@ -118,7 +118,7 @@ mod tests {
     fn no_trend_no_significance() {
         let line = line(&points(&[3.0, 1.0, 4.0, 1.0, 5.0, 9.0, 2.0, 6.0, 5.0, 3.0])).unwrap();
         assert!(line.z < 2.0, "{line:?}");
-        assert_eq!(line.z.is_nan(), false);
+        assert!(!line.z.is_nan());
     }
 
     #[test]
