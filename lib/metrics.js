@@ -35,7 +35,6 @@ function owned(given) {
 const figures = {
   used: () => process.memoryUsage().heapUsed,
   spaces: () => require('node:v8').getHeapSpaceStatistics(),
-  limit: () => require('node:v8').getHeapStatistics().heap_size_limit,
 };
 
 /** prom-client's metrics: name, type, help, and the values. */
@@ -51,7 +50,7 @@ function families(watch, prefix) {
   };
   const gauges = {
     heap_live_bytes: ['What lives in the heap after the latest full collection.', after((s) => s.used)],
-    heap_limit_bytes: ["V8's limit of the heap.", () => [{ value: figures.limit() }]],
+    heap_limit_bytes: ['Where V8 gives up: the limit of the old generation.', () => [{ value: watch.limit }]],
     heap_used_bytes: ['What the heap holds, garbage included.', () => [{ value: figures.used() }]],
     heap_velocity_bytes_per_hour: ['How fast what lives grows.', after((s) => s.velocity)],
     external_bytes: ['What the heap keeps outside of it.', after((s) => s.memory.external)],
