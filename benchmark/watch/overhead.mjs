@@ -1,6 +1,6 @@
 // What watching costs: an allocation-heavy loop and HTTP requests, without a watch, with one, with one whose `gc` is
-// listened to, and with Node's own observer of collections. Rounds alternate; medians and their ratios are shown.
-// Wants a quiet machine.
+// listened to, and with Node's own observer of collections. Rounds alternate; medians and their ratios are shown, of the
+// time on the clock and of the CPU's, which a busy machine falsifies less. Wants a quiet machine all the same.
 //
 //   node benchmark/watch/overhead.mjs [--rounds 9] [--node 22]
 
@@ -58,8 +58,10 @@ async function round(mode, work) {
       seen += list.getEntries().length;
     }).observe({ entryTypes: ['gc'] });
   }
+  const before = process.cpuUsage();
   const time = work === 'allocation' ? allocate() : await serve();
-  process.stdout.write(JSON.stringify({ time, seen }));
+  const { user, system } = process.cpuUsage(before);
+  process.stdout.write(JSON.stringify({ time, cpu: (user + system) / 1000, seen }));
   process.exit();
 }
 
@@ -78,14 +80,17 @@ function main() {
       for (const mode of modes) {
         const { stdout, status } = spawnSync(nodeBinary(Number(values.node)), [script, 'round', mode, work]);
         if (status !== 0) throw new Error(`${work}, ${mode}: status ${status}`);
-        times.get(mode).push(JSON.parse(stdout).time);
+        times.get(mode).push(JSON.parse(stdout));
       }
     }
-    const base = median(times.get('nothing'));
+    const of = (mode, what) => median(times.get(mode).map((figures) => figures[what]));
     for (const mode of modes) {
-      const time = median(times.get(mode));
+      const [time, cpu] = [of(mode, 'time'), of(mode, 'cpu')];
+      const ratios = [time / of('nothing', 'time'), cpu / of('nothing', 'cpu')].map((ratio) =>
+        ratio.toFixed(4),
+      );
       console.log(
-        `${work.padEnd(10)} ${mode.padEnd(14)} ${time.toFixed(0).padStart(6)} ms  ${(time / base).toFixed(4)}`,
+        `${work.padEnd(10)} ${mode.padEnd(14)} ${time.toFixed(0).padStart(6)} ms ${ratios[0]}  CPU ${cpu.toFixed(0).padStart(6)} ms ${ratios[1]}`,
       );
     }
   }
