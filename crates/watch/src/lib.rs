@@ -2,10 +2,10 @@
 //! a service's life is simulated in milliseconds.
 //!
 //! Samples of the heap directly after full collections, and of what lies outside of it at any time, are kept as
-//! minima over spans of time, in several resolutions ([`series`]). Whenever a span ends, a window of sixty-four
-//! of them is judged ([`judge`]): only growth that is significant, clear of the noise, steady in every quarter,
+//! minima over spans of time, in several resolutions (`series`). Whenever a span ends, a window of sixty-four
+//! of them is judged (`judge`): only growth that is significant, clear of the noise, steady in every quarter,
 //! not slowing down, and higher than the heap has been before counts. The nearer the limit, the shorter the
-//! window that suffices; the noisier or rarer the samples, the longer the one that it takes ([`track`]).
+//! window that suffices; the noisier or rarer the samples, the longer the one that it takes (`track`).
 //!
 //! Time: at most 2,016 slopes per judgement, and at most some hundred judgements per window and series, however
 //! many collections there are. Memory: at most 80 kB per series.
