@@ -123,7 +123,9 @@ impl Place {
             && inputs.iter().any(|input| input.as_ref().canonicalize().is_ok_and(|input| input == output))
         {
             let name = self.output.display();
-            return Err(Failure::argument(format!("'{name}' is one of the snapshots: give the page another name")));
+            return Err(Failure::argument(format!(
+                "'{name}' is one of the snapshots: give the page another name"
+            )));
         }
         Temporary::create(self.destination(), Compression::None)
             .map(drop)
