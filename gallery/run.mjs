@@ -43,8 +43,8 @@ a healthy program is suspected.
   node gallery/run.mjs --jobs N             so many programs at a time (2)
   node gallery/run.mjs --json FILE          all verdicts and judgements as JSON, too
   node gallery/run.mjs --record             also write benchmark/record/DATE-gallery.md
-  node gallery/run.mjs --rivals [--record]  the leaking programs' snapshots through other tools, too, with time and
-                                            memory (they are installed into .cache/rivals)
+  node gallery/run.mjs --rivals [--record]  instead: the leaking programs' snapshots through other tools, with time
+                                            and memory (they are installed into .cache/rivals)
 
 STILLHEAP_BIN is a build of the command line to use instead of the addon's.`);
   process.exit(0);
@@ -103,13 +103,7 @@ const stillheap = process.env.STILLHEAP_BIN
   ? [process.env.STILLHEAP_BIN]
   : [process.execPath, path.join(root, 'bin/stillheap.js')];
 
-const leaksCommand = (files) => [
-  ...stillheap,
-  'leaks',
-  ...files,
-  '--json',
-  '--no-index',
-];
+const leaksCommand = (files) => [...stillheap, 'leaks', ...files, '--json', '--no-index'];
 
 async function ask(files) {
   const [command, ...args] = leaksCommand(files);
@@ -209,42 +203,45 @@ async function compare(major) {
   return table;
 }
 
-/** What was seen, for benchmark/record. */
-function record(results, table) {
+/** Writes what was seen to benchmark/record. */
+function record(name, title, lines) {
   const date = new Date().toISOString().slice(0, 10);
-  const file = path.join(root, 'benchmark/record', `${date}-gallery.md`);
-  const lines = [`# The gallery, ${date}`, ''];
-  for (const major of majors) {
-    for (const mode of modes) {
-      const own = results.filter((result) => result.major === major && result.mode === mode);
-      const right = own.filter((result) => result.leaks && result.right).length;
-      const clear = own.filter((result) => !result.leaks && result.right).length;
-      const leaking = own.filter((result) => result.leaks).length;
-      const wrong = own.filter((result) => !result.right).map((result) => `${result.name} (${result.said})`);
-      lines.push(
-        `- Node ${versions[major]}, ${mode}: first suspect right in ${right} of ${leaking}; ` +
-          `nothing said of ${clear} of ${own.length - leaking} healthy programs` +
-          `${wrong.length > 0 ? `. Not right: ${wrong.join('; ')}` : '.'}`,
-      );
-    }
-  }
-  if (table !== undefined) {
-    lines.push(
-      '',
-      `Other tools on the leaking programs' snapshots of Node ${versions[majors[0]]} (with object ids, which memlab`,
-      'matches by). They print for people: what counts is that the text names the class that grows, the variable that',
-      "holds it, and file and line. Ours has to have them in its first suspect's fields.",
-      '',
-      table,
-    );
-  }
-  writeFileSync(file, `${lines.join('\n')}\n`);
+  const file = path.join(root, 'benchmark/record', `${date}-${name}.md`);
+  writeFileSync(file, `${[`# ${title}, ${date}`, '', ...lines].join('\n')}\n`);
   console.log(`wrote ${path.relative(root, file)}`);
+}
+
+/** One line for each major and mode. */
+function outcome(results) {
+  return majors.flatMap((major) =>
+    modes.map((mode) => {
+      const own = results.filter((result) => result.major === major && result.mode === mode);
+      const leaking = own.filter((result) => result.leaks);
+      const right = leaking.filter((result) => result.right).length;
+      const clear = own.filter((result) => !result.leaks && result.right).length;
+      const wrong = own.filter((result) => !result.right).map((result) => `${result.name} (${result.said})`);
+      return (
+        `- Node ${versions[major]}, ${mode}: first suspect right in ${right} of ${leaking.length}; ` +
+        `nothing said of ${clear} of ${own.length - leaking.length} healthy programs` +
+        `${wrong.length > 0 ? `. Not right: ${wrong.join('; ')}` : ''}.`
+      );
+    }),
+  );
+}
+
+function comparison(table) {
+  return [
+    `The leaking programs' snapshots of Node ${versions[majors[0]]}, three each and inline, with object ids, which memlab`,
+    'matches by. The tools print for people: what counts is that the first 80 lines name the class that grows, the',
+    "variable that holds it, and file and line. Ours has to have them in its first suspect's fields.",
+    '',
+    table,
+  ];
 }
 
 let good = true;
 const everything = [];
-for (const major of majors) {
+for (const major of options.rivals ? [] : majors) {
   for (const mode of modes) {
     console.log(`Node ${major}, ${mode}:  (+ or - for kind, variable, place; number of suspects; time)`);
     const results = await each(chosen, Number(options.jobs), async (program) => {
@@ -261,5 +258,6 @@ if (options.json !== undefined) {
   writeFileSync(options.json, `${JSON.stringify({ schemaVersion: 1, results: everything }, null, 1)}\n`);
 }
 const table = options.rivals ? await compare(majors[0]) : undefined;
-if (options.record) record(everything, table);
+if (options.record && table === undefined) record('gallery', 'The gallery', outcome(everything));
+else if (options.record) record('gallery-rivals', 'The gallery through other tools', comparison(table));
 process.exitCode = good ? 0 : 1;
