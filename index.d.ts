@@ -35,6 +35,12 @@ interface CommonOptions {
   mode?: 'auto' | CaptureMode;
   /** With `'inline'`, a forked capture that fails is repeated in this process. Default: `'none'`. */
   fallback?: 'none' | 'inline';
+  /**
+   * Where V8's working memory for a forked capture goes, which is up to 18 times the heap. `'disk'`: into an
+   * unlinked file beside the snapshot, which the kernel can write out when memory is short; slower. `'auto'`:
+   * there if memory doesn't suffice. Default: `STILLHEAP_SCRATCH`, else `'memory'`.
+   */
+  scratch?: 'memory' | 'disk' | 'auto';
   /** Fork although the memory that is left seems too little. Default: false. */
   force?: boolean;
   /** How long a forked capture may take, in milliseconds. Default: 1,800,000. */
@@ -91,6 +97,33 @@ interface ProcessOptions extends CommonOptions {
   threads?: 'main' | 'all';
   /** No lines on stderr about signals' outcomes. Default: `STILLHEAP_QUIET`, else false. */
   quiet?: boolean;
+  /** As `captureNearHeapLimit`; false takes it back. Default: `STILLHEAP_NEAR_HEAP_LIMIT`, else false. */
+  nearHeapLimit?: boolean | NearHeapLimitOptions;
+}
+
+/** What is done at V8's heap limit. */
+interface NearHeapLimitOptions extends Omit<CommonOptions, 'keepObjectIds' | 'outlive' | 'fallback'> {
+  /**
+   * By how many bytes the limit is raised, once, when the snapshot is there. Default: 67,108,864; in a worker
+   * 1,048,576, so that Node ends the worker, as it would have, before V8 ends the process.
+   */
+  raise?: number;
+  /**
+   * Whether the thread stands still until a forked child has finished. A container ends with its first process,
+   * and the child with it; without a container, false lets the process end, and be started again, meanwhile.
+   * Default: true.
+   */
+  hold?: boolean;
+  /** No lines on stderr. Default: `STILLHEAP_QUIET`, else false. */
+  quiet?: boolean;
+}
+
+/** A snapshot that will be taken at the heap limit. */
+interface NearHeapLimitCapture {
+  /** Whether it is still to come. */
+  readonly armed: boolean;
+  /** Takes it back; whether there was something to take back. */
+  cancel(): boolean;
 }
 
 type SignalName =
@@ -139,7 +172,9 @@ interface CaptureResult {
   threadId: number;
   isMainThread: boolean;
   startTime: Date;
-  trigger: 'call' | 'signal';
+  trigger: 'call' | 'signal' | 'near-heap-limit';
+  /** At the heap limit: the report (docs/json-schema.md), null if it couldn't be written. */
+  report?: string | null;
   /** Forked captures: how many children it took. */
   attempts?: number;
   /** Forked captures: what became of those that failed. */
@@ -152,9 +187,10 @@ interface CaptureResult {
   pauseParts?: { recheckMs: number; includeMs: number; forkMs: number; restoreMs: number };
   /**
    * Forked captures, in bytes: what the child was expected to need, what was left before (null if there is no
-   * limit), what it took, and its peak of resident memory.
+   * limit), what it took, its peak of resident memory, and what its working memory took of the disk if it was
+   * there.
    */
-  memory?: { estimate: number; room: number | null; taken: number; childPeak: number };
+  memory?: { estimate: number; room: number | null; taken: number; childPeak: number; disk?: number };
   /** Present when the first choice of directory could not be written to. */
   fallbackDir?: { wanted: string; reason: string };
 }
@@ -173,6 +209,8 @@ interface StillheapError extends Error {
   errno?: number;
   syscall?: string;
   path?: string;
+  /** At the heap limit: the report that was written although there is no snapshot. */
+  report?: string;
 }
 
 interface StillheapEvents {
@@ -210,6 +248,16 @@ interface Stillheap extends EventEmitter<StillheapEvents> {
    * @throws TypeError for wrong options; other errors destroy the stream
    */
   captureStream(options?: Omit<CaptureOptions, 'file' | 'name' | 'overwrite'>): CaptureStream;
+
+  /**
+   * Has one snapshot of this thread's heap taken when V8 comes to its limit (`--max-old-space-size`, or a
+   * worker's `resourceLimits`) and is about to end the process: in a forked child where that can be had
+   * (`mode: 'auto'`, the default here, whatever `configure` says), beside a small report that is written first.
+   * Then the limit is raised once; V8 takes that back if the heap comes down again.
+   *
+   * @throws TypeError for wrong options; StillheapError (ERR_STILLHEAP_UNSUPPORTED)
+   */
+  captureNearHeapLimit(options?: NearHeapLimitOptions): NearHeapLimitCapture;
 
   /**
    * Sets defaults for what follows, captures on a signal included.
@@ -265,6 +313,8 @@ declare namespace stillheap {
     CaptureStream,
     CommonOptions,
     Compression,
+    NearHeapLimitCapture,
+    NearHeapLimitOptions,
     ProcessOptions,
     SignalName,
     Stillheap,

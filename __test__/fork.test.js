@@ -6,6 +6,7 @@ const assert = require('node:assert/strict');
 const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
+const { cgroupTest, groupWrapper } = require('./support/cgroup.js');
 const { startAgent, startNode, root, temporaryDirectory } = require('./support/child.js');
 const { readSnapshot, nodes } = require('./support/snapshot.js');
 const { test } = require('./support/test.js');
@@ -331,30 +332,10 @@ forkTest('too little address space is a refusal with the figures', async (t) => 
   assert.equal(await agent.call(() => 6 * 7), 42);
 });
 
-const memory = '/sys/fs/cgroup/memory';
-const canLimit =
-  supported && fs.existsSync(path.join(memory, 'memory.limit_in_bytes')) && process.getuid() === 0;
-const cgroupTest = canLimit
-  ? test
-  : (name) => test(name, { skip: 'there are no memory control groups to write to' }, () => {});
-
 /** A process in a memory control group of its own; removed after the test. */
 async function limited(t, limit, objects) {
-  const group = path.join(memory, `stillheap-test-${process.pid}-${Math.trunc(limit)}`);
-  fs.mkdirSync(group);
-  fs.writeFileSync(path.join(group, 'memory.limit_in_bytes'), String(limit));
-  const wrapper = ['/bin/sh', '-c', `echo $$ > ${group}/cgroup.procs && exec "$0" "$@"`];
+  const wrapper = groupWrapper(t, limit);
   const agent = await startAgent(t, { wrapper, env: { NODE_HEAPDUMP_OPTIONS: 'nosignal' } });
-  t.after(async () => {
-    await agent.reap();
-    for (;;) {
-      try {
-        return fs.rmdirSync(group);
-      } catch (error) {
-        if (error.code !== 'EBUSY') throw error;
-      }
-    }
-  });
   await agent.call(fill, objects);
   return agent;
 }

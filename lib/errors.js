@@ -8,11 +8,12 @@ function failure(code, message, cause) {
 }
 
 /** The Error for what the addon says of a failure: code, errno, syscall and path as Node's own have them. */
-function fromNative({ message, code, errno, syscall, path }) {
+function fromNative({ message, code, errno, syscall, path, report }) {
   const error = failure(code, message);
   if (errno !== undefined) error.errno = -errno;
   if (syscall !== undefined) error.syscall = syscall;
   if (path !== undefined) error.path = path;
+  if (report) error.report = report;
   return error;
 }
 

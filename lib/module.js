@@ -83,11 +83,13 @@ function create(version) {
     overwrite: false,
     fallback: 'none',
     force: false,
+    scratch: 'memory',
     timeLimit: 1_800_000,
     outlive: false,
     quiet: false,
     signal: constants.signals.SIGUSR2 ?? null,
     threads: 'main',
+    nearHeapLimit: false,
     ...fromEnvironment(process.env, complain),
   };
 
@@ -307,13 +309,24 @@ function create(version) {
   }
 
   function captureDefaults() {
-    const { signal: _signal, threads: _threads, quiet: _quiet, ...rest } = defaults;
+    const { signal: _signal, threads: _threads, quiet: _quiet, nearHeapLimit: _limit, ...rest } = defaults;
     return rest;
+  }
+
+  function captureNearHeapLimit(options) {
+    return require('./near-limit.js').arm(isolate, options, { ...captureDefaults(), quiet: defaults.quiet });
+  }
+
+  function applyNearHeapLimit() {
+    const { nearHeapLimit } = defaults;
+    if (nearHeapLimit === false) isolate.disarmNearLimit();
+    else captureNearHeapLimit(nearHeapLimit === true ? undefined : nearHeapLimit);
   }
 
   function configure(options) {
     Object.assign(defaults, processOptions(options, 'The argument of configure'));
     isolate.setDefaults(JSON.stringify(toNative(defaults, 'signal')));
+    if (options?.nearHeapLimit !== undefined) applyNearHeapLimit();
     if (options && (options.signal !== undefined || options.threads !== undefined)) applySignal(false);
   }
 
@@ -360,6 +373,7 @@ function create(version) {
     writeSnapshot,
     capture,
     captureStream,
+    captureNearHeapLimit,
     configure,
     start,
     stop,
@@ -388,6 +402,13 @@ function create(version) {
     },
   });
   applySignal(true);
+  if (defaults.nearHeapLimit) {
+    try {
+      applyNearHeapLimit();
+    } catch (error) {
+      complain(`stillheap: ${error.message}`);
+    }
+  }
   isolate.loaded();
   return emitter;
 }
@@ -397,7 +418,13 @@ const forkPollInterval = 20;
 
 /** Options in the addon's words. */
 function toNative(options, trigger) {
-  const { signal: _signal, threads: _threads, onProgress: _onProgress, ...rest } = options;
+  const {
+    signal: _signal,
+    threads: _threads,
+    onProgress: _onProgress,
+    nearHeapLimit: _limit,
+    ...rest
+  } = options;
   return { ...rest, trigger };
 }
 

@@ -7,6 +7,7 @@ const { wrongType, wrongValue } = require('./errors.js');
 
 const compressions = ['none', 'gzip', 'zstd'];
 const modes = ['auto', 'inline', 'fork'];
+const scratches = ['memory', 'disk', 'auto'];
 const threadChoices = ['main', 'all'];
 const fallbacks = ['none', 'inline'];
 
@@ -48,6 +49,13 @@ function milliseconds(name, value) {
   if (typeof value !== 'number') throw wrongType(name, 'a number of milliseconds', value);
   if (!Number.isInteger(value) || value <= 0)
     throw wrongValue(name, 'a positive whole number of milliseconds', value);
+  return value;
+}
+
+function bytes(name, value) {
+  if (typeof value !== 'number') throw wrongType(name, 'a number of bytes', value);
+  if (!Number.isSafeInteger(value) || value <= 0)
+    throw wrongValue(name, 'a positive whole number of bytes', value);
   return value;
 }
 
@@ -110,6 +118,7 @@ const common = {
   overwrite: boolean,
   fallback: oneOf(fallbacks),
   force: boolean,
+  scratch: oneOf(scratches),
   timeLimit: milliseconds,
   outlive: boolean,
 };
@@ -117,7 +126,23 @@ const common = {
 const perCapture = { ...common, file: path, onProgress: callback, signal: abortSignal };
 const { file: _file, name: _name, overwrite: _overwrite, ...perStream } = perCapture;
 
-const perProcess = { ...common, signal, threads: oneOf(threadChoices), quiet: boolean };
+const { keepObjectIds: _ids, outlive: _outlive, fallback: _fallback, ...atLimit } = common;
+const perNearLimit = { ...atLimit, hold: boolean, quiet: boolean, raise: bytes };
+
+/** Whether, and how: a boolean, or options. */
+function nearHeapLimit(name, value) {
+  if (typeof value === 'boolean') return value;
+  if (typeof value !== 'object' || value === null) throw wrongType(name, 'a boolean or an object', value);
+  return check(value, perNearLimit, name);
+}
+
+const perProcess = {
+  ...common,
+  signal,
+  threads: oneOf(threadChoices),
+  quiet: boolean,
+  nearHeapLimit,
+};
 
 /** A copy of `options` with every value checked; undefined ones are left out. */
 function check(options, kinds, where) {
@@ -155,6 +180,11 @@ function streamOptions(options, defaults) {
   return { ...defaults, ...check(options, perStream, 'The argument of captureStream') };
 }
 
+/** What shall be done at the heap limit; only what was given. */
+function nearLimitOptions(options) {
+  return check(options, perNearLimit, 'The argument of captureNearHeapLimit');
+}
+
 /** The compression that a file's name promises. */
 function compressionOf(file) {
   if (file.endsWith('.gz')) return 'gzip';
@@ -176,10 +206,12 @@ const variables = {
   STILLHEAP_FALLBACK_DIR: ['fallbackDir', path],
   STILLHEAP_NAME: ['name', template],
   STILLHEAP_MODE: ['mode', oneOf(modes)],
+  STILLHEAP_SCRATCH: ['scratch', oneOf(scratches)],
   STILLHEAP_COMPRESS: ['compress', oneOf(compressions)],
   STILLHEAP_OBJECT_IDS: ['keepObjectIds', (name, value) => oneOf(['keep', 'clear'])(name, value) === 'keep'],
   STILLHEAP_OVERWRITE: ['overwrite', truthy],
   STILLHEAP_QUIET: ['quiet', truthy],
+  STILLHEAP_NEAR_HEAP_LIMIT: ['nearHeapLimit', truthy],
   STILLHEAP_SIGNAL: ['signal', signal],
   STILLHEAP_THREADS: ['threads', oneOf(threadChoices)],
 };
@@ -213,6 +245,7 @@ module.exports = {
   captureOptions,
   check,
   fromEnvironment,
+  nearLimitOptions,
   oneOf,
   path,
   processOptions,

@@ -344,6 +344,11 @@ impl Finishing {
 /// The size of this process's last file, per compression: the best estimate of the next one's.
 static LAST_SIZE: [AtomicU64; 3] = [const { AtomicU64::new(0) }; 3];
 
+/// The next number for `{seq}`.
+pub fn next_sequence() -> u64 {
+    SEQUENCE.fetch_add(1, Ordering::Relaxed) + 1
+}
+
 /// The places to try, in order.
 pub struct Place {
     candidates: Vec<PathBuf>,
@@ -365,12 +370,8 @@ impl Place {
             return Ok(Self { candidates: vec![absolute(file)?], name: None });
         }
         let template = request.name_template()?;
-        let context = NameContext {
-            time,
-            pid: std::process::id(),
-            thread: thread_id,
-            sequence: SEQUENCE.fetch_add(1, Ordering::Relaxed) + 1,
-        };
+        let context =
+            NameContext { time, pid: std::process::id(), thread: thread_id, sequence: next_sequence() };
         let name = template.render(&context) + request.compress.extension();
         let mut candidates = vec![match &request.dir {
             Some(directory) => absolute(directory)?,
@@ -385,6 +386,17 @@ impl Place {
             (None, Some(_)) => {}
         }
         Ok(Self { candidates, name: Some(name) })
+    }
+
+    /// Another extension than a snapshot's, for what is written beside it.
+    #[must_use]
+    pub fn with_extension(mut self, extension: &str) -> Self {
+        if let Some(name) = &mut self.name {
+            let stem = name.find(".heapsnapshot").unwrap_or(name.len());
+            name.truncate(stem);
+            name.push_str(extension);
+        }
+        self
     }
 
     pub fn open<T>(

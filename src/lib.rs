@@ -7,6 +7,7 @@ mod capture;
 mod fault;
 mod fork;
 mod isolates;
+mod near_limit;
 mod outstanding;
 mod report;
 mod request;
@@ -39,6 +40,16 @@ struct Setup {
     node: String,
     foreign: Option<String>,
     defaults: CaptureRequest,
+}
+
+/// See `Isolate::publish_watch`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum WatchNews {
+    Begun(()),
+    Sample(stillheap_control::Sample),
+    Note(stillheap_control::Note),
+    Ended(()),
 }
 
 fn parse<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T> {
@@ -74,7 +85,12 @@ impl Isolate {
         });
         if added {
             // Before the isolate is disposed of, so that no other thread speaks to it any more.
-            env.add_env_cleanup_hook(target.id, isolates::remove)?;
+            env.add_env_cleanup_hook(target.id, |id| {
+                isolates::find(id).inspect(|target| {
+                    near_limit::disarm(target);
+                });
+                isolates::remove(id);
+            })?;
             status::open(&setup.node, target.engine_reason());
         }
         Ok(Self { target })
@@ -115,6 +131,38 @@ impl Isolate {
     pub fn collect_garbage(&self) -> bool {
         self.target.engine_reason().is_none()
             && v8::CurrentIsolate::get().is_some_and(|isolate| isolate.collect_garbage().is_ok())
+    }
+
+    /// Has a snapshot taken when V8 comes to its heap limit; null, or why not.
+    #[napi(catch_unwind)]
+    pub fn arm_near_limit(&self, order: String) -> Result<Option<String>> {
+        Ok(near_limit::arm(&self.target, parse(&order)?).err())
+    }
+
+    /// Takes that back; whether there was something to take back.
+    #[napi(catch_unwind)]
+    pub fn disarm_near_limit(&self) -> bool {
+        near_limit::disarm(&self.target)
+    }
+
+    /// Whether a snapshot will be taken at the limit.
+    #[napi(getter)]
+    pub fn near_limit_armed(&self) -> bool {
+        near_limit::is_armed(&self.target)
+    }
+
+    /// Shows on the status page what this thread's growth watch has seen: `{"begun": null}`, `{"ended": null}`,
+    /// `{"sample": …}` or `{"note": …}`, as stillheap-control has them.
+    #[napi(catch_unwind)]
+    pub fn publish_watch(&self, news: String) -> Result<()> {
+        let thread = self.target.thread_id;
+        match parse(&news)? {
+            WatchNews::Begun(()) => status::watched(thread, |_| ()),
+            WatchNews::Sample(sample) => status::watched(thread, |watch| watch.add(sample)),
+            WatchNews::Note(note) => status::watched(thread, |watch| watch.note(note)),
+            WatchNews::Ended(()) => status::unwatched(thread),
+        }
+        Ok(())
     }
 
     /// What a signal's capture shall do.

@@ -31,6 +31,8 @@ pub struct CaptureRequest {
     pub fallback: Fallback,
     /// Fork even if memory may not suffice.
     pub force: bool,
+    /// Where a forked child's working memory goes.
+    pub scratch: Scratch,
     /// Milliseconds after which a forked child is ended.
     pub time_limit: Option<u64>,
     /// The child finishes even if the service ends.
@@ -45,6 +47,18 @@ pub enum Mode {
     Inline,
     Auto,
     Fork,
+}
+
+/// Where V8's working memory goes in a forked child.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scratch {
+    #[default]
+    Memory,
+    /// Into a file beside the snapshot.
+    Disk,
+    /// There if memory doesn't suffice.
+    Auto,
 }
 
 /// What to do when a forked capture has failed.
@@ -68,11 +82,12 @@ impl CaptureRequest {
 
 /// Who wanted the capture.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Trigger {
     #[default]
     Call,
     Signal,
+    NearHeapLimit,
 }
 
 /// A capture that went well. index.d.ts has the public description of each field.
@@ -152,6 +167,9 @@ pub struct ForkMemory {
     pub taken: u64,
     /// The most resident bytes of the child; most of them are the parent's, too.
     pub child_peak: u64,
+    /// What its working memory took of the disk.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disk: Option<u64>,
 }
 
 /// Another directory than the first choice was used.

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::sync::Mutex;
 
-use stillheap_control::{KEPT, Outcome, PROTOCOL, Phase, Progress, Status, encode};
+use stillheap_control::{KEPT, Outcome, PROTOCOL, Phase, Progress, Status, Watch, encode};
 
 use crate::isolates::lock;
 
@@ -41,6 +41,11 @@ fn update(change: impl FnOnce(&mut Status)) {
     }
 }
 
+/// The runtime's version, as JavaScript said it.
+pub fn node() -> Option<String> {
+    lock(&PAGE).as_ref().map(|page| page.status.node.clone())
+}
+
 pub fn signal(signal: Option<i32>) {
     update(|status| status.signal = signal);
 }
@@ -65,6 +70,27 @@ pub fn ended(outcome: serde_json::Value, more: bool) {
         if status.outcomes.len() > KEPT {
             status.outcomes.remove(0);
         }
+    });
+}
+
+/// Shows what a growth watch has seen. A worker's is shown only where the main thread has none.
+pub fn watched(thread_id: u32, change: impl FnOnce(&mut Watch)) {
+    update(|status| {
+        let shown = status.watch.get_or_insert_with(|| Watch { thread_id, ..Watch::default() });
+        if shown.thread_id != thread_id {
+            if thread_id != 0 {
+                return;
+            }
+            *shown = Watch { thread_id, ..Watch::default() };
+        }
+        change(shown);
+    });
+}
+
+/// That watch has ended.
+pub fn unwatched(thread_id: u32) {
+    update(|status| {
+        status.watch.take_if(|watch| watch.thread_id == thread_id);
     });
 }
 

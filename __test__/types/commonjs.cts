@@ -19,6 +19,17 @@ stillheap.writeSnapshot(42);
 // @ts-expect-error: a string is no callback
 stillheap.writeSnapshot('a', 'notfn');
 
+// The heap limit.
+const atLimit = stillheap.captureNearHeapLimit({ hold: false, raise: 2 ** 26, mode: 'fork', dir: '/tmp' });
+const taken: [boolean, boolean] = [atLimit.armed, atLimit.cancel()];
+stillheap.captureNearHeapLimit();
+stillheap.configure({ nearHeapLimit: true });
+stillheap.configure({ nearHeapLimit: { quiet: true } });
+// @ts-expect-error: ids don't outlive the process
+stillheap.captureNearHeapLimit({ keepObjectIds: true });
+// @ts-expect-error: a name is made up
+stillheap.captureNearHeapLimit({ file: 'a' });
+
 // capture().
 const everything: CaptureOptions = {
   dir: '/tmp',
@@ -89,4 +100,4 @@ const reason: string | undefined = stillheap.engineReason;
 // @ts-expect-error: it is not to be assigned
 stillheap.version = '2';
 
-export = [written, version, reason];
+export = [written, version, reason, taken];

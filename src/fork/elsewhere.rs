@@ -58,6 +58,20 @@ pub fn begin(
     Err(Failure::own("ERR_STILLHEAP_UNSUPPORTED", reason()))
 }
 
+/// A capture that has ended, and what was to be called then.
+pub type Ended<F> = (F, Result<CaptureResult, Failure>);
+
+pub fn take_now<F>(_target: &Arc<Target>, _request: CaptureRequest, _hold: bool, ended: F) -> Option<Ended<F>>
+where
+    F: FnOnce(&Arc<Target>, Result<CaptureResult, Failure>) + Send + 'static,
+{
+    Some((ended, Err(Failure::own("ERR_STILLHEAP_UNSUPPORTED", reason()))))
+}
+
+pub fn is_child() -> bool {
+    false
+}
+
 pub fn unsupported() -> Option<String> {
     Some(reason())
 }

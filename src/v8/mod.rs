@@ -10,10 +10,11 @@
 
 mod abi;
 mod gc;
+mod limit;
 mod profiler;
 mod streams;
 mod symbols;
 
 pub use gc::{DURATION_BOUNDS, GcFigures, GcKind, GcObserver, GcRecord, HeapFigures};
-pub use profiler::{CurrentIsolate, Environment, HeapSnapshot, IsolateHandle, SnapshotOptions};
+pub use profiler::{CurrentIsolate, Environment, HeapSnapshot, IsolateHandle, SnapshotOptions, Space};
 pub use symbols::V8;

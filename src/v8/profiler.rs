@@ -27,6 +27,21 @@ pub struct CurrentIsolate {
     not_send: PhantomData<*mut ()>,
 }
 
+/// One of V8's spaces; bytes.
+#[derive(Clone, Copy, Debug, serde::Serialize)]
+pub struct Space {
+    /// V8's name of it: `old_space`, `new_large_object_space` …
+    pub name: &'static str,
+    /// Taken from the system.
+    pub size: u64,
+    /// In objects, garbage included.
+    pub used: u64,
+    /// Free for objects.
+    pub available: u64,
+    /// Resident.
+    pub physical: u64,
+}
+
 /// An isolate's address, for use from other threads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IsolateHandle(usize);
@@ -60,22 +75,38 @@ impl CurrentIsolate {
     /// their own.
     pub fn heap_size(self) -> (u64, u64) {
         let (mut ordinary, mut large) = (0, 0);
+        for space in self.spaces() {
+            let is_large = space.name.ends_with("large_object_space");
+            *(if is_large { &mut large } else { &mut ordinary }) += space.used;
+        }
+        (ordinary, large)
+    }
+
+    /// What V8 says of each of its spaces.
+    pub fn spaces(self) -> Vec<Space> {
+        let mut spaces = Vec::new();
         // SAFETY: the isolate is entered on this thread, and `space` has V8's layout (see abi.rs) and room.
         let count = unsafe { (self.v8.space_count)(self.isolate.as_ptr()) };
         for index in 0..count {
             let mut space = HeapSpaceStatistics::empty();
             // SAFETY: as above; the name is one of V8's literals.
-            let is_large = unsafe {
+            let name = unsafe {
                 if !(self.v8.space_statistics)(self.isolate.as_ptr(), &raw mut space, index)
                     || space.name.is_null()
                 {
                     continue;
                 }
-                core::ffi::CStr::from_ptr(space.name).to_bytes().ends_with(b"large_object_space")
+                core::ffi::CStr::from_ptr(space.name)
             };
-            *(if is_large { &mut large } else { &mut ordinary }) += space.used as u64;
+            spaces.push(Space {
+                name: name.to_str().unwrap_or("unknown"),
+                size: space.size as u64,
+                used: space.used as u64,
+                available: space.available as u64,
+                physical: space.physical as u64,
+            });
         }
-        (ordinary, large)
+        spaces
     }
 
     /// For calls from this folder, on this thread.
@@ -154,6 +185,11 @@ impl CurrentIsolate {
 }
 
 impl IsolateHandle {
+    /// V8's address of it.
+    pub(super) fn raw(self) -> usize {
+        self.0
+    }
+
     /// Asks for `callback(isolate, data)` when the isolate's JavaScript next checks its stack guard.
     ///
     /// # Safety

@@ -11,6 +11,12 @@ pub(super) type Ptr = *mut c_void;
 /// `void (*InterruptCallback)(Isolate*, void* data)`
 pub type InterruptCallback = unsafe extern "C" fn(Ptr, Ptr);
 
+/// `size_t (*NearHeapLimitCallback)(void* data, size_t current_heap_limit, size_t initial_heap_limit)`
+pub type NearHeapLimitCallback = unsafe extern "C" fn(Ptr, usize, usize) -> usize;
+
+pub(super) type AddNearHeapLimit = unsafe extern "C" fn(Ptr, NearHeapLimitCallback, Ptr);
+pub(super) type RemoveNearHeapLimit = unsafe extern "C" fn(Ptr, NearHeapLimitCallback, usize);
+pub(super) type RestoreHeapLimit = unsafe extern "C" fn(Ptr, f64);
 pub(super) type GetCurrent = unsafe extern "C" fn() -> Ptr;
 pub(super) type RequestInterrupt = unsafe extern "C" fn(Ptr, InterruptCallback, Ptr);
 /// A method without arguments that returns a pointer, or nothing that is looked at.
@@ -46,6 +52,9 @@ pub struct V8 {
     pub(super) get_object_id: GetObjectId,
     pub(super) space_count: SpaceCount,
     pub(super) space_statistics: SpaceStatistics,
+    pub(super) add_near_heap_limit: AddNearHeapLimit,
+    pub(super) remove_near_heap_limit: RemoveNearHeapLimit,
+    pub(super) restore_heap_limit: RestoreHeapLimit,
 }
 
 static FOUND: OnceLock<Result<V8, String>> = OnceLock::new();
@@ -104,6 +113,15 @@ fn find() -> Result<V8, String> {
         space_count: function!(c"_ZN2v87Isolate18NumberOfHeapSpacesEv" as SpaceCount),
         space_statistics: function!(
             c"_ZN2v87Isolate22GetHeapSpaceStatisticsEPNS_19HeapSpaceStatisticsEm" as SpaceStatistics
+        ),
+        add_near_heap_limit: function!(
+            c"_ZN2v87Isolate24AddNearHeapLimitCallbackEPFmPvmmES1_" as AddNearHeapLimit
+        ),
+        remove_near_heap_limit: function!(
+            c"_ZN2v87Isolate27RemoveNearHeapLimitCallbackEPFmPvmmEm" as RemoveNearHeapLimit
+        ),
+        restore_heap_limit: function!(
+            c"_ZN2v87Isolate36AutomaticallyRestoreInitialHeapLimitEd" as RestoreHeapLimit
         ),
     })
 }

@@ -89,6 +89,23 @@ pub struct DumpArgs {
     pub json: bool,
 }
 
+#[derive(Args)]
+pub struct WatchArgs {
+    /// The process; it must be watching itself
+    #[arg(value_name = "PID", value_parser = clap::value_parser!(u32).range(1..=i64::from(i32::MAX)))]
+    #[arg(required_unless_present = "command", conflicts_with = "command")]
+    pub pid: Option<u32>,
+    /// Start this command, with the watch loaded into its Node
+    #[arg(value_name = "COMMAND", last = true)]
+    pub command: Vec<std::ffi::OsString>,
+    /// End after this time, such as 30s or 10m; a command that was started goes on
+    #[arg(long = "for", value_name = "TIME", value_parser = duration)]
+    pub time: Option<Duration>,
+    /// Print a line of JSON for each sample and event, described in docs/json-schema.md
+    #[arg(long)]
+    pub json: bool,
+}
+
 fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || "a time is a number and a unit: 500ms, 30s, 10m".to_owned();
     let end = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
@@ -175,6 +192,18 @@ pub enum Command {
 It sends the signal that the process waits for (SIGUSR2 by default) and waits until the
 file is whole. For a process in a container, give the id that it has outside.")]
     Dump(DumpArgs),
+
+    /// Watch the heap of a running process, or of one that is started
+    #[command(after_help = "Examples:
+  stillheap watch -- node app.js     start a service and watch its heap
+  stillheap watch 12345              one that runs with STILLHEAP_WATCH=1, or calls watch()
+  stillheap watch 12345 --json --for 10m
+
+There is a sample after each full collection: what lives in the heap, the process's
+memory, how fast the heap grows, and how long collections stopped the thread. Events are
+leaks, their end, and limits that are near. On a terminal the samples of a PID are drawn;
+a started command's own output stays where it is, and the samples go to standard error.")]
+    Watch(WatchArgs),
 
     /// Say whether a snapshot is whole
     #[command(after_help = "Examples:

@@ -5,10 +5,9 @@
 //! process without a handler would be killed by it. Between looks it sleeps; nothing is left behind whatever
 //! happens to either side.
 
-use std::fs::{self, File};
-use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -17,20 +16,12 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde::Serialize;
 use serde_json::Value;
-use stillheap_control::{MEMFD_NAME, Outcome, PAGE_SIZE, PROTOCOL, Phase, Progress, Status, decode};
+use stillheap_control::{Outcome, PROTOCOL, Phase, Progress, Status};
 
-use crate::questions::{Failure, SCHEMA_VERSION};
+use crate::questions::SCHEMA_VERSION;
 use crate::render::{size, visible};
+use crate::target::{PAUSE, Refusal, Target, refusal};
 use crate::{NO, USAGE};
-
-/// How long to sleep between looks at the page.
-const PAUSE: Duration = Duration::from_millis(25);
-
-/// Why nothing came, and the exit code.
-pub struct Refusal {
-    pub why: Failure,
-    pub code: i32,
-}
 
 /// What came of it.
 #[derive(Serialize)]
@@ -91,13 +82,10 @@ impl Dumped {
     }
 }
 
-fn refusal(code: i32, name: &str, message: String) -> Refusal {
-    Refusal { why: Failure::new(name, message), code }
-}
-
 /// Asks for a snapshot and waits for it.
 pub fn dump(pid: u32, timeout: Duration) -> Result<Dumped, Refusal> {
-    let target = Target::find(pid)?;
+    // Two copies of the module may be loaded; the one that answers the signal is of use.
+    let target = Target::find(pid, |status| status.signal.is_some())?;
     let before = target.status()?;
     let signal = target.check(&before)?;
     // A capture that is under way shows the heap as it was; ours is the one after it.
@@ -139,77 +127,7 @@ pub fn dump(pid: u32, timeout: Duration) -> Result<Dumped, Refusal> {
     }
 }
 
-/// The process and its page.
-struct Target {
-    pid: u32,
-    /// When it was started: an id can be given to another process later.
-    started: Option<String>,
-    page: File,
-}
-
 impl Target {
-    fn find(pid: u32) -> Result<Target, Refusal> {
-        let directory = PathBuf::from(format!("/proc/{pid}"));
-        if !directory.exists() {
-            return Err(refusal(
-                USAGE,
-                "ESRCH",
-                format!(
-                    "there is no process {pid}; a process in a container has another id outside \
-                     (docker inspect -f '{{{{.State.Pid}}}}' NAME)"
-                ),
-            ));
-        }
-        let started = start_time(pid);
-        let mut pages = Vec::new();
-        let entries = fs::read_dir(directory.join("fd")).map_err(|error| denied(pid, &error))?;
-        for entry in entries.flatten() {
-            // Descriptors come and go while we look.
-            let Ok(link) = fs::read_link(entry.path()) else { continue };
-            let name = link.to_string_lossy();
-            if name.strip_prefix("/memfd:").and_then(|n| n.split(' ').next()) == Some(MEMFD_NAME) {
-                pages.push(File::open(entry.path()).map_err(|error| denied(pid, &error))?);
-            }
-        }
-        // Two copies of the module may be loaded; the one that answers the signal is of use.
-        let answers = |page: &File| read_page(page).is_some_and(|status| status.signal.is_some());
-        let at = pages.iter().position(answers).unwrap_or(0);
-        if pages.is_empty() {
-            return Err(refusal(
-                USAGE,
-                "ERR_STILLHEAP_NOT_LOADED",
-                format!(
-                    "process {pid} ({}) has not loaded stillheap; start it with 'node -r stillheap app.js', or \
-                     put require('stillheap') into it",
-                    command(pid)
-                ),
-            ));
-        }
-        Ok(Target { pid, started, page: pages.swap_remove(at) })
-    }
-
-    fn look(&self) -> Option<Status> {
-        read_page(&self.page)
-    }
-
-    /// The page, which may be half-written for a moment.
-    fn status(&self) -> Result<Status, Refusal> {
-        for _ in 0..40 {
-            if let Some(status) = self.look() {
-                return Ok(status);
-            }
-            std::thread::sleep(PAUSE);
-        }
-        Err(refusal(
-            USAGE,
-            "ERR_STILLHEAP_PROTOCOL",
-            format!(
-                "the status page of process {} cannot be understood; it may be of another version",
-                self.pid
-            ),
-        ))
-    }
-
     /// The signal to send, if it is safe to.
     fn check(&self, status: &Status) -> Result<Signal, Refusal> {
         if status.protocol > PROTOCOL {
@@ -258,11 +176,6 @@ impl Target {
         })
     }
 
-    fn has_ended(&self) -> bool {
-        let now = start_time(self.pid);
-        now.is_none() || now != self.started
-    }
-
     fn dumped(&self, outcome: Option<&Outcome>) -> Result<Dumped, Refusal> {
         let Some(outcome) = outcome else {
             let message = format!(
@@ -300,56 +213,12 @@ impl Target {
     }
 }
 
-fn denied(pid: u32, error: &io::Error) -> Refusal {
-    match error.kind() {
-        io::ErrorKind::PermissionDenied => refusal(
-            USAGE,
-            "EACCES",
-            format!(
-                "process {pid} ({}) belongs to another user, or may not be looked into; run this as that user \
-                 or as root",
-                command(pid)
-            ),
-        ),
-        io::ErrorKind::NotFound => refusal(USAGE, "ESRCH", format!("process {pid} has just ended")),
-        _ => refusal(USAGE, "EIO", format!("process {pid} cannot be looked into: {error}")),
-    }
-}
-
-fn read_page(page: &File) -> Option<Status> {
-    let mut bytes = vec![0; PAGE_SIZE];
-    let mut length = 0;
-    while length < bytes.len() {
-        match page.read_at(&mut bytes[length..], length as u64) {
-            Ok(0) => break,
-            Ok(n) => length += n,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) => return None,
-        }
-    }
-    decode(&bytes[..length])
-}
-
-/// Field 22 of `/proc/PID/stat`; None if there is no such process, or only what its parent has not reaped.
-fn start_time(pid: u32) -> Option<String> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The command in brackets may hold anything, brackets and spaces too.
-    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
-    let state = fields.next()?;
-    if matches!(state, "Z" | "X") { None } else { fields.nth(18).map(str::to_owned) }
-}
-
 /// Whether the process has a handler for a signal. If the system does not say, the page is believed.
 fn catches(pid: u32, signal: i32) -> bool {
     let Ok(status) = fs::read_to_string(format!("/proc/{pid}/status")) else { return true };
     let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
     mask.is_none_or(|mask| mask >> (signal - 1) & 1 == 1)
-}
-
-fn command(pid: u32) -> String {
-    let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-    visible(name.trim_end())
 }
 
 /// The phases on a terminal.

@@ -17,6 +17,10 @@ pub mod questions;
 mod render;
 mod report;
 mod scripts;
+#[cfg(target_os = "linux")]
+mod target;
+#[cfg(target_os = "linux")]
+mod watch;
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
@@ -56,6 +60,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> i32 {
 fn dispatch(command: Command) -> i32 {
     match command {
         Command::Dump(args) => dump(&args),
+        Command::Watch(args) => watch(&args),
         Command::Verify(args) => verify(&args),
         Command::Diff(args) => diff(&args),
         Command::Report(args) => report(&args),
@@ -245,6 +250,28 @@ fn dump(args: &args::DumpArgs) -> i32 {
             failure.code
         }
     }
+}
+
+#[cfg(target_os = "linux")]
+fn watch(args: &args::WatchArgs) -> i32 {
+    match watch::watch(args) {
+        Ok(code) => code,
+        Err(failure) => {
+            fail(&failure.why, args.json);
+            failure.code
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn watch(args: &args::WatchArgs) -> i32 {
+    refuse(
+        &Failure::new(
+            "ERR_STILLHEAP_UNSUPPORTED",
+            "'watch' finds the process through /proc, which only Linux has; here, use watch() in the process",
+        ),
+        args.json,
+    )
 }
 
 #[cfg(not(target_os = "linux"))]

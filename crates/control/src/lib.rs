@@ -9,7 +9,10 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod watch;
+
 use serde::{Deserialize, Serialize};
+pub use watch::{NOTES, Note, SAMPLES, Sample, Watch};
 
 /// The name of the memfd; it shows in `/proc/PID/fd` as `/memfd:stillheap-status (deleted)`.
 pub const MEMFD_NAME: &str = "stillheap-status";
@@ -51,6 +54,9 @@ pub struct Status {
     pub running: Option<Progress>,
     /// The last [`KEPT`] outcomes, the newest last.
     pub outcomes: Vec<Outcome>,
+    /// What a growth watch has seen; `None` while there is none. The main thread's goes before a worker's.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub watch: Option<Watch>,
 }
 
 /// How far a capture is.
@@ -88,12 +94,13 @@ pub struct Outcome {
     pub outcome: serde_json::Value,
 }
 
-/// The page for `status`. Outcomes that don't fit are left out, the oldest first.
+/// The page for `status`. What doesn't fit is left out, the oldest first: samples, then outcomes.
 pub fn encode(status: &Status) -> Vec<u8> {
     let mut status = status.clone();
     loop {
         let text = serde_json::to_vec(&status).unwrap_or_default();
-        if text.len() + HEADER <= PAGE_SIZE || status.outcomes.is_empty() {
+        let samples = status.watch.as_ref().map_or(0, |watch| watch.samples.len());
+        if text.len() + HEADER <= PAGE_SIZE || (status.outcomes.is_empty() && samples == 0) {
             let mut page = format!("{:08} {:016x}", text.len(), checksum(&text)).into_bytes();
             page.resize(HEADER - 1, b' ');
             page.push(b'\n');
@@ -101,7 +108,10 @@ pub fn encode(status: &Status) -> Vec<u8> {
             page.truncate(PAGE_SIZE);
             return page;
         }
-        status.outcomes.remove(0);
+        match &mut status.watch {
+            Some(watch) if samples > 0 => drop(watch.samples.drain(..samples.div_ceil(2))),
+            _ => drop(status.outcomes.remove(0)),
+        }
     }
 }
 
@@ -149,6 +159,35 @@ mod tests {
         assert_eq!(decode(&page), None);
         assert_eq!(decode(&page[..20]), None);
         assert_eq!(decode(&[]), None);
+    }
+
+    #[test]
+    fn samples_make_room_for_outcomes() {
+        let mut status = status(2, 7000);
+        let mut watch = Watch::default();
+        (0..SAMPLES).for_each(|_| watch.add(Sample { used: u64::MAX, ..Sample::default() }));
+        status.watch = Some(watch);
+        let decoded = decode(&encode(&status)).unwrap();
+        assert_eq!(decoded.outcomes.len(), 2);
+        let watch = decoded.watch.unwrap();
+        assert!(watch.samples.len() < SAMPLES && watch.seen == SAMPLES as u64);
+    }
+
+    #[test]
+    fn a_full_watch_fits() {
+        let mut status = status(0, 0);
+        let mut watch = Watch::default();
+        let sample = Sample {
+            at: u64::MAX,
+            used: u64::MAX,
+            limit: u64::MAX,
+            rss: Some(u64::MAX),
+            ..Sample::default()
+        };
+        (0..SAMPLES).for_each(|_| watch.add(sample.clone()));
+        (0..NOTES).for_each(|_| watch.note(Note { text: "x".repeat(500), ..Note::default() }));
+        status.watch = Some(watch);
+        assert_eq!(decode(&encode(&status)), Some(status));
     }
 
     #[test]

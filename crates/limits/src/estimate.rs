@@ -27,6 +27,8 @@ const LEAST: u64 = 48 << 20;
 const PER_ORDINARY: u64 = 18;
 /// Bytes per byte of large objects: an array's element is an edge; a string's text costs nothing.
 const PER_LARGE: u64 = 6;
+/// The collection before the snapshot writes to this part of the heap's pages.
+const PART_COPIED: u64 = 8;
 /// Room for growth between two captures, in percent, where an earlier one has shown what it takes.
 const MARGIN: u64 = 130;
 
@@ -34,6 +36,12 @@ impl Need {
     /// The need of a heap that nothing is known of but its size: the worst that was measured.
     pub fn of(heap: HeapSize) -> Self {
         Self(LEAST + heap.ordinary * PER_ORDINARY + heap.large * PER_LARGE)
+    }
+
+    /// The need of memory where the generator's own goes to disk: what the collection before the snapshot
+    /// copies, and what is in use of the disk's cache at a time.
+    pub fn with_scratch_on_disk(heap: HeapSize) -> Self {
+        Self(LEAST + heap.total() / PART_COPIED)
     }
 
     /// The need of a heap whose like took `taken` bytes when it held `before` bytes. Never more than

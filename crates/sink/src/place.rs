@@ -215,7 +215,7 @@ fn link_then_unlink(from: &Path, to: &Path) -> io::Result<()> {
 
 fn with_suffix(path: &Path, suffix: u32) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let (stem, extension) = match name.find(".heapsnapshot") {
+    let (stem, extension) = match name.find(".heapsnapshot").or_else(|| name.find(".json")) {
         Some(at) => name.split_at(at),
         None => (&*name, ""),
     };

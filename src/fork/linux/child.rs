@@ -14,6 +14,7 @@ use std::time::Instant;
 
 use stillheap_sink::{Direct, Failure};
 
+use super::arena::{self, Disk};
 use super::page::Page;
 use super::slots::Slots;
 use crate::capture::insert_header;
@@ -44,12 +45,19 @@ pub struct Task<'a> {
     pub parent: libc::pid_t,
     /// Finish even if the parent ends.
     pub outlive: bool,
+    /// Where V8's working memory goes, if not into the system's.
+    pub disk: Option<&'a Disk>,
 }
 
 // What the handlers and replacements know. Set before any of them can run.
 static PARENT: AtomicI32 = AtomicI32::new(0);
 static TEMPORARY: AtomicPtr<c_char> = AtomicPtr::new(ptr::null_mut());
 static OUTLIVE: AtomicBool = AtomicBool::new(false);
+
+/// Whether this process is a child of ours. May be asked at any time: no lock is touched.
+pub fn is_child() -> bool {
+    PARENT.load(Ordering::Relaxed) != 0
+}
 
 fn orphaned() -> bool {
     // SAFETY: getppid can't fail and touches nothing.
@@ -151,7 +159,7 @@ pub fn replacements() -> &'static [super::slots::Replacement] {
     use std::sync::OnceLock;
     static TABLE: OnceLock<Vec<super::slots::Replacement>> = OnceLock::new();
     TABLE.get_or_init(|| {
-        vec![
+        let waits = [
             (c"pthread_cond_signal", at!(nothing)),
             (c"pthread_cond_broadcast", at!(nothing)),
             (c"pthread_cond_wait", at!(waits)),
@@ -167,7 +175,9 @@ pub fn replacements() -> &'static [super::slots::Replacement] {
             (c"sem_clockwait", at!(semaphore_wait)),
             (c"syscall", at!(system_call)),
             (c"exit", at!(exits)),
-        ]
+        ];
+        let waits = waits.map(|(name, address)| super::slots::Replacement { name, address, memory: false });
+        waits.into_iter().chain(arena::replacements()).collect()
     })
 }
 
@@ -200,7 +210,7 @@ pub fn run(task: Task<'_>, start: impl FnOnce() -> Result<Direct, Failure>) -> !
         TEMPORARY.store(name.as_ptr().cast_mut(), Ordering::Relaxed);
     }
     // SAFETY: this is the child; it never returns to the program's code but into V8 for the snapshot.
-    unsafe { task.slots.replace() };
+    unsafe { task.slots.replace(task.disk.is_some_and(Disk::map)) };
     become_guest(&task);
     let page = task.page;
     let code = match catch_unwind(AssertUnwindSafe(|| take(&task, start))) {

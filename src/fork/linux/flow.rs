@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use chrono::SecondsFormat;
@@ -27,8 +27,34 @@ use crate::sys::spawn_quiet;
 /// So many children are tried.
 const ATTEMPTS: u32 = 6;
 
-/// Children of this process follow one another.
-static TURN: Mutex<()> = Mutex::new(());
+/// Children of this process follow one another: whether one has its turn.
+static TAKEN: Mutex<bool> = Mutex::new(false);
+static GIVEN_BACK: Condvar = Condvar::new();
+
+/// The right to have a child, as long as it lives.
+pub struct Turn(());
+
+impl Turn {
+    /// Waits for it.
+    fn take() -> Self {
+        let taken = GIVEN_BACK.wait_while(lock(&TAKEN), |taken| *taken);
+        *taken.unwrap_or_else(PoisonError::into_inner) = true;
+        Self(())
+    }
+
+    /// Takes it if nobody has it.
+    pub fn try_take() -> Option<Self> {
+        let mut taken = lock(&TAKEN);
+        (!std::mem::replace(&mut *taken, true)).then_some(Self(()))
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        *lock(&TAKEN) = false;
+        GIVEN_BACK.notify_one();
+    }
+}
 
 /// What the isolate's thread is asked for: to fork, and to give the capture back.
 pub struct Moment {
@@ -132,7 +158,7 @@ impl Ticket {
 }
 
 fn run(target: &Arc<Target>, request: CaptureRequest, ticket: &Ticket) -> Result<CaptureResult, Failure> {
-    let _turn = lock(&TURN);
+    let _turn = Turn::take();
     if ticket.cancelled.load(Ordering::Relaxed) {
         return Err(aborted());
     }
@@ -145,18 +171,23 @@ fn run(target: &Arc<Target>, request: CaptureRequest, ticket: &Ticket) -> Result
         match ending {
             Ending::Done(done) => return Ok(result(target, *forked, done)),
             Ending::Failed(failure) => return Err(failure),
-            Ending::Again(mut failure) => {
-                if forked.attempts >= ATTEMPTS {
-                    failure.message += &format!(" (tried {} times)", forked.attempts);
-                    return Err(failure);
-                }
-                forked.failures.push(failure.message);
-                // What stood in the way is gone in a moment.
-                std::thread::sleep(Duration::from_millis(5 << forked.attempts));
-                forked.prepare_again()?;
+            Ending::Again(failure) => {
+                try_again(&mut forked, failure)?;
             }
         }
     }
+}
+
+/// Makes ready for another child, unless there have been enough.
+pub fn try_again(forked: &mut Forked, mut failure: Failure) -> Result<(), Failure> {
+    if forked.attempts >= ATTEMPTS {
+        failure.message += &format!(" (tried {} times)", forked.attempts);
+        return Err(failure);
+    }
+    forked.failures.push(failure.message);
+    // What stood in the way is gone in a moment.
+    std::thread::sleep(Duration::from_millis(5 << forked.attempts));
+    forked.prepare_again()
 }
 
 /// Asks the isolate's thread to fork, and waits until it has.
@@ -222,7 +253,7 @@ fn report(target: &Target, forked: &Forked, ticket: &Ticket) {
     target.progress(forked.request.trigger, phase, done, total);
 }
 
-fn result(target: &Target, mut forked: Forked, done: Done) -> CaptureResult {
+pub fn result(target: &Target, mut forked: Forked, done: Done) -> CaptureResult {
     let figures = forked.page.figures();
     let get = |figure: &std::sync::atomic::AtomicU64| figure.load(Ordering::Relaxed);
     let in_ms = |figure: &std::sync::atomic::AtomicU64| get(figure) as f64 / 1e3;
@@ -230,7 +261,10 @@ fn result(target: &Target, mut forked: Forked, done: Done) -> CaptureResult {
     let node_count = Some(get(&figures.nodes));
     let child_peak = get(&figures.resident_peak);
     let taken = child_peak.saturating_sub(get(&figures.resident_at_first)) + forked.heap.total();
-    forked.learn(taken);
+    if !forked.on_disk {
+        forked.learn(taken);
+    }
+    let disk = forked.disk_taken();
     let spool = forked.request.spool;
     let mut fd = None;
     if let Some(opened) = forked.opened.take() {
@@ -263,6 +297,7 @@ fn result(target: &Target, mut forked: Forked, done: Done) -> CaptureResult {
                 room: forked.room.as_ref().map(|room| room.left),
                 taken,
                 child_peak,
+                disk,
             },
         }),
         engine: "v8",

@@ -1,14 +1,18 @@
 //! Forking on Linux with glibc; see the folder above for the whole.
 
+mod arena;
 mod child;
 mod flow;
+mod now;
 mod page;
 mod prepare;
 mod ranges;
 mod slots;
 mod watch;
 
+pub use child::is_child;
 pub use flow::{Moment, Ticket, begin};
+pub use now::{Ended, take_now};
 pub use watch::end_all;
 
 /// Why captures can't be forked here; `None` if they can.

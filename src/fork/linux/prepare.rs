@@ -10,8 +10,9 @@ use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 use stillheap_limits::{HeapSize, Machine, Need, Room};
-use stillheap_sink::{Failure, Opened};
+use stillheap_sink::{Compression, Failure, Opened};
 
+use super::arena::Disk;
 use super::child::{self, Task};
 use super::page::Page;
 use super::ranges::Prepared;
@@ -19,12 +20,16 @@ use super::slots::Slots;
 use crate::capture::{self, Place, To, milliseconds};
 use crate::fault;
 use crate::isolates::{Target, lock, new_id_space};
-use crate::request::{CaptureRequest, FallbackDir, PauseParts};
+use crate::request::{CaptureRequest, FallbackDir, PauseParts, Scratch};
 use crate::sys::{Usage, with_signals_blocked};
 use crate::v8::{CurrentIsolate, SnapshotOptions, V8};
 
 /// What earlier children of this process took: the heap they walked, and the bytes.
 static EXPERIENCE: Mutex<Option<(HeapSize, u64)>> = Mutex::new(None);
+
+/// Bounds of a child's working memory on disk.
+const SMALLEST_DISK: u64 = 64 << 20;
+const LARGEST_DISK: u64 = 1 << 40;
 
 /// A capture that is forked, before and after the fork.
 pub struct Forked {
@@ -47,6 +52,10 @@ pub struct Forked {
     pub room: Option<Room>,
     pub heap: HeapSize,
     pub child: Option<libc::pid_t>,
+    /// Where the child's working memory may go instead, if that was asked for.
+    disk: Option<Disk>,
+    /// Whether it goes there.
+    pub on_disk: bool,
     slots: &'static Slots,
     prepared: Prepared,
 }
@@ -64,7 +73,7 @@ impl Forked {
         let time = Utc::now();
         let slots = slots().map_err(|reason| Failure::own("ERR_STILLHEAP_UNSUPPORTED", reason))?;
         let place = Place::choose(&request, thread_id, time)?;
-        let (opened, _, fallback_dir) = place.open(&request, |to, compression| match to {
+        let (opened, directory, fallback_dir) = place.open(&request, |to, compression| match to {
             To::Spool(directory) => Opened::spool(directory, compression),
             To::Named(destination) => Opened::create(destination, compression),
         })?;
@@ -72,6 +81,11 @@ impl Forked {
         let log = log().map_err(|error| Failure::system(&error, "memfd_create", Path::new("")))?;
         let machine = Machine::new(Path::new("/proc"), address_space_limit());
         let room = machine.room();
+        let disk = match request.scratch {
+            Scratch::Memory => None,
+            Scratch::Auto => disk(&directory).ok(),
+            Scratch::Disk => Some(disk(&directory)?),
+        };
         let prepared = read_smaps()?;
         Ok(Self {
             request,
@@ -91,6 +105,8 @@ impl Forked {
             room,
             heap: HeapSize::default(),
             child: None,
+            disk,
+            on_disk: false,
             slots,
             prepared,
         })
@@ -102,6 +118,9 @@ impl Forked {
             opened.rewind()?;
         }
         self.page.reset();
+        if let Some(disk) = &self.disk {
+            disk.reset().map_err(|error| Failure::system(&error, "ftruncate", Path::new("")))?;
+        }
         let _ = self.log.set_len(0);
         self.room = self.machine.room();
         self.prepared = read_smaps()?;
@@ -156,6 +175,7 @@ impl Forked {
                     file,
                     parent,
                     outlive: self.request.outlive,
+                    disk: self.disk.as_ref().filter(|_| self.on_disk),
                 };
                 let opened = self.opened.take();
                 child::run(task, || match opened {
@@ -184,7 +204,14 @@ impl Forked {
             None => Need::of(self.heap),
         };
         self.estimate = need.0;
-        let Some(room) = self.room.as_ref().filter(|room| room.left < need.0 && !self.request.force) else {
+        let short = |need: u64| self.room.as_ref().filter(|room| room.left < need);
+        self.on_disk = match self.request.scratch {
+            Scratch::Memory => false,
+            Scratch::Disk => true,
+            Scratch::Auto => self.disk.is_some() && short(need.0).is_some(),
+        };
+        let need = if self.on_disk { Need::with_scratch_on_disk(self.heap) } else { need };
+        let Some(room) = short(need.0).filter(|_| !self.request.force) else {
             return Ok(());
         };
         let megabytes = |bytes: u64| bytes.div_ceil(1 << 20);
@@ -202,10 +229,37 @@ impl Forked {
         ))
     }
 
+    /// How much of the disk the child's working memory took, if it was there.
+    pub fn disk_taken(&self) -> Option<u64> {
+        self.disk.as_ref().filter(|_| self.on_disk).map(Disk::taken)
+    }
+
     /// Remembers what the child took.
     pub fn learn(&self, taken: u64) {
         *lock(&EXPERIENCE) = Some((self.heap, taken));
     }
+}
+
+/// An unlinked file for the child's working memory, on a file system that isn't memory itself.
+fn disk(directory: &Path) -> Result<Disk, Failure> {
+    let unfit = |reason: &str| {
+        Failure::own(
+            "ERR_STILLHEAP_UNSUPPORTED",
+            format!("'{}' can't hold memory: {reason}", directory.display()),
+        )
+    };
+    let kind = nix::sys::statfs::statfs(directory).map(|answer| answer.filesystem_type());
+    if kind.is_ok_and(|kind| kind == nix::sys::statfs::TMPFS_MAGIC) {
+        return Err(unfit("it is in memory itself (tmpfs)"));
+    }
+    let free = stillheap_sink::available_space(directory).unwrap_or(0);
+    // The snapshot wants its place, too.
+    let size = (free / 10 * 8).min(LARGEST_DISK);
+    if size < SMALLEST_DISK {
+        return Err(unfit("too little of the disk is free"));
+    }
+    let file = Opened::spool(directory, Compression::None)?.into_file();
+    Disk::new(file, size).map_err(|error| Failure::system(&error, "ftruncate", directory))
 }
 
 fn read_smaps() -> Result<Prepared, Failure> {

@@ -15,14 +15,20 @@ use std::sync::OnceLock;
 #[derive(Clone, Copy)]
 struct Slot {
     address: usize,
-    replacement: usize,
+    replacement: Replacement,
 }
 
 /// All slots of this process.
 pub struct Slots(Vec<Slot>);
 
-/// A function's name and its replacement.
-pub type Replacement = (&'static CStr, usize);
+/// A function's name and what takes its place.
+#[derive(Clone, Copy)]
+pub struct Replacement {
+    pub name: &'static CStr,
+    pub address: usize,
+    /// It belongs to the allocator, which is replaced as a whole or not at all.
+    pub memory: bool,
+}
 
 // ELF's numbers, which libc has for some targets only.
 const DT_STRTAB: u64 = 5;
@@ -88,11 +94,11 @@ impl Slots {
             let missing = replacements
                 .iter()
                 .zip(&search.found_at_v8)
-                .find(|((name, _), found)| needed.contains(name) && !**found);
+                .find(|(replacement, found)| needed.contains(&replacement.name) && !**found);
             match missing {
-                Some(((name, _), _)) => Err(format!(
+                Some((replacement, _)) => Err(format!(
                     "this runtime is linked in an unknown way (no slot for {})",
-                    name.to_string_lossy()
+                    replacement.name.to_string_lossy()
                 )),
                 None => Ok(Self(search.slots)),
             }
@@ -100,22 +106,22 @@ impl Slots {
         FOUND.get_or_init(find).as_ref().map_err(String::as_str)
     }
 
-    /// Puts the replacements in.
+    /// Puts the replacements in, the allocator's only with `memory`.
     ///
     /// # Safety
     /// Only in a child that has one thread and never returns to the program's own code path: what the
     /// replacements do is wrong for everybody else.
-    pub unsafe fn replace(&self) {
+    pub unsafe fn replace(&self, memory: bool) {
         // SAFETY: sysconf only reads.
         let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096);
-        for slot in &self.0 {
+        for slot in self.0.iter().filter(|slot| memory || !slot.replacement.memory) {
             let start = slot.address & !(page - 1);
             // SAFETY: the slot lies in the writable or relocated-read-only data of an object that is loaded
             // for good in this child, is aligned (checked when it was found) and holds a function pointer.
             unsafe {
                 let writable = libc::PROT_READ | libc::PROT_WRITE;
                 if libc::mprotect(start as *mut c_void, page, writable) == 0 {
-                    (slot.address as *mut usize).write_volatile(slot.replacement);
+                    (slot.address as *mut usize).write_volatile(slot.replacement.address);
                 }
             }
         }
@@ -215,12 +221,12 @@ unsafe fn look_into(
                 let offset = *((symbols + symbol * 24) as *const u32);
                 CStr::from_ptr((strings + offset as usize) as *const c_char)
             };
-            let Some(which) = search.replacements.iter().position(|(wanted, _)| *wanted == name) else {
+            let Some(which) = search.replacements.iter().position(|wanted| wanted.name == name) else {
                 continue;
             };
             let slot = base.wrapping_add(rela.offset as usize);
             if holds(slot) && slot.is_multiple_of(align_of::<usize>()) {
-                search.slots.push(Slot { address: slot, replacement: search.replacements[which].1 });
+                search.slots.push(Slot { address: slot, replacement: search.replacements[which] });
                 search.found_at_v8[which] |= is_v8;
             }
         }

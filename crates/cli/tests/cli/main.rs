@@ -53,6 +53,8 @@ const CASES: &[(&str, &[&str])] = &[
     ("unknown-command", &["sumary", "leak.heapsnapshot"]),
     ("dump-help", &["dump", "--help"]),
     ("dump-wrong-time", &["dump", "1", "--timeout", "soon"]),
+    ("watch-help", &["watch", "--help"]),
+    ("watch-nothing", &["watch"]),
     ("verify-help", &["verify", "--help"]),
     ("verify-whole", &["verify", "leak.heapsnapshot"]),
     ("verify-whole-json", &["verify", "leak.heapsnapshot", "--json"]),

@@ -1,0 +1,148 @@
+//! A forked capture that must begin at once, on the isolate's thread: at the heap limit, where nobody knows
+//! whether there will be another moment. Nothing of it may wait for that thread.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::time::{Duration, Instant};
+
+use stillheap_sink::Failure;
+
+use super::flow::{Turn, result, try_again};
+use super::prepare::Forked;
+use super::watch::{Ending, watch};
+use crate::isolates::Target;
+use crate::request::{CaptureRequest, CaptureResult};
+use crate::sys::spawn_quiet;
+
+/// A child that has shown so many signs of life is through with the collection, in which it might have met
+/// with a lock or with another thread's work; it needs nothing of its parent any more.
+const UNDER_WAY: u64 = 4;
+/// How long a child before ours may take.
+const LONGEST_WAIT: Duration = Duration::from_secs(120);
+
+/// A capture that has ended, and what was to be called then.
+pub type Ended<F> = (F, Result<CaptureResult, Failure>);
+
+/// Captures. With `hold` it returns when the file is there, else as soon as the child is under way: then `None`,
+/// and `ended` will be called on a thread of ours.
+pub fn take_now<F>(target: &Arc<Target>, request: CaptureRequest, hold: bool, ended: F) -> Option<Ended<F>>
+where
+    F: FnOnce(&Arc<Target>, Result<CaptureResult, Failure>) + Send + 'static,
+{
+    let begin = || -> Result<(Turn, Box<Forked>), Failure> {
+        let turn = wait_for_turn(target)?;
+        Ok((turn, Box::new(Forked::prepare(request, target.thread_id)?)))
+    };
+    match begin() {
+        Err(failure) => Some((ended, Err(failure))),
+        Ok((_turn, forked)) if hold => Some((ended, held(target, forked))),
+        Ok((turn, forked)) => released(target, turn, forked, ended),
+    }
+}
+
+/// A capture before ours may be waiting for this very thread.
+fn wait_for_turn(target: &Target) -> Result<Turn, Failure> {
+    let begun = Instant::now();
+    loop {
+        if let Some(turn) = Turn::try_take() {
+            return Ok(turn);
+        }
+        while let Some(moment) = target.take_moment() {
+            moment.serve(target);
+        }
+        if begun.elapsed() > LONGEST_WAIT {
+            return Err(Failure::own(
+                "ERR_STILLHEAP_BUSY",
+                "another forked capture of this process did not end in time",
+            ));
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn held(target: &Target, mut forked: Box<Forked>) -> Result<CaptureResult, Failure> {
+    let never = AtomicBool::new(false);
+    loop {
+        forked.fork(target)?;
+        match watch(&mut forked, &never, |_| ()) {
+            Ending::Done(done) => return Ok(result(target, *forked, done)),
+            Ending::Failed(failure) => return Err(failure),
+            Ending::Again(failure) => try_again(&mut forked, failure)?,
+        }
+    }
+}
+
+/// What the thread that watches has to say to the one that forks.
+enum Word<F> {
+    UnderWay,
+    Again(Box<Forked>, Failure, Turn, F),
+    Ended(Box<Ended<F>>),
+}
+
+fn released<F>(
+    target: &Arc<Target>,
+    mut turn: Turn,
+    mut forked: Box<Forked>,
+    mut ended: F,
+) -> Option<Ended<F>>
+where
+    F: FnOnce(&Arc<Target>, Result<CaptureResult, Failure>) + Send + 'static,
+{
+    loop {
+        if let Err(failure) = forked.fork(target) {
+            return Some((ended, Err(failure)));
+        }
+        let (tell, told) = channel();
+        let watched = Arc::clone(target);
+        let spawned =
+            spawn_quiet("stillheap-fork", move || watch_released(&watched, turn, forked, ended, &tell));
+        if spawned.is_err() {
+            // The child has it all and goes on without us.
+            return None;
+        }
+        match told.recv() {
+            Ok(Word::Again(again, failure, its_turn, its_ended)) => {
+                (forked, turn, ended) = (again, its_turn, its_ended);
+                if let Err(failure) = try_again(&mut forked, failure) {
+                    return Some((ended, Err(failure)));
+                }
+            }
+            Ok(Word::Ended(done)) => return Some(*done),
+            Ok(Word::UnderWay) | Err(_) => return None,
+        }
+    }
+}
+
+fn watch_released<F>(
+    target: &Arc<Target>,
+    turn: Turn,
+    mut forked: Box<Forked>,
+    ended: F,
+    tell: &Sender<Word<F>>,
+) where
+    F: FnOnce(&Arc<Target>, Result<CaptureResult, Failure>) + Send + 'static,
+{
+    let mut under_way = false;
+    let ending = watch(&mut forked, &AtomicBool::new(false), |forked| {
+        if !under_way && forked.page.figures().beat.load(Ordering::Relaxed) >= UNDER_WAY {
+            under_way = true;
+            // Whoever waits for it is there as long as nothing has been sent.
+            let _ = tell.send(Word::UnderWay);
+        }
+    });
+    let outcome = match ending {
+        Ending::Again(failure) if !under_way => {
+            let _ = tell.send(Word::Again(forked, failure, turn, ended));
+            return;
+        }
+        Ending::Done(done) => Ok(result(target, *forked, done)),
+        Ending::Again(failure) | Ending::Failed(failure) => Err(failure),
+    };
+    drop(turn);
+    if under_way {
+        ended(target, outcome);
+    } else {
+        let _ = tell.send(Word::Ended(Box::new((ended, outcome))));
+    }
+}

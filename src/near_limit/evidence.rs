@@ -1,0 +1,137 @@
+//! What can be told of a heap at its limit without reading it: a small JSON file (docs/json-schema.md) that is
+//! written before the snapshot is tried, and again when its outcome is known.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use stillheap_limits::{Groups, status_kilobytes};
+use stillheap_sink::{Compression, Destination, Failure, Opened};
+
+use super::Limits;
+use crate::capture::{Place, To};
+use crate::isolates::Target;
+use crate::request::{CaptureRequest, CaptureResult, outcome_json};
+use crate::status;
+use crate::v8::{CurrentIsolate, Space};
+
+/// Counts up when a field changes its meaning.
+const SCHEMA_VERSION: u32 = 1;
+
+/// The report. Bytes throughout.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Evidence {
+    schema_version: u32,
+    kind: &'static str,
+    version: &'static str,
+    time: String,
+    pid: u32,
+    thread_id: u32,
+    is_main_thread: bool,
+    node: Option<String>,
+    heap_limit: HeapLimit,
+    spaces: Vec<Space>,
+    process: Process,
+    cgroups: Vec<Cgroup>,
+    /// Whether running out of a group's memory ends all its processes, and the parent with the child.
+    #[serde(skip)]
+    pub(super) ends_together: bool,
+    /// `{"result": …}` or `{"error": …}`; null until it is known.
+    snapshot: Option<serde_json::Value>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct HeapLimit {
+    /// When it was reached.
+    current: usize,
+    /// As the isolate began.
+    initial: usize,
+    /// From now on.
+    raised: usize,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Process {
+    resident: Option<u64>,
+    resident_peak: Option<u64>,
+    address_space: Option<u64>,
+    swapped: Option<u64>,
+    machine_available: Option<u64>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Cgroup {
+    directory: PathBuf,
+    limit: Option<u64>,
+    used: Option<u64>,
+}
+
+impl Evidence {
+    /// Asks V8 and the system; on the isolate's thread.
+    pub(super) fn gather(target: &Target, limits: Limits) -> Self {
+        let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+        let status = read("/proc/self/status");
+        let groups = Groups::find(&read("/proc/self/cgroup"), &read("/proc/self/mountinfo"));
+        let ends_together = groups.0.iter().any(stillheap_limits::Group::ends_together);
+        let cgroups = groups.0.into_iter().map(|group| Cgroup {
+            limit: group.limit(),
+            used: group.used(),
+            directory: group.directory,
+        });
+        Self {
+            schema_version: SCHEMA_VERSION,
+            kind: "near-heap-limit",
+            version: env!("CARGO_PKG_VERSION"),
+            time: chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
+            pid: std::process::id(),
+            thread_id: target.thread_id,
+            is_main_thread: target.is_main,
+            node: status::node(),
+            heap_limit: HeapLimit { current: limits.current, initial: limits.initial, raised: limits.raised },
+            spaces: CurrentIsolate::get().map(CurrentIsolate::spaces).unwrap_or_default(),
+            process: Process {
+                resident: status_kilobytes(&status, "VmRSS"),
+                resident_peak: status_kilobytes(&status, "VmHWM"),
+                address_space: status_kilobytes(&status, "VmSize"),
+                swapped: status_kilobytes(&status, "VmSwap"),
+                machine_available: status_kilobytes(&read("/proc/meminfo"), "MemAvailable"),
+            },
+            ends_together,
+            cgroups: cgroups.filter(|group| group.limit.is_some()).collect(),
+            snapshot: None,
+        }
+    }
+
+    /// Writes it where the snapshot will go, under the same name with another extension.
+    pub(super) fn write(&self, request: &CaptureRequest) -> Result<PathBuf, Failure> {
+        let request = CaptureRequest { compress: Compression::None, spool: false, ..request.clone() };
+        let place = Place::choose(&request, self.thread_id, chrono::Utc::now())?.with_extension(".json");
+        let (opened, ..) = place.open(&request, |to, compression| match to {
+            To::Named(destination) => Opened::create(destination, compression),
+            To::Spool(_) => Err(Failure::own("ERR_STILLHEAP_INTERNAL", "a report isn't spooled")),
+        })?;
+        self.finish(opened)
+    }
+
+    /// Writes it again, with what came of the snapshot, in the first one's place.
+    pub(super) fn rewrite(
+        mut self,
+        path: &Path,
+        outcome: &Result<CaptureResult, Failure>,
+    ) -> Result<PathBuf, Failure> {
+        self.snapshot = Some(outcome_json(outcome));
+        let destination = Destination { path: path.to_owned(), overwrite: true, generated: false };
+        self.finish(Opened::create(destination, Compression::None)?)
+    }
+
+    fn finish(&self, opened: Opened) -> Result<PathBuf, Failure> {
+        let mut text = serde_json::to_vec_pretty(self).unwrap_or_default();
+        text.push(b'\n');
+        let mut direct = opened.start()?;
+        direct.write(&text)?;
+        Ok(direct.finish()?.path)
+    }
+}

@@ -1,0 +1,288 @@
+//! At V8's heap limit: one snapshot, before the process ends for lack of memory.
+//!
+//! V8 calls us on the isolate's thread, in the middle of a collection or of an allocation that failed
+//! (`v8::limit`). Everything happens before the callback returns, since nothing may come after it: the next
+//! allocation may end the process. First the report (`evidence`), which needs next to no memory; then the
+//! snapshot, from a forked child where there is forking, else in the process; then the limit is raised once, by
+//! a fixed amount, so that a process that can still recover does, and the callback is removed: whatever limit
+//! comes next is V8's, Node's or the application's own business, as it was before.
+//!
+//! V8 calls again while the snapshot itself collects. In the process, that grants a small part of the raise; in
+//! the child, which has a limit of its own, as much as it wants.
+
+mod evidence;
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use core::ffi::c_void;
+
+use chrono::Utc;
+use serde::Deserialize;
+use stillheap_sink::{Failure, NameContext};
+
+use crate::capture::{self, Capture, Finishing, milliseconds};
+use crate::fork::{self, Ended};
+use crate::isolates::{self, Target, lock};
+use crate::report;
+use crate::request::{CaptureRequest, CaptureResult, Mode, outcome_json};
+use evidence::Evidence;
+
+/// What the child may take beyond the limit at each call; more than any machine has, in the end.
+const CHILDS_RAISE: usize = 1 << 30;
+/// A collection of ours that comes to the limit is granted half of the raise, and a part of the rest each time
+/// that it comes again, so often at most.
+const STEPS: usize = 8;
+
+/// By how much the limit is raised: enough for a collection of a capture in the process.
+const RAISE: usize = 64 << 20;
+/// In a worker: Node's own callback, which ends the worker, shall come next, before the heap has grown so much
+/// that Node's leeway of 16 MB doesn't suffice and V8 ends the process.
+const WORKERS_RAISE: usize = 1 << 20;
+
+/// What shall be done at the limit; checked on the JavaScript side.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Order {
+    /// By how many bytes the limit is raised afterwards, if not by the usual.
+    raise: Option<usize>,
+    /// Whether the thread stands still until the snapshot is there.
+    hold: bool,
+    request: CaptureRequest,
+}
+
+/// One isolate's order.
+struct Armed {
+    target: Arc<Target>,
+    order: Mutex<Order>,
+    /// The callback is at work.
+    at_work: AtomicBool,
+    /// How often a collection of ours has been granted a part of the raise.
+    steps: AtomicUsize,
+    /// The limit before that, and with it.
+    limit: AtomicUsize,
+    granted: AtomicUsize,
+}
+
+static ARMED: Mutex<Option<HashMap<u64, Arc<Armed>>>> = Mutex::new(None);
+
+fn armed(id: u64) -> Option<Arc<Armed>> {
+    lock(&ARMED).as_ref()?.get(&id).cloned()
+}
+
+/// V8's limits, in bytes.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    current: usize,
+    initial: usize,
+    raised: usize,
+}
+
+/// Gives the order, or changes it; on the isolate's thread.
+pub fn arm(target: &Arc<Target>, order: Order) -> Result<(), String> {
+    if let Some(reason) = target.engine_reason() {
+        return Err(reason);
+    }
+    let Some(isolate) = target.isolate else { return Err("no V8 isolate is entered here".to_owned()) };
+    if let Some(armed) = armed(target.id) {
+        *lock(&armed.order) = order;
+        return Ok(());
+    }
+    let armed = Armed {
+        target: Arc::clone(target),
+        order: Mutex::new(order),
+        at_work: AtomicBool::new(false),
+        steps: AtomicUsize::new(0),
+        limit: AtomicUsize::new(0),
+        granted: AtomicUsize::new(0),
+    };
+    lock(&ARMED).get_or_insert_default().insert(target.id, Arc::new(armed));
+    // SAFETY: this is the isolate's thread; the callback isn't there, since there was no order, and every number
+    // is good data for it. `disarm` removes it, at the latest from the environment's clean-up hook.
+    unsafe { isolate.add_near_heap_limit(on_near_limit, target.id as usize) };
+    Ok(())
+}
+
+/// Takes the order back; on the isolate's thread. Says whether there was one.
+pub fn disarm(target: &Target) -> bool {
+    if lock(&ARMED).as_mut().and_then(|armed| armed.remove(&target.id)).is_none() {
+        return false;
+    }
+    if let Some(isolate) = target.isolate {
+        // SAFETY: this is the isolate's thread, and the callback is there as long as there is an order.
+        unsafe { isolate.remove_near_heap_limit(on_near_limit) };
+    }
+    true
+}
+
+/// Whether there is an order.
+pub fn is_armed(target: &Target) -> bool {
+    armed(target.id).is_some()
+}
+
+unsafe extern "C" fn on_near_limit(id: *mut c_void, current: usize, initial: usize) -> usize {
+    // No lock may be touched in the child: its owner may not exist.
+    if fork::is_child() {
+        return current.saturating_add(CHILDS_RAISE);
+    }
+    // A panic must not unwind through V8's frames; the limit is V8's then.
+    catch_unwind(AssertUnwindSafe(|| near_limit(id as u64, current, initial))).unwrap_or(current)
+}
+
+impl Armed {
+    /// The limit for a collection that belongs to a capture: always more than before, never the whole raise.
+    fn grant(&self, raise: usize, current: usize) -> usize {
+        let step = self.steps.fetch_add(1, Ordering::Relaxed);
+        let _ = self.limit.compare_exchange(0, current, Ordering::Relaxed, Ordering::Relaxed);
+        if step >= STEPS {
+            return current;
+        }
+        let part = raise / 2 + raise / 2 * step / STEPS;
+        let granted = self.limit.load(Ordering::Relaxed).saturating_add(part).max(current + 1);
+        self.granted.store(granted, Ordering::Relaxed);
+        granted
+    }
+}
+
+/// The limit that holds from now on.
+fn near_limit(id: u64, current: usize, initial: usize) -> usize {
+    // At exit nothing new is begun.
+    let Some(armed) = isolates::find(id).and_then(|_| armed(id)) else { return current };
+    let target = &armed.target;
+    let order = lock(&armed.order).clone();
+    // A capture is under way on this thread, ours or another one, and its own collection has come to the limit.
+    if armed.at_work.load(Ordering::Acquire) || !target.enter() {
+        return armed.grant(order.raise.unwrap_or(RAISE), current);
+    }
+    armed.at_work.store(true, Ordering::Release);
+    armed.limit.store(current, Ordering::Relaxed);
+    let usual = if target.is_main { RAISE } else { WORKERS_RAISE };
+    let raised = current.saturating_add(order.raise.unwrap_or(usual));
+    let limits = Limits { current, initial, raised };
+    let attempt = catch_unwind(AssertUnwindSafe(|| act(&armed.target, &order, limits)));
+    if attempt.is_err() {
+        report::print("stillheap: an internal error was caught at the heap limit");
+    }
+    target.leave();
+    disarm(target);
+    // V8 takes nothing for a raise that isn't more than what the capture's own collections were granted.
+    limits.raised.max(armed.granted.load(Ordering::Relaxed) + 1)
+}
+
+/// Leaves what can be left.
+fn act(target: &Arc<Target>, order: &Order, limits: Limits) {
+    let begun = Instant::now();
+    let quiet = order.request.quiet;
+    let request = match named(order.request.clone(), target) {
+        Ok(request) => request,
+        Err(failure) => return publish(target, &Err(failure), None, quiet),
+    };
+    let evidence = Evidence::gather(target, limits);
+    let mut request = request;
+    request.force &= !evidence.ends_together;
+    let written = evidence.write(&request);
+    if !quiet {
+        let limit = limits.current >> 20;
+        match &written {
+            Ok(path) => report::print(&format!(
+                "stillheap: the heap has come to its limit of {limit} MB; wrote {}, taking a snapshot",
+                path.display()
+            )),
+            Err(failure) => report::print(&format!(
+                "stillheap: the heap has come to its limit of {limit} MB; no report was written: {}",
+                failure.message
+            )),
+        }
+    }
+    let ended = {
+        let report = written.ok();
+        move |target: &Arc<Target>, outcome: Result<CaptureResult, Failure>| {
+            if let Some(report) = &report {
+                // The first one stays where the second can't be written.
+                let _ = evidence.rewrite(report, &outcome);
+            }
+            publish(target, &outcome, report.as_deref(), quiet);
+        }
+    };
+    // Where there is nothing yet, the child goes on by itself, and a thread of ours waits for it.
+    if let Some((ended, outcome)) = take(target, order, request, begun, ended) {
+        ended(target, outcome);
+    }
+}
+
+/// Takes the snapshot. `None` if it is on its way and `ended` will be called.
+fn take<F>(
+    target: &Arc<Target>,
+    order: &Order,
+    mut request: CaptureRequest,
+    begun: Instant,
+    ended: F,
+) -> Option<Ended<F>>
+where
+    F: FnOnce(&Arc<Target>, Result<CaptureResult, Failure>) + Send + 'static,
+{
+    // The thread stood still all the time.
+    let with_pause = |mut result: CaptureResult| {
+        result.pause_ms = milliseconds(begun);
+        result
+    };
+    if request.mode != Mode::Inline {
+        match fork::unsupported() {
+            None => {
+                let (ended, outcome) = fork::take_now(target, request, order.hold, ended)?;
+                return Some((ended, outcome.map(with_pause)));
+            }
+            Some(reason) if request.mode == Mode::Fork => {
+                return Some((ended, Err(Failure::own("ERR_STILLHEAP_UNSUPPORTED", reason))));
+            }
+            Some(reason) => request.mode_reason = Some(reason),
+        }
+    }
+    Some((ended, inline(target, request).map(with_pause)))
+}
+
+/// In the process itself.
+fn inline(target: &Target, request: CaptureRequest) -> Result<CaptureResult, Failure> {
+    let mut capture = Capture::open(request, target)?;
+    match capture.generate(target).and_then(|()| capture.serialize(target)) {
+        Ok(()) => Finishing::finish(capture.into_finishing(target)),
+        Err(failure) => {
+            capture.discard(target);
+            Err(failure)
+        }
+    }
+}
+
+/// One name for snapshot and report.
+fn named(mut request: CaptureRequest, target: &Target) -> Result<CaptureRequest, Failure> {
+    let context = NameContext {
+        time: Utc::now(),
+        pid: std::process::id(),
+        thread: target.thread_id,
+        sequence: capture::next_sequence(),
+    };
+    request.name = Some(request.name_template()?.render(&context));
+    Ok(request)
+}
+
+/// To JavaScript, should it run again, and to stderr, which is what is left of a process that ended.
+fn publish(
+    target: &Target,
+    outcome: &Result<CaptureResult, Failure>,
+    report: Option<&std::path::Path>,
+    quiet: bool,
+) {
+    let mut json = outcome_json(outcome);
+    for part in ["result", "error"] {
+        if let Some(part) = json.get_mut(part) {
+            part["report"] = serde_json::json!(report);
+        }
+    }
+    if !quiet {
+        report::print(&report::line(&json));
+    }
+    target.notify("outcome", json.to_string());
+}
