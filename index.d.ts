@@ -104,8 +104,8 @@ interface ProcessOptions extends CommonOptions {
 /** What is done at V8's heap limit. */
 interface NearHeapLimitOptions extends Omit<CommonOptions, 'keepObjectIds' | 'outlive' | 'fallback'> {
   /**
-   * By how many bytes the limit is raised, once, when the snapshot is there. Default: 67,108,864; in a worker
-   * 1,048,576, so that Node ends the worker, as it would have, before V8 ends the process.
+   * By how many bytes the limit is raised, once, when the snapshot is there. Default: 67,108,864; in a worker just
+   * so much that Node ends the worker, as it would have, before V8 ends the process.
    */
   raise?: number;
   /**

@@ -29,6 +29,7 @@ use crate::fork::{self, Ended};
 use crate::isolates::{self, Target, lock};
 use crate::report;
 use crate::request::{CaptureRequest, CaptureResult, Mode, outcome_json};
+use crate::v8::CurrentIsolate;
 use evidence::Evidence;
 
 /// What the child may take beyond the limit at each call; more than any machine has, in the end.
@@ -40,8 +41,9 @@ const STEPS: usize = 8;
 /// By how much the limit is raised: enough for a collection of a capture in the process.
 const RAISE: usize = 64 << 20;
 /// In a worker: Node's own callback, which ends the worker, shall come next, before the heap has grown so much
-/// that Node's leeway of 16 MB doesn't suffice and V8 ends the process.
-const WORKERS_RAISE: usize = 1 << 20;
+/// that Node's leeway of 16 MB doesn't suffice and V8 ends the process. So the raise is this much beyond what
+/// the heap holds, which may be more than the limit already.
+const WORKERS_LEEWAY: usize = 8 << 20;
 
 /// What shall be done at the limit; checked on the JavaScript side.
 #[derive(Clone, Debug, Deserialize)]
@@ -159,8 +161,8 @@ fn near_limit(id: u64, current: usize, initial: usize) -> usize {
     }
     armed.at_work.store(true, Ordering::Release);
     armed.limit.store(current, Ordering::Relaxed);
-    let usual = if target.is_main { RAISE } else { WORKERS_RAISE };
-    let raised = current.saturating_add(order.raise.unwrap_or(usual));
+    let usual = || if target.is_main { RAISE } else { WORKERS_LEEWAY + beyond(current) };
+    let raised = current.saturating_add(order.raise.unwrap_or_else(usual));
     let limits = Limits { current, initial, raised };
     let attempt = catch_unwind(AssertUnwindSafe(|| act(&armed.target, &order, limits)));
     if attempt.is_err() {
@@ -170,6 +172,12 @@ fn near_limit(id: u64, current: usize, initial: usize) -> usize {
     disarm(target);
     // V8 takes nothing for a raise that isn't more than what the capture's own collections were granted.
     limits.raised.max(armed.granted.load(Ordering::Relaxed) + 1)
+}
+
+/// By how much the heap exceeds the limit.
+fn beyond(limit: usize) -> usize {
+    let (ordinary, large) = CurrentIsolate::get().map(CurrentIsolate::heap_size).unwrap_or_default();
+    usize::try_from(ordinary + large).unwrap_or(usize::MAX / 4).saturating_sub(limit)
 }
 
 /// Leaves what can be left.
