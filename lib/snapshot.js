@@ -27,7 +27,8 @@ function depth(name, value) {
 }
 
 function suspects(name, value) {
-  if (whole(name, value) < 1 || value > 65_535) throw wrongValue(name, 'a whole number from 1 to 65535', value);
+  if (whole(name, value) < 1 || value > 65_535)
+    throw wrongValue(name, 'a whole number from 1 to 65535', value);
   return value;
 }
 

@@ -85,7 +85,7 @@ impl<'c, 's> Case<'c, 's> {
         let chain =
             if tree.entries[head.entry as usize].repeats { chain_length(view, tree, &members) } else { 0 };
         let path = usual_path(view, tree, head, &members, chain)?;
-        let path = rerouted(desk, tree, head, path);
+        let path = rerouted(desk, tree, head, from_owner(view, path));
         let within = |step: &Step| tree.within(tree.entry_of[step.node.0 as usize], head.entry);
         let grows = if head.in_place { path.len() } else { path.iter().position(within)? };
         let mut holder = grows.saturating_sub(1);
@@ -210,6 +210,23 @@ fn usual_path(
     Some(extend(view, tree, head, paths.swap_remove(best)))
 }
 
+/// Where a root holds a part of an object (a table that is being looked at), the way through the object.
+fn from_owner(view: View<'_>, path: Vec<Step>) -> Vec<Step> {
+    let Some(&Step { node: part, .. }) = path.get(1).filter(|step| view.is_part(step.node)) else {
+        return path;
+    };
+    let owners = view.analysis.holders(part).take(20);
+    let mut objects = owners.filter(|&(_, from)| view.ty(from) == node::OBJECT);
+    let Some((e, owner)) = objects.next() else { return path };
+    let Some(mut way) = paths::to_root_without(view, owner, part) else { return path };
+    if way.iter().any(|step| path[1..].iter().any(|later| later.node == step.node)) {
+        return path;
+    }
+    way.push(Step { edge: Some(e), node: part });
+    way.extend_from_slice(&path[2..]);
+    way
+}
+
 /// Where what holds the growth has a name in the application, the way through that name: a promise that a signal's
 /// listener keeps is known by its variable.
 fn rerouted(desk: &Desk<'_, '_>, tree: &GrowthTree, head: Head, path: Vec<Step>) -> Vec<Step> {
@@ -229,9 +246,12 @@ fn rerouted(desk: &Desk<'_, '_>, tree: &GrowthTree, head: Head, path: Vec<Step>)
         if !matches!(view.ty(here), node::OBJECT | node::CLOSURE) {
             continue;
         }
-        let found = view.analysis.holders(here).take(200).find(|&(e, from)| {
-            view.analysis.edge_code(e) == edge::CONTEXT && view.is_context(from) && application(from)
-        });
+        let found =
+            view.analysis.holders(here).take(200).find(|&(e, from)| match view.analysis.edge_code(e) {
+                edge::CONTEXT => view.is_context(from) && application(from),
+                edge::PROPERTY => view.ty(from) == node::OBJECT && application(from),
+                _ => false,
+            });
         let Some((e, context)) = found else { continue };
         let Some(mut way) = paths::to_root_without(view, context, here) else { continue };
         if way.iter().any(|step| path[up..].iter().any(|later| later.node == step.node)) {

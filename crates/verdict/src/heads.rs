@@ -23,6 +23,8 @@ const SETTLES: f64 = 0.3;
 const FAN_OUT: u64 = 30;
 /// For a single snapshot: share of the heap.
 const LARGE: f64 = 0.08;
+/// And never less than this, in bytes.
+const LEAST: f64 = 100_000.0;
 
 /// What grows.
 #[derive(Clone, Copy, Debug)]
@@ -82,7 +84,7 @@ fn grows(tree: &GrowthTree, entry: u32, floor: i64) -> Option<Head> {
 fn stands_out(tree: &GrowthTree, entry: u32) -> Option<Head> {
     let size = tree.total(entry)[0];
     let heap = tree.total(0)[0] as f64;
-    if (size as f64) < heap * LARGE {
+    if (size as f64) < (heap * LARGE).max(LEAST) {
         return None;
     }
     let parent = tree.entries[entry as usize].parent;

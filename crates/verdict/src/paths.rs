@@ -35,7 +35,6 @@ pub(crate) fn to_root_without(view: View<'_>, to: NodeOrdinal, avoided: NodeOrdi
 }
 
 fn search(view: View<'_>, to: NodeOrdinal, avoided: Option<NodeOrdinal>) -> Option<Vec<Step>> {
-    let root = view.analysis.snapshot().root();
     // Cheapest known cost and where it comes from: the edge, and the object that it leads to.
     let mut known: HashMap<u32, (u32, u32, u32)> = HashMap::new();
     let mut heap = BinaryHeap::from([Reverse((0u32, to.0))]);
@@ -46,7 +45,7 @@ fn search(view: View<'_>, to: NodeOrdinal, avoided: Option<NodeOrdinal>) -> Opti
             continue;
         }
         if is_root(view, NodeOrdinal(at)) {
-            return Some(unwind(&known, at, root));
+            return Some(unwind(&known, at));
         }
         seen += 1;
         if seen > EFFORT {
@@ -67,7 +66,7 @@ fn search(view: View<'_>, to: NodeOrdinal, avoided: Option<NodeOrdinal>) -> Opti
     None
 }
 
-fn unwind(known: &HashMap<u32, (u32, u32, u32)>, top: u32, _root: NodeOrdinal) -> Vec<Step> {
+fn unwind(known: &HashMap<u32, (u32, u32, u32)>, top: u32) -> Vec<Step> {
     let mut steps = vec![Step { edge: None, node: NodeOrdinal(top) }];
     let mut at = top;
     while let Some(&(_, e, next)) = known.get(&at) {

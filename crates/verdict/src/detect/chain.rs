@@ -10,8 +10,8 @@ pub(crate) fn detect(case: &Case<'_, '_>) -> Option<Finding> {
     }
     let view = case.view;
     // The named edge of the pattern: where it comes to the next object of the same kind.
-    let named = (case.grows..case.path.len()).filter(|&i| i > 0 && case.is_named(i));
-    let at = named.last().or_else(|| case.name_before(case.path.len() - 1))?;
+    let mut named = (case.grows..case.path.len()).filter(|&i| i > 0 && case.is_named(i));
+    let at = named.next_back().or_else(|| case.name_before(case.path.len() - 1))?;
     let variable = String::from_utf8_lossy(case.edge(at)).into_owned();
     let from = case.node(at - 1);
     let class = view.analysis.class_name(case.node(at));

@@ -35,9 +35,10 @@ pub(crate) fn listeners(case: &Case<'_, '_>) -> Option<Finding> {
          all that the listener refers to.",
         called(place.function.as_deref())
     );
-    let advice = format!(
-        "Remove the listener when its owner is done (removeListener, off, an AbortSignal), or add one listener once."
-    );
+    let advice =
+        "Remove the listener when its owner is done (removeListener, off, an AbortSignal), or add one \
+                  listener once."
+            .to_owned();
     let cause = cause_at(CauseKind::Listeners, held.variable.or(event), place, detail);
     Some(Finding { cause, explanation, advice, decisive: case.grows.min(case.path.len() - 1) })
 }

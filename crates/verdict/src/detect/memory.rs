@@ -12,10 +12,7 @@ pub(crate) fn external(case: &Case<'_, '_>) -> Option<Finding> {
         return None;
     }
     let held = name(case, case.holder);
-    if held.variable.is_none() {
-        return None;
-    }
-    let what = held.variable.clone().unwrap_or_default();
+    let what = held.variable.clone()?;
     let detail = format!("{what} keeps Buffers, whose bytes lie outside the JavaScript heap");
     let explanation = format!(
         "What {what} keeps is small on the heap, but owns memory outside of it. The heap's limit does not count that \

@@ -48,7 +48,7 @@ pub(crate) fn concatenated(case: &Case<'_, '_>) -> Option<Finding> {
     let end = case.node(case.grows);
     let growing = case.head.in_place && view.is_string(end);
     let joined = view.ty(end) == node::CONS_STRING || (case.holder > 0 && view.is_string(case.holder_node()));
-    if !growing && !(joined && case.share_of_strings() > 0.8) {
+    if !(growing || joined && case.share_of_strings() > 0.8) {
         return None;
     }
     // The string itself, not its parts: the last object before strings begin.

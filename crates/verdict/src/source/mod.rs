@@ -152,8 +152,6 @@ impl Text {
                         let keyword = if star && token > 1 { self.word(token - 2) } else { before };
                         let name = if keyword == "function" {
                             self.assigned_name(if star { token - 2 } else { token - 1 })
-                        } else if self.is_name(token - 1) && token > 1 && self.function_word(token - 2) {
-                            before.to_owned()
                         } else if self.is_name(token - 1) && !NOT_METHODS.contains(&before) {
                             before.to_owned()
                         } else if before == "]" || self.tokens[token - 1].kind == Kind::Literal {
@@ -188,12 +186,6 @@ impl Text {
             }
         }
         found
-    }
-
-    /// `function` before a name, with or without a star between.
-    fn function_word(&self, token: usize) -> bool {
-        self.word(token) == "function"
-            || (self.word(token) == "*" && token > 0 && self.word(token - 1) == "function")
     }
 
     fn function(&self, name: String, start: usize, body: usize) -> Function {
