@@ -55,6 +55,8 @@ for (const kind of ['objects', 'strings', 'array']) {
     assert.equal(result.file, path.join(cwd, snapshots[0]));
     assert.match(child.stderr, /the heap has come to its limit of \d+ MB/);
     assert.match(child.stderr, /stillheap: wrote \S+\.heapsnapshot /);
+    assert.ok(report.statistics.used > 10e6 && report.statistics.nativeContexts >= 1);
+    assert.ok(report.statistics.code > 0 && report.statistics.bytecode > 0);
     // One shot, one raise.
     assert.equal(child.stderr.match(/come to its limit/g).length, 1);
     assert.equal(report.heapLimit.raised - report.heapLimit.current, 64 * 1024 * 1024);

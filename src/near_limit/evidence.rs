@@ -13,7 +13,7 @@ use crate::capture::{Place, To};
 use crate::isolates::Target;
 use crate::request::{CaptureRequest, CaptureResult, outcome_json};
 use crate::status;
-use crate::v8::{CurrentIsolate, Space};
+use crate::v8::{CurrentIsolate, Space, Statistics};
 
 /// Counts up when a field changes its meaning.
 const SCHEMA_VERSION: u32 = 1;
@@ -31,6 +31,7 @@ pub struct Evidence {
     is_main_thread: bool,
     node: Option<String>,
     heap_limit: HeapLimit,
+    statistics: Option<Statistics>,
     spaces: Vec<Space>,
     process: Process,
     cgroups: Vec<Cgroup>,
@@ -91,6 +92,7 @@ impl Evidence {
             is_main_thread: target.is_main,
             node: status::node(),
             heap_limit: HeapLimit { current: limits.current, initial: limits.initial, raised: limits.raised },
+            statistics: CurrentIsolate::get().and_then(CurrentIsolate::statistics),
             spaces: CurrentIsolate::get().map(CurrentIsolate::spaces).unwrap_or_default(),
             process: Process {
                 resident: status_kilobytes(&status, "VmRSS"),

@@ -115,6 +115,16 @@ const _: () = assert!(core::mem::offset_of!(HeapStatistics, external) == 56);
 const _: () = assert!(core::mem::offset_of!(HeapStatistics, native_contexts) == 80);
 const _: () = assert!(core::mem::offset_of!(HeapStatistics, spare) == 112);
 
+/// `v8::HeapCodeStatistics` (v8-statistics.h), the same from Node 18 to 26, where further fields follow.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub(super) struct HeapCodeStatistics {
+    pub code: usize,
+    pub bytecode: usize,
+    pub external_script_source: usize,
+    pub spare: [u64; 8],
+}
+
 /// `v8::GCType` (v8-callbacks.h), a set of bits, the same from Node 18 to 26.
 pub(super) mod gc_type {
     pub const SCAVENGE: i32 = 1;

@@ -12,9 +12,11 @@ mod abi;
 mod gc;
 mod limit;
 mod profiler;
+mod statistics;
 mod streams;
 mod symbols;
 
 pub use gc::{DURATION_BOUNDS, GcFigures, GcKind, GcObserver, GcRecord, HeapFigures};
 pub use profiler::{CurrentIsolate, Environment, HeapSnapshot, IsolateHandle, SnapshotOptions, Space};
+pub use statistics::Statistics;
 pub use symbols::V8;
