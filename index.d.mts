@@ -22,6 +22,7 @@ export type Compression = stillheap.Compression;
 export type NearHeapLimitCapture = stillheap.NearHeapLimitCapture;
 export type NearHeapLimitOptions = stillheap.NearHeapLimitOptions;
 export type ProcessOptions = stillheap.ProcessOptions;
+export type RedactOptions = stillheap.RedactOptions;
 export type SignalName = stillheap.SignalName;
 export type Stillheap = stillheap.Stillheap;
 export type StillheapError = stillheap.StillheapError;

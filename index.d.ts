@@ -62,6 +62,18 @@ interface CommonOptions {
   keepObjectIds?: boolean;
   /** Replace a regular file that is there already. Links and devices are never replaced. Default: false. */
   overwrite?: boolean;
+  /**
+   * Take out what may be secret before anything is written (docs/redact.md): strings, numbers, keys that came
+   * from data, directories of scripts and, unless `source` is false, source text become placeholders of the
+   * same length. Classes, names that stand in the source, sizes and the graph stay. Only where V8 is reached
+   * directly. Default: false, or true with `STILLHEAP_REDACT=1`.
+   */
+  redact?: boolean | RedactOptions;
+}
+
+interface RedactOptions {
+  /** Take out source text, too. Default: true. */
+  source?: boolean;
 }
 
 interface CaptureOptions extends CommonOptions {
@@ -154,6 +166,8 @@ interface CaptureResult {
   serializeMs: number;
   /** From the beginning to the synced file under its final name, in milliseconds. */
   durationMs: number;
+  /** The secrets were taken out, as `redact` asked for. */
+  redacted?: true;
   mode: CaptureMode;
   /** Why it isn't the mode that `'auto'` prefers. */
   modeReason?: string;
@@ -316,6 +330,7 @@ declare namespace stillheap {
     NearHeapLimitCapture,
     NearHeapLimitOptions,
     ProcessOptions,
+    RedactOptions,
     SignalName,
     Stillheap,
     StillheapError,

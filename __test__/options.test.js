@@ -49,6 +49,15 @@ const common = {
   internals: badBooleans,
   keepObjectIds: badBooleans,
   overwrite: badBooleans,
+  redact: [
+    ['null', type],
+    ['42', type],
+    ['"yes"', type],
+    ['[]', type],
+    ['{ source: "yes" }', type],
+    ['{ source: null }', type],
+    ['{ sources: true }', value],
+  ],
 };
 
 const ofCapture = {

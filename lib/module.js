@@ -81,6 +81,7 @@ function create(version) {
     internals: false,
     keepObjectIds: false,
     overwrite: false,
+    redact: null,
     fallback: 'none',
     force: false,
     scratch: 'memory',

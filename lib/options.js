@@ -105,6 +105,20 @@ function signal(name, value) {
   return constants.signals[known];
 }
 
+/** What is taken out of the snapshot: null for nothing. */
+function redaction(name, value) {
+  if (value === false) return null;
+  if (value === true) return { source: true };
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw wrongType(name, 'a boolean or an object', value);
+  }
+  for (const key of Object.keys(value)) {
+    if (key !== 'source') throw wrongValue(name, "a boolean or an object whose only key is 'source'", value);
+  }
+  const source = value.source === undefined || boolean(`${name.slice(0, -1)}.source'`, value.source);
+  return { source };
+}
+
 /** What a single capture and the defaults for all of them have in common. */
 const common = {
   dir: path,
@@ -116,6 +130,7 @@ const common = {
   internals: boolean,
   keepObjectIds: boolean,
   overwrite: boolean,
+  redact: redaction,
   fallback: oneOf(fallbacks),
   force: boolean,
   scratch: oneOf(scratches),
@@ -210,6 +225,7 @@ const variables = {
   STILLHEAP_COMPRESS: ['compress', oneOf(compressions)],
   STILLHEAP_OBJECT_IDS: ['keepObjectIds', (name, value) => oneOf(['keep', 'clear'])(name, value) === 'keep'],
   STILLHEAP_OVERWRITE: ['overwrite', truthy],
+  STILLHEAP_REDACT: ['redact', (name, value) => redaction(name, truthy(name, value))],
   STILLHEAP_QUIET: ['quiet', truthy],
   STILLHEAP_NEAR_HEAP_LIMIT: ['nearHeapLimit', truthy],
   STILLHEAP_SIGNAL: ['signal', signal],

@@ -11,7 +11,7 @@ use std::time::Instant;
 use chrono::{DateTime, SecondsFormat, Utc};
 use stillheap_control::Phase;
 use stillheap_sink::{
-    Canceller, Compression, Destination, Failure, NameContext, Sink, Spooled, Written, available_space,
+    Canceller, Destination, Failure, NameContext, Opened, Sink, Spooled, Written, available_space,
 };
 
 use crate::fault;
@@ -84,17 +84,22 @@ impl Capture {
             serialize_ms: 0.0,
             pause_ms: 0.0,
         };
-        let place = Place::choose(&request, target.thread_id, clock.time)?;
-        let (sink, directory, fallback_dir) = place.open(&request, |to, compression| {
-            with_signals_blocked(|| match to {
-                To::Spool(directory) => Sink::spool(directory, compression),
-                To::Named(destination) => Sink::create(destination, compression),
-            })
-        })?;
         let engine = match target.engine_reason() {
             None => Engine::V8,
             Some(reason) => Engine::Node(reason),
         };
+        if let (Engine::Node(reason), Some(_)) = (&engine, request.redact) {
+            return Err(Failure::own(
+                "ERR_STILLHEAP_UNSUPPORTED",
+                format!(
+                    "redact needs V8 itself, since node:v8 would put the secrets on the disk first, and V8 \
+                     can't be reached directly: {reason}"
+                ),
+            ));
+        }
+        let place = Place::choose(&request, target.thread_id, clock.time)?;
+        let (opened, directory, fallback_dir) = place.open(&request)?;
+        let sink = with_signals_blocked(|| Sink::start(opened))?;
         let ids = if request.keep_object_ids { ObjectIds::Kept(KEPT_AS_ASKED) } else { ObjectIds::Cleared };
         Ok(Self {
             request,
@@ -219,6 +224,7 @@ impl Capture {
             bytes: 0,
             raw_bytes: 0,
             compress: self.request.compress,
+            redacted: self.request.redact.is_some(),
             pause_ms: self.clock.pause_ms,
             generate_ms: self.clock.generate_ms,
             serialize_ms: self.clock.serialize_ms,
@@ -331,7 +337,7 @@ impl Finishing {
             #[cfg(not(unix))]
             drop(file);
         } else {
-            let Written { path, bytes, raw_bytes } = self.sink.finish()?;
+            let Written { path, bytes, raw_bytes, redacted: _ } = self.sink.finish()?;
             (self.result.bytes, self.result.raw_bytes) = (bytes, raw_bytes);
             self.result.file = Some(path);
             LAST_SIZE[self.result.compress as usize].store(bytes, Ordering::Relaxed);
@@ -353,13 +359,6 @@ pub fn next_sequence() -> u64 {
 pub struct Place {
     candidates: Vec<PathBuf>,
     name: Option<String>,
-}
-
-/// What is to be opened.
-pub enum To<'a> {
-    Named(Destination),
-    /// An unlinked file in this directory.
-    Spool(&'a Path),
 }
 
 impl Place {
@@ -399,11 +398,9 @@ impl Place {
         self
     }
 
-    pub fn open<T>(
-        self,
-        request: &CaptureRequest,
-        open: impl Fn(To<'_>, Compression) -> Result<T, Failure>,
-    ) -> Result<(T, PathBuf, Option<FallbackDir>), Failure> {
+    /// Opens the file in the first place that will have it.
+    pub fn open(self, request: &CaptureRequest) -> Result<(Opened, PathBuf, Option<FallbackDir>), Failure> {
+        let redact = request.redaction()?;
         let mut first: Option<(PathBuf, Failure)> = None;
         for candidate in self.candidates {
             let (path, directory) = match &self.name {
@@ -415,18 +412,15 @@ impl Place {
             };
             let destination =
                 Destination { path, overwrite: request.overwrite, generated: self.name.is_some() };
-            let opened = refuse_if_full(&directory, least_size(request)).and_then(|()| {
-                let to = match request.spool {
-                    true => To::Spool(&directory),
-                    false => To::Named(destination),
-                };
-                open(to, request.compress)
+            let opened = refuse_if_full(&directory, least_size(request)).and_then(|()| match request.spool {
+                true => Opened::spool(&directory, request.compress),
+                false => Opened::create(destination, request.compress),
             });
             match opened {
-                Ok(sink) => {
+                Ok(opened) => {
                     let fallback_dir =
                         first.map(|(wanted, failure)| FallbackDir { wanted, reason: failure.message });
-                    return Ok((sink, directory, fallback_dir));
+                    return Ok((opened.redacting(redact), directory, fallback_dir));
                 }
                 Err(failure) if failure.is_about_the_directory() => {
                     first.get_or_insert((directory, failure));

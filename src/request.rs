@@ -1,10 +1,14 @@
 //! What JavaScript asks for and what it gets back. The two travel as JSON, since the same text goes to the
 //! promise, to the event, to the line on stderr and to the status page.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use serde::{Deserialize, Serialize};
+use stillheap_redact::Key;
 use stillheap_sink::{Compression, Failure, NameTemplate};
+
+use crate::isolates::lock;
 
 /// One capture's options; checked on the JavaScript side, which knows how to name what is wrong.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -23,6 +27,8 @@ pub struct CaptureRequest {
     /// Write to an unlinked file whose descriptor is given back, instead of to a named one.
     pub spool: bool,
     pub trigger: Trigger,
+    /// Take the secrets out before anything is written.
+    pub redact: Option<Redaction>,
     /// Said of signals only: no lines on stderr.
     pub quiet: bool,
     pub mode: Mode,
@@ -37,6 +43,32 @@ pub struct CaptureRequest {
     pub time_limit: Option<u64>,
     /// The child finishes even if the service ends.
     pub outlive: bool,
+}
+
+/// What is taken out besides what is always taken out.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Redaction {
+    pub source: bool,
+}
+
+/// The key of this process: its snapshots can be compared with each other, and nobody else has it.
+static REDACTION_KEY: Mutex<Option<Key>> = Mutex::new(None);
+
+impl CaptureRequest {
+    /// How to redact, if that was asked for.
+    pub fn redaction(&self) -> Result<Option<stillheap_redact::Options>, Failure> {
+        let Some(Redaction { source }) = self.redact else { return Ok(None) };
+        let mut shared = lock(&REDACTION_KEY);
+        let key = match &*shared {
+            Some(key) => key.clone(),
+            None => {
+                let key = Key::random()
+                    .map_err(|error| Failure::system(&error, "getrandom", Path::new("/dev/urandom")))?;
+                shared.insert(key).clone()
+            }
+        };
+        Ok(Some(stillheap_redact::Options { source, key }))
+    }
 }
 
 /// Where the heap is frozen.
@@ -98,6 +130,8 @@ pub struct CaptureResult {
     pub bytes: u64,
     pub raw_bytes: u64,
     pub compress: Compression,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub redacted: bool,
     pub pause_ms: f64,
     pub generate_ms: f64,
     pub serialize_ms: f64,

@@ -41,6 +41,7 @@ const everything: CaptureOptions = {
   internals: false,
   keepObjectIds: true,
   overwrite: true,
+  redact: { source: false },
   onProgress: ({ phase }) => phase satisfies 'generating' | 'serializing' | 'writing' | 'done',
   signal: new AbortController().signal,
 };
@@ -58,7 +59,9 @@ promise.then((result) => {
   const nodes: number = result.nodeCount;
   return [texts, numbers, start, engine, ids, main, wanted, nodes];
 });
-stillheap.capture({ file: 'a.heapsnapshot' });
+stillheap.capture({ file: 'a.heapsnapshot', redact: true });
+// @ts-expect-error: there is nothing else to choose
+stillheap.capture({ redact: { strings: true } });
 // @ts-expect-error: an option that there isn't
 stillheap.capture({ fiel: 'a.heapsnapshot' });
 // @ts-expect-error: a compression that there isn't

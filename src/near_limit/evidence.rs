@@ -9,7 +9,7 @@ use stillheap_limits::{Groups, status_kilobytes};
 use stillheap_sink::{Compression, Destination, Failure, Opened};
 
 use super::Limits;
-use crate::capture::{Place, To};
+use crate::capture::Place;
 use crate::isolates::Target;
 use crate::request::{CaptureRequest, CaptureResult, outcome_json};
 use crate::status;
@@ -109,12 +109,10 @@ impl Evidence {
 
     /// Writes it where the snapshot will go, under the same name with another extension.
     pub(super) fn write(&self, request: &CaptureRequest) -> Result<PathBuf, Failure> {
-        let request = CaptureRequest { compress: Compression::None, spool: false, ..request.clone() };
+        let request =
+            CaptureRequest { compress: Compression::None, spool: false, redact: None, ..request.clone() };
         let place = Place::choose(&request, self.thread_id, chrono::Utc::now())?.with_extension(".json");
-        let (opened, ..) = place.open(&request, |to, compression| match to {
-            To::Named(destination) => Opened::create(destination, compression),
-            To::Spool(_) => Err(Failure::own("ERR_STILLHEAP_INTERNAL", "a report isn't spooled")),
-        })?;
+        let (opened, ..) = place.open(&request)?;
         self.finish(opened)
     }
 

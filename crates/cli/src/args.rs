@@ -170,6 +170,50 @@ pub struct VerifyArgs {
     pub json: bool,
 }
 
+#[derive(Args)]
+pub struct RedactArgs {
+    /// The snapshot; - is standard input
+    #[arg(value_name = "IN")]
+    pub file: PathBuf,
+    /// The file to write; .gz or .zst at its end compresses
+    #[arg(value_name = "OUT")]
+    pub output: PathBuf,
+    /// Redact the source text of functions, too, or keep it
+    #[arg(
+        long,
+        value_enum,
+        value_name = "WHAT",
+        default_value = "redact",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "redact"
+    )]
+    pub source: SourceText,
+    /// A file with the key of the placeholders, made if it isn't there; with the same key, redacted
+    /// snapshots can be compared
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
+    /// How to compress, whatever the name of OUT says
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub compress: Option<CompressionName>,
+    /// Print JSON, described in docs/json-schema.md
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SourceText {
+    Redact,
+    Keep,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum CompressionName {
+    None,
+    Gzip,
+    Zstd,
+}
+
 /// A question about one file.
 #[derive(Args)]
 pub struct Ask<R: Args> {
@@ -213,6 +257,20 @@ a started command's own output stays where it is, and the samples go to standard
 Exit code 0: whole. 1: truncated or malformed, with what is missing and where. 2: it
 cannot be read.")]
     Verify(VerifyArgs),
+
+    /// Write a copy of a snapshot without the secrets in it, for others to analyse
+    #[command(after_help = "Examples:
+  stillheap redact app.heapsnapshot shareable.heapsnapshot.gz
+  stillheap redact app.heapsnapshot out.heapsnapshot --source=keep
+  stillheap redact monday.heapsnapshot 1.heapsnapshot --key team.key
+  stillheap redact tuesday.heapsnapshot 2.heapsnapshot --key team.key
+
+Strings, numbers, regular expressions, source text, directories of scripts, and the
+names of properties that no code mentions become placeholders of the same length, the
+same for the same text. Classes, functions, variables, names in the source, sizes and the
+graph stay: every command answers with the same numbers. Whoever has the key can check a
+guess, so keep it to yourself. What it can't hide: docs/redact.md.")]
+    Redact(RedactArgs),
 
     /// Show the classes: how many objects, how large, and what they keep alive
     #[command(after_help = "Examples:

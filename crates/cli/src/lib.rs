@@ -14,6 +14,7 @@ mod language;
 mod load;
 mod mcp;
 pub mod questions;
+mod redact;
 mod render;
 mod report;
 mod scripts;
@@ -62,6 +63,7 @@ fn dispatch(command: Command) -> i32 {
         Command::Dump(args) => dump(&args),
         Command::Watch(args) => watch(&args),
         Command::Verify(args) => verify(&args),
+        Command::Redact(args) => redact(&args),
         Command::Diff(args) => diff(&args),
         Command::Report(args) => report(&args),
         Command::Mcp => serve(),
@@ -156,6 +158,21 @@ fn verify(args: &VerifyArgs) -> i32 {
         console.text(&render::verification(&answer));
     }
     end(console, if answer.whole { OK } else { NO })
+}
+
+fn redact(args: &args::RedactArgs) -> i32 {
+    match redact::redact(args) {
+        Ok(answer) => {
+            let mut console = Console::new();
+            if args.json {
+                console.json(&answer);
+            } else {
+                console.text(&answer.text());
+            }
+            end(console, OK)
+        }
+        Err(failure) => refuse(&failure, args.json),
+    }
 }
 
 /// Asks about several files and prints; `code` says how it ends if all are whole.

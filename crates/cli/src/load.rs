@@ -106,7 +106,7 @@ pub fn working<T>(what: &'static str, work: impl FnOnce() -> T) -> T {
 }
 
 /// The bar while reading: shown late, gone at the end.
-struct Progress {
+pub struct Progress {
     since: Instant,
     length: Option<u64>,
     bar: Option<ProgressBar>,
@@ -114,11 +114,11 @@ struct Progress {
 }
 
 impl Progress {
-    fn new(length: Option<u64>) -> Progress {
+    pub fn new(length: Option<u64>) -> Progress {
         Progress { since: Instant::now(), length, bar: None, wanted: std::io::stderr().is_terminal() }
     }
 
-    fn reading(&mut self, bytes: u64) {
+    pub fn reading(&mut self, bytes: u64) {
         if !self.wanted || self.since.elapsed() < PATIENCE {
             return;
         }

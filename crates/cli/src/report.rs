@@ -134,12 +134,5 @@ impl Place {
 }
 
 fn of_sink(failure: stillheap_sink::Failure, output: &Path) -> Failure {
-    Failure {
-        code: failure.code,
-        message: failure.message,
-        errno: failure.errno,
-        syscall: None,
-        path: Some(output.to_string_lossy().into_owned()),
-        position: None,
-    }
+    Failure { syscall: None, path: Some(output.to_string_lossy().into_owned()), ..Failure::of_sink(failure) }
 }

@@ -40,5 +40,5 @@ pub use passes::distances::{SYSTEM as SYSTEM_DISTANCE, UNREACHABLE as UNREACHABL
 pub use passes::filters::Filter;
 pub use passes::statistics::{NativeStatistics, Statistics, V8HeapStatistics};
 pub use query::*;
-pub use read::{Completeness, LOST_STRING, Packing, ReadOptions, Salvage};
+pub use read::{Completeness, LOST_STRING, Packing, ReadOptions, Salvage, open_unpacked, unpack};
 pub use snapshot::{Analysis, EdgeOrdinal, Model, NodeOrdinal, Snapshot};

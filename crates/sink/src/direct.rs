@@ -5,8 +5,10 @@
 //! the process that writes, since compressors write when they are dropped.
 
 use std::fs::File;
-use std::io::{Seek, SeekFrom};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+
+use stillheap_redact::{Options, Redactor};
 
 use crate::encoder::Encoder;
 use crate::place::{Temporary, spool_file};
@@ -38,6 +40,7 @@ pub struct Opened {
     place: Place,
     file: File,
     compression: Compression,
+    redact: Option<Options>,
 }
 
 impl Opened {
@@ -47,7 +50,7 @@ impl Opened {
     /// What the system says.
     pub fn create(destination: Destination, compression: Compression) -> Result<Self, Failure> {
         let (temporary, file) = Temporary::create(destination)?;
-        Ok(Self { place: Place::Named(temporary), file, compression })
+        Ok(Self { place: Place::Named(temporary), file, compression, redact: None })
     }
 
     /// Opens an unlinked file in `directory`.
@@ -56,7 +59,13 @@ impl Opened {
     /// What the system says.
     pub fn spool(directory: &Path, compression: Compression) -> Result<Self, Failure> {
         let file = spool_file(directory)?;
-        Ok(Self { place: Place::Spool(directory.to_owned()), file, compression })
+        Ok(Self { place: Place::Spool(directory.to_owned()), file, compression, redact: None })
+    }
+
+    /// What is written will be a snapshot, and its secrets are to be taken out on the way.
+    #[must_use]
+    pub fn redacting(self, redact: Option<Options>) -> Self {
+        Self { redact, ..self }
     }
 
     /// The temporary name; a spool has none.
@@ -89,10 +98,11 @@ impl Opened {
     /// # Errors
     /// A compressor that can't be made.
     pub fn start(self) -> Result<Direct, Failure> {
-        let Self { place, file, compression } = self;
+        let Self { place, file, compression, redact } = self;
         let encoder =
             Encoder::new(file, compression).map_err(|error| Failure::system(&error, "open", place.path()))?;
-        Ok(Direct { place, encoder, raw_bytes: 0 })
+        let redactor = redact.map(|options| Box::new(Redactor::new(options)));
+        Ok(Direct { place, redactor, output: Output { encoder, bytes: 0 } })
     }
 
     /// Another process has given the file its name: nothing is left to clean up.
@@ -111,8 +121,42 @@ impl Opened {
 /// A file that is being written.
 pub struct Direct {
     place: Place,
+    redactor: Option<Box<Redactor>>,
+    output: Output,
+}
+
+/// The compressor, and what went into it.
+struct Output {
     encoder: Encoder,
-    raw_bytes: u64,
+    bytes: u64,
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_all(bytes)?;
+        Ok(bytes.len())
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.encoder.write_all(bytes)?;
+        self.bytes += bytes.len() as u64;
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn not_written(error: stillheap_redact::Error, path: &Path) -> Failure {
+    match error {
+        stillheap_redact::Error::Io(error) => Failure::system(&error, "write", path),
+        malformed => Failure::own(
+            "ERR_STILLHEAP_REDACT",
+            format!("the snapshot could not be redacted, so nothing was written: {malformed}"),
+        )
+        .at(path),
+    }
 }
 
 impl Direct {
@@ -120,19 +164,23 @@ impl Direct {
         self.place.path()
     }
 
-    /// Bytes taken so far, before compression.
+    /// Bytes written so far, before compression.
     pub fn raw_bytes(&self) -> u64 {
-        self.raw_bytes
+        self.output.bytes
     }
 
-    /// Compresses and writes.
+    /// Redacts if that was asked for, compresses and writes.
     ///
     /// # Errors
-    /// What the system says.
+    /// What the system says; `ERR_STILLHEAP_REDACT` if what is to be redacted is no snapshot.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        self.encoder.write_all(bytes).map_err(|error| Failure::system(&error, "write", self.place.path()))?;
-        self.raw_bytes += bytes.len() as u64;
-        Ok(())
+        let path = self.place.path();
+        match &mut self.redactor {
+            Some(redactor) => {
+                redactor.feed(bytes, &mut self.output).map_err(|error| not_written(error, path))
+            }
+            None => self.output.write_all(bytes).map_err(|error| Failure::system(&error, "write", path)),
+        }
     }
 
     /// Writes the rest, syncs, and gives the file its name. A spool's path is its directory.
@@ -143,7 +191,7 @@ impl Direct {
         match self.complete(|| Ok(()))? {
             Outcome::Named(written) => Ok(written),
             Outcome::Spooled(Spooled { file: _, bytes, raw_bytes }) => {
-                Ok(Written { path: PathBuf::new(), bytes, raw_bytes })
+                Ok(Written { path: PathBuf::new(), bytes, raw_bytes, redacted: None })
             }
         }
     }
@@ -153,8 +201,13 @@ impl Direct {
         self,
         last_word: impl FnOnce() -> Result<(), Failure>,
     ) -> Result<Outcome, Failure> {
-        let Self { place, encoder, raw_bytes } = self;
+        let Self { place, redactor, mut output } = self;
         let path = place.path().to_owned();
+        let redacted = match redactor {
+            Some(redactor) => Some(redactor.finish(&mut output).map_err(|error| not_written(error, &path))?),
+            None => None,
+        };
+        let Output { encoder, bytes: raw_bytes } = output;
         let failed = |syscall: &'static str| {
             let path = path.clone();
             move |error: std::io::Error| Failure::system(&error, syscall, &path)
@@ -171,7 +224,7 @@ impl Direct {
                 drop(file);
                 last_word()?;
                 let path = temporary.publish()?;
-                Ok(Outcome::Named(Written { path, bytes, raw_bytes }))
+                Ok(Outcome::Named(Written { path, bytes, raw_bytes, redacted }))
             }
         }
     }
@@ -195,7 +248,7 @@ mod tests {
         let mut direct = opened.start().unwrap();
         direct.write(b"all").unwrap();
         let written = direct.finish().unwrap();
-        assert_eq!(written, Written { path: path.clone(), bytes: 3, raw_bytes: 3 });
+        assert_eq!(written, Written { path: path.clone(), bytes: 3, raw_bytes: 3, redacted: None });
         assert_eq!(fs::read(&path).unwrap(), b"all");
         assert!(!temporary.exists());
     }

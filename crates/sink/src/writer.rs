@@ -22,6 +22,8 @@ pub struct Written {
     pub bytes: u64,
     /// Its size before compression.
     pub raw_bytes: u64,
+    /// What redaction did, if it was asked for.
+    pub redacted: Option<stillheap_redact::Summary>,
 }
 
 /// An unlinked file, complete, positioned at its start by whoever reads it.
@@ -68,7 +70,11 @@ impl Sink {
         Self::start(Opened::spool(directory, compression)?)
     }
 
-    fn start(opened: Opened) -> Result<Self, Failure> {
+    /// Starts the writer of a file that is open already.
+    ///
+    /// # Errors
+    /// As [`Sink::create`].
+    pub fn start(opened: Opened) -> Result<Self, Failure> {
         let direct = opened.start()?;
         let path = direct.path().to_owned();
         let (sender, receiver) = sync_channel(QUEUED_CHUNKS);
@@ -249,7 +255,7 @@ mod tests {
         assert!(!path.exists());
         assert!(sink.write(b"world"));
         let written = sink.finish().unwrap();
-        assert_eq!(written, Written { path: path.clone(), bytes: 11, raw_bytes: 11 });
+        assert_eq!(written, Written { path: path.clone(), bytes: 11, raw_bytes: 11, redacted: None });
         assert_eq!(fs::read(&path).unwrap(), b"hello world");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(names(directory.path()), ["a.heapsnapshot"]);

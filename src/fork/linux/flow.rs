@@ -280,6 +280,7 @@ pub fn result(target: &Target, mut forked: Forked, done: Done) -> CaptureResult 
         bytes: done.bytes,
         raw_bytes: done.raw_bytes,
         compress: forked.request.compress,
+        redacted: forked.request.redact.is_some(),
         pause_ms: forked.pause_ms,
         generate_ms,
         serialize_ms,

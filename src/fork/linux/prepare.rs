@@ -17,7 +17,7 @@ use super::child::{self, Task};
 use super::page::Page;
 use super::ranges::Prepared;
 use super::slots::Slots;
-use crate::capture::{self, Place, To, milliseconds};
+use crate::capture::{self, Place, milliseconds};
 use crate::fault;
 use crate::isolates::{Target, lock, new_id_space};
 use crate::request::{CaptureRequest, FallbackDir, PauseParts, Scratch};
@@ -73,10 +73,7 @@ impl Forked {
         let time = Utc::now();
         let slots = slots().map_err(|reason| Failure::own("ERR_STILLHEAP_UNSUPPORTED", reason))?;
         let place = Place::choose(&request, thread_id, time)?;
-        let (opened, directory, fallback_dir) = place.open(&request, |to, compression| match to {
-            To::Spool(directory) => Opened::spool(directory, compression),
-            To::Named(destination) => Opened::create(destination, compression),
-        })?;
+        let (opened, directory, fallback_dir) = place.open(&request)?;
         let page = Page::new().map_err(|error| Failure::system(&error, "mmap", Path::new("")))?;
         let log = log().map_err(|error| Failure::system(&error, "memfd_create", Path::new("")))?;
         let machine = Machine::new(Path::new("/proc"), address_space_limit());

@@ -1,7 +1,12 @@
 //! What the user is told when a question has no answer.
 
+use std::path::Path;
+
 use serde::Serialize;
 use stillheap_core::{Error, ErrorKind};
+
+/// System calls by which writing a file can fail.
+const SYSTEM_CALLS: [&str; 7] = ["open", "read", "write", "rename", "fsync", "getcwd", "getrandom"];
 
 /// Why there is no answer. On the JavaScript side it becomes an Error with these fields.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -69,6 +74,31 @@ impl Failure {
             position: error.position(),
             ..Failure::new(code, message)
         }
+    }
+}
+
+impl Failure {
+    /// What the system says about a path.
+    pub(crate) fn of_io(error: &std::io::Error, syscall: &'static str, path: &Path) -> Failure {
+        Failure::of_sink(stillheap_sink::Failure::system(error, syscall, path))
+    }
+
+    /// What writing a file came to.
+    pub(crate) fn of_sink(failure: stillheap_sink::Failure) -> Failure {
+        let stillheap_sink::Failure { message, code, errno, syscall, path } = failure;
+        let path = path.map(|path| path.to_string_lossy().into_owned());
+        let syscall = SYSTEM_CALLS.into_iter().find(|call| syscall.as_deref() == Some(call));
+        Failure { code, message, errno, syscall, path, position: None }
+    }
+
+    /// Says which input it was, if the input is to blame.
+    #[must_use]
+    pub(crate) fn about(mut self, file: &str) -> Failure {
+        if self.code == "ERR_STILLHEAP_REDACT" {
+            self.message = format!("{file}: {}", self.message);
+            self.path = Some(file.to_owned());
+        }
+        self
     }
 }
 

@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::process::Stdio;
 
+use crate::scratch::Scratch;
 use crate::{fixture_directory, stillheap};
 
 fn json(args: &[&str]) -> serde_json::Value {
@@ -156,4 +157,71 @@ fn a_query_for_a_class_finds_what_the_summary_counts() {
         assert_eq!(found["selfSize"], class["shallowSize"], "{name}");
         assert_eq!(found["retainedSize"], class["retainedSize"], "{name}");
     }
+}
+
+#[test]
+fn redacting_writes_what_was_asked_for_and_never_over_a_file() {
+    let scratch = Scratch::new("redact");
+    for (name, magic) in [
+        ("a.heapsnapshot", &b"{"[..]),
+        ("a.heapsnapshot.gz", &[0x1f, 0x8b][..]),
+        ("a.heapsnapshot.zst", &[0x28, 0xb5][..]),
+    ] {
+        let answer = json(&["redact", "leak.heapsnapshot", &scratch.at(name), "--json"]);
+        let bytes = std::fs::read(scratch.at(name)).unwrap();
+        assert_eq!(answer["bytes"], bytes.len());
+        assert!(bytes.starts_with(magic));
+        let [old, new] =
+            ["leak.heapsnapshot", &scratch.at(name)].map(|file| json(&["summary", file, "--json"]));
+        for field in ["totals", "statistics"] {
+            assert_eq!(old[field], new[field], "{name}");
+        }
+        let again = stillheap(&["redact", "leak.heapsnapshot", &scratch.at(name)]).output().unwrap();
+        assert_eq!(again.status.code(), Some(2));
+        assert!(String::from_utf8(again.stderr).unwrap().contains("EEXIST"));
+        assert_eq!(std::fs::read(scratch.at(name)).unwrap(), bytes);
+    }
+    let forced = json(&["redact", "leak.heapsnapshot", &scratch.at("b.gz"), "--compress", "none", "--json"]);
+    assert_eq!(forced["bytes"], forced["rawBytes"]);
+}
+
+#[test]
+fn redacting_with_the_same_key_gives_the_same_file() {
+    let scratch = Scratch::new("key");
+    let with = |out: &str, key: Option<&str>| {
+        let (out, key) = (scratch.at(out), key.map(|key| scratch.at(key)));
+        let mut args = vec!["redact", "leak.heapsnapshot", &out, "--json"];
+        if let Some(key) = &key {
+            args.extend(["--key", key]);
+        }
+        (json(&args)["key"].clone(), std::fs::read(&out).unwrap())
+    };
+    let first = with("1", Some("key"));
+    assert_eq!(first, with("2", Some("key")));
+    assert_ne!(first, with("3", Some("other")));
+    assert_ne!(with("4", None), with("5", None));
+    std::fs::write(scratch.at("short"), "secret\n").unwrap();
+    let short = ["redact", "leak.heapsnapshot", &scratch.at("6"), "--key", &scratch.at("short")];
+    let mut refused = stillheap(&short);
+    assert_eq!(refused.output().unwrap().status.code(), Some(2));
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = |name: &str| std::fs::metadata(scratch.at(name)).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode("key"), mode("1")), (0o600, 0o600));
+    }
+}
+
+#[test]
+fn standard_input_can_be_redacted() {
+    let scratch = Scratch::new("stdin");
+    let bytes = std::fs::read(fixture_directory().join("leak.heapsnapshot")).unwrap();
+    let mut child = stillheap(&["redact", "-", &scratch.at("a")])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(&bytes).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(std::fs::read(scratch.at("a")).unwrap().starts_with(b"{"));
 }

@@ -6,6 +6,8 @@
 
 mod behaviour;
 mod fixtures;
+mod index;
+mod scratch;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -71,6 +73,11 @@ const CASES: &[(&str, &[&str])] = &[
     ("report-over-a-snapshot", &["report", "leak.heapsnapshot", "-o", "leak.heapsnapshot", "--overwrite"]),
     ("report-over-a-file", &["report", "leak.heapsnapshot", "-o", "not-a-snapshot.json"]),
     ("mcp-help", &["mcp", "--help"]),
+    ("redact-help", &["redact", "--help"]),
+    ("redact-missing", &["redact", "missing.heapsnapshot", "out.heapsnapshot"]),
+    ("redact-malformed", &["redact", "malformed.heapsnapshot", "out.heapsnapshot"]),
+    ("redact-truncated-json", &["redact", "truncated.heapsnapshot", "out.heapsnapshot", "--json"]),
+    ("redact-wrong-source", &["redact", "leak.heapsnapshot", "out.heapsnapshot", "--source=some"]),
     ("summary-help", &["summary", "--help"]),
     ("summary", &["summary", "leak.heapsnapshot"]),
     ("summary-json", &["summary", "leak.heapsnapshot", "--json", "--limit", "3"]),

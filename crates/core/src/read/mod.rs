@@ -119,6 +119,24 @@ pub(crate) fn open_file(path: &Path) -> Result<(File, Option<u64>)> {
     Ok((file, size))
 }
 
+/// Opens a file of any packing for those who want its text, and says how long the file is.
+///
+/// # Errors
+/// The file can't be opened or read.
+pub fn open_unpacked(path: &Path) -> Result<(Box<dyn Read + Send>, Option<u64>)> {
+    let (file, size) = open_file(path)?;
+    Ok((unpack(Box::new(file))?, size))
+}
+
+/// The text of an input of any packing.
+///
+/// # Errors
+/// The input can't be read.
+pub fn unpack(raw: Box<dyn Read + Send>) -> Result<Box<dyn Read + Send>> {
+    let input = input::recognise(raw).map_err(|e| Error::io(e, "reading the snapshot"))?;
+    Ok(input.reader)
+}
+
 /// `size` is the number of bytes the input is known to have; it bounds what is reserved ahead.
 pub(crate) fn open_reader(
     raw: Box<dyn Read + Send>,

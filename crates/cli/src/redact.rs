@@ -1,0 +1,148 @@
+//! `stillheap redact`: a copy of a snapshot without its secrets.
+//!
+//! Streams; memory is the redactor's (some percent of the file) plus one piece.
+
+use std::fs;
+use std::io::{ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use stillheap_redact::{Key, Options};
+use stillheap_sink::{Compression, Destination, Opened, Written};
+
+use crate::args::{CompressionName, RedactArgs, SourceText};
+use crate::console::Patient;
+use crate::load::{Progress, is_stdin};
+use crate::questions::{Failure, SCHEMA_VERSION};
+use crate::render::{count, plural, size, visible};
+
+/// What is read at a time.
+const PIECE: usize = 256 * 1024;
+/// A key that is shorter can be guessed.
+const LEAST_KEY: usize = 16;
+
+/// What was done.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Redaction {
+    schema_version: u32,
+    file: String,
+    output: PathBuf,
+    redacted: bool,
+    source: bool,
+    /// By which files with the same key are known.
+    key: String,
+    bytes: u64,
+    raw_bytes: u64,
+    names_kept: u64,
+    names_replaced: u64,
+    values_replaced: u64,
+}
+
+impl Redaction {
+    /// For people.
+    pub fn text(&self) -> String {
+        format!(
+            "wrote {} ({}): {} replaced, {} of {} kept{}\n",
+            visible(&self.output.to_string_lossy()),
+            size(self.bytes),
+            plural(self.values_replaced, "different value"),
+            count(self.names_kept),
+            plural(self.names_kept + self.names_replaced, "name"),
+            if self.source { "" } else { "; the source text is in it" }
+        )
+    }
+}
+
+/// Reads, redacts, writes.
+pub fn redact(args: &RedactArgs) -> Result<Redaction, Failure> {
+    let stdin = is_stdin(&args.file);
+    let shown = if stdin { "standard input".to_owned() } else { args.file.to_string_lossy().into_owned() };
+    let of_input = |error: &stillheap_core::Error| Failure::of_file(error, &shown);
+    let (mut input, length) = match stdin {
+        true => {
+            (stillheap_core::unpack(Box::new(Patient(std::io::stdin()))).map_err(|e| of_input(&e))?, None)
+        }
+        false => stillheap_core::open_unpacked(&args.file).map_err(|e| of_input(&e))?,
+    };
+    let key = match &args.key {
+        Some(path) => key_from(path)?,
+        None => {
+            Key::random().map_err(|error| Failure::of_io(&error, "getrandom", Path::new("/dev/urandom")))?
+        }
+    };
+    let source = args.source == SourceText::Redact;
+    let path =
+        std::path::absolute(&args.output).map_err(|error| Failure::of_io(&error, "getcwd", &args.output))?;
+    let destination = Destination { path, overwrite: false, generated: false };
+    let opened = Opened::create(destination, compression(args)).map_err(Failure::of_sink)?;
+    let options = Options { source, key: key.clone() };
+    let mut output = opened.redacting(Some(options)).start().map_err(Failure::of_sink)?;
+    let mut progress = Progress::new(length);
+    let (mut buffer, mut bytes) = (vec![0; PIECE], 0);
+    loop {
+        match input.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(count) => {
+                output.write(&buffer[..count]).map_err(|failure| Failure::of_sink(failure).about(&shown))?;
+                bytes += count as u64;
+                progress.reading(bytes);
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(Failure::of_io(&error, "read", &args.file)),
+        }
+    }
+    drop(progress);
+    let written = output.finish().map_err(|failure| Failure::of_sink(failure).about(&shown))?;
+    let Written { path: output, bytes, raw_bytes, redacted } = written;
+    let summary = redacted.unwrap_or_default();
+    Ok(Redaction {
+        schema_version: SCHEMA_VERSION,
+        file: args.file.to_string_lossy().into_owned(),
+        output: if args.output.is_absolute() { output } else { args.output.clone() },
+        redacted: true,
+        source,
+        key: key.id(),
+        bytes,
+        raw_bytes,
+        names_kept: summary.names_kept,
+        names_replaced: summary.names_replaced,
+        values_replaced: summary.values_replaced,
+    })
+}
+
+fn compression(args: &RedactArgs) -> Compression {
+    match args.compress {
+        Some(CompressionName::None) => Compression::None,
+        Some(CompressionName::Gzip) => Compression::Gzip,
+        Some(CompressionName::Zstd) => Compression::Zstd,
+        None => match args.output.extension().and_then(|end| end.to_str()) {
+            Some("gz") => Compression::Gzip,
+            Some("zst") => Compression::Zstd,
+            _ => Compression::None,
+        },
+    }
+}
+
+/// The key in a file, which is made if it isn't there.
+fn key_from(path: &Path) -> Result<Key, Failure> {
+    let failed = |syscall: &'static str| move |error: std::io::Error| Failure::of_io(&error, syscall, path);
+    match fs::read(path) {
+        Ok(secret) if secret.trim_ascii().len() < LEAST_KEY => Err(Failure::argument(format!(
+            "the key in {} is shorter than {LEAST_KEY} characters: who can guess it can guess what was redacted",
+            path.display()
+        ))),
+        Ok(secret) => Ok(Key::from_secret(secret.trim_ascii())),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let secret = Key::random().map_err(failed("getrandom"))?.to_text();
+            let mut options = fs::OpenOptions::new();
+            options.write(true).create_new(true);
+            #[cfg(unix)]
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+            let mut file = options.open(path).map_err(failed("open"))?;
+            file.write_all(format!("{secret}\n").as_bytes()).map_err(failed("write"))?;
+            Ok(Key::from_secret(secret.as_bytes()))
+        }
+        Err(error) => Err(Failure::of_io(&error, "open", path)),
+    }
+}

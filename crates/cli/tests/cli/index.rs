@@ -1,0 +1,100 @@
+//! The index file as the command line uses it; what it does to answers is tested in the core.
+
+use std::fs::{self, File, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use stillheap_cli::questions::{ContainmentRequest, Opened};
+use stillheap_core::{IndexOptions, IndexPlace, Model, ReadOptions, Snapshot};
+use stillheap_synth::{Shape, Workload};
+
+use crate::scratch::Scratch;
+use crate::stillheap;
+
+/// Just large enough to get an index.
+const SIZE: u64 = 17 << 20;
+
+/// A snapshot that was written an hour ago: one written just now gets no index.
+fn snapshot(scratch: &Scratch, seed: u64) -> PathBuf {
+    let path = PathBuf::from(scratch.at("a.heapsnapshot"));
+    Workload::with_bytes(Shape::Mixed, seed, SIZE).write(File::create(&path).unwrap()).unwrap();
+    assert!(fs::metadata(&path).unwrap().len() >= 16 << 20);
+    let then = SystemTime::now() - Duration::from_secs(3600);
+    OpenOptions::new().append(true).open(&path).unwrap().set_modified(then).unwrap();
+    path
+}
+
+fn summary(path: &Path, args: &[&str], environment: &[(&str, &str)]) -> serde_json::Value {
+    let path = path.to_str().unwrap();
+    let mut command = stillheap(&[&["summary", path, "--json", "--limit", "50"], args].concat());
+    command.env_remove("STILLHEAP_NO_INDEX").env_remove("STILLHEAP_INDEX_DIR");
+    let output = command.envs(environment.iter().copied()).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn names(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).unwrap();
+    let mut names: Vec<String> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn it_is_kept_where_one_wants_it_or_not_at_all() {
+    let scratch = Scratch::new("index-place");
+    let path = snapshot(&scratch, 1);
+    let index = PathBuf::from(scratch.at(".a.heapsnapshot.stillheap-index"));
+    let expected = summary(&path, &["--no-index"], &[]);
+    assert!(!index.exists(), "--no-index writes none");
+    assert_eq!(summary(&path, &[], &[("STILLHEAP_NO_INDEX", "1")]), expected);
+    assert!(!index.exists(), "STILLHEAP_NO_INDEX=1 writes none");
+    let folder = scratch.at("all");
+    assert_eq!(summary(&path, &[], &[("STILLHEAP_INDEX_DIR", &folder)]), expected);
+    assert_eq!(names(Path::new(&folder)).len(), 1);
+    assert!(!index.exists(), "STILLHEAP_INDEX_DIR has it");
+    assert_eq!(summary(&path, &[], &[("STILLHEAP_NO_INDEX", "0")]), expected);
+    assert!(index.exists(), "0 means that there may be one");
+    assert_eq!(summary(&path, &[], &[]), expected);
+    assert_eq!(names(path.parent().unwrap()), [".a.heapsnapshot.stillheap-index", "a.heapsnapshot", "all"]);
+}
+
+#[test]
+fn one_that_is_damaged_or_of_another_file_changes_no_answer() {
+    let scratch = Scratch::new("index-damage");
+    let path = snapshot(&scratch, 1);
+    let index = PathBuf::from(scratch.at(".a.heapsnapshot.stillheap-index"));
+    let expected = summary(&path, &[], &[]);
+    let mut bytes = fs::read(&index).unwrap();
+    for at in (100..bytes.len()).step_by(20_000) {
+        bytes[at] ^= 0x55;
+    }
+    fs::write(&index, &bytes).unwrap();
+    assert_eq!(summary(&path, &[], &[]), expected);
+    fs::write(&index, &bytes[..bytes.len() / 2]).unwrap();
+    assert_eq!(summary(&path, &[], &[]), expected);
+    // Another snapshot under the same name, beside the index of the first.
+    summary(&path, &[], &[]);
+    let path = snapshot(&scratch, 2);
+    let other = summary(&path, &["--no-index"], &[]);
+    assert_ne!(other, expected);
+    assert_eq!(summary(&path, &[], &[]), other);
+}
+
+#[test]
+fn an_answer_out_of_lost_blocks_is_not_shown() {
+    let scratch = Scratch::new("index-lost");
+    let path = snapshot(&scratch, 1);
+    summary(&path, &[], &[]);
+    let index = Some(IndexOptions { place: IndexPlace::Beside, ..IndexOptions::default() });
+    let snapshot = Snapshot::open_with(&path, ReadOptions { index, ..ReadOptions::default() }).unwrap();
+    let opened = Opened { snapshot, model: Model::Devtools, file: "a.heapsnapshot".to_owned() };
+    assert_eq!(opened.lost(), None);
+    for file in [scratch.at(".a.heapsnapshot.stillheap-index"), scratch.at("a.heapsnapshot")] {
+        OpenOptions::new().write(true).open(file).unwrap().set_len(10).unwrap();
+    }
+    let _ = opened.containment(&ContainmentRequest::default());
+    let failure = opened.lost().expect("neither of the two can be read any more");
+    assert_eq!(failure.code, "EIO");
+    assert!(failure.message.starts_with("a.heapsnapshot: "), "{}", failure.message);
+}

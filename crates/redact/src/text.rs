@@ -1,0 +1,124 @@
+//! Strings as they stand in the file, and what they say.
+
+/// Text between quotes, decoded. Lone surrogates become U+FFFD, three different ones the same: a snapshot's
+/// strings are told apart by [`Text::bytes`], which keeps them.
+pub(crate) struct Text<'r> {
+    bytes: std::borrow::Cow<'r, [u8]>,
+    /// Length in UTF-16 units.
+    pub(crate) units: usize,
+}
+
+impl<'r> Text<'r> {
+    /// `raw` is what stands between the quotes. None if an escape is broken.
+    pub(crate) fn decode(raw: &'r [u8]) -> Option<Text<'r>> {
+        if !raw.contains(&b'\\') {
+            return Some(Text { units: units(raw), bytes: raw.into() });
+        }
+        let mut out = Vec::with_capacity(raw.len());
+        let mut rest = raw;
+        while let Some(at) = rest.iter().position(|&b| b == b'\\') {
+            out.extend_from_slice(&rest[..at]);
+            rest = escape(&rest[at + 1..], &mut out)?;
+        }
+        out.extend_from_slice(rest);
+        Some(Text { units: units(&out), bytes: out.into() })
+    }
+
+    /// WTF-8.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    pub(crate) fn text(&self) -> std::borrow::Cow<'_, str> {
+        String::from_utf8_lossy(&self.bytes)
+    }
+}
+
+/// UTF-16 units of WTF-8.
+fn units(bytes: &[u8]) -> usize {
+    bytes.iter().map(|&b| if b >= 0xf0 { 2 } else { usize::from(b & 0xc0 != 0x80) }).sum()
+}
+
+fn hex4(bytes: &[u8]) -> Option<u32> {
+    let digits = bytes.get(..4)?;
+    digits.iter().try_fold(0, |v, &b| Some(v * 16 + char::from(b).to_digit(16)?))
+}
+
+/// Decodes the escape behind a backslash; what is left.
+fn escape<'r>(rest: &'r [u8], out: &mut Vec<u8>) -> Option<&'r [u8]> {
+    let plain = match *rest.first()? {
+        b'n' => b'\n',
+        b't' => b'\t',
+        b'r' => b'\r',
+        b'b' => 8,
+        b'f' => 12,
+        b @ (b'"' | b'\\' | b'/') => b,
+        b'u' => {
+            let mut unit = hex4(&rest[1..])?;
+            let mut used = 5;
+            if (0xd800..0xdc00).contains(&unit)
+                && let Some(low) = rest.get(5..).and_then(|r| r.strip_prefix(b"\\u")).and_then(hex4)
+                && (0xdc00..0xe000).contains(&low)
+            {
+                unit = 0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00);
+                used = 11;
+            }
+            match char::from_u32(unit) {
+                Some(c) => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+                None => out.extend([
+                    0xe0 | (unit >> 12) as u8,
+                    0x80 | (unit >> 6 & 0x3f) as u8,
+                    0x80 | (unit & 0x3f) as u8,
+                ]),
+            }
+            return rest.get(used..);
+        }
+        _ => return None,
+    };
+    out.push(plain);
+    rest.get(1..)
+}
+
+/// Appends `text` as a JSON string.
+pub(crate) fn quote(text: &str, out: &mut Vec<u8>) {
+    out.push(b'"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend([b'\\', c as u8]),
+            '\0'..' ' => out.extend_from_slice(format!("\\u{:04x}", c as u32).as_bytes()),
+            _ => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
+    out.push(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_and_lengths() {
+        for (raw, text, units) in [
+            (r"plain", "plain", 5),
+            (r#"a\n\"\\\/é"#, "a\n\"\\/é", 6),
+            (r"\ud83d\ude00!", "😀!", 3),
+            ("é€😀", "é€😀", 4),
+            ("", "", 0),
+        ] {
+            let found = Text::decode(raw.as_bytes()).unwrap();
+            assert_eq!((&*found.text(), found.units), (text, units), "{raw}");
+        }
+        assert_eq!(Text::decode(br"\ud800x").unwrap().units, 2);
+        assert_ne!(Text::decode(br"\ud800").unwrap().bytes(), Text::decode(br"\ud801").unwrap().bytes());
+        for bad in [r"\x", r"\u12", r"\u12g4", "\\"] {
+            assert!(Text::decode(bad.as_bytes()).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn quoting_is_json() {
+        let mut out = Vec::new();
+        quote("a\"b\\c\n\u{1}é😀", &mut out);
+        assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), "a\"b\\c\n\u{1}é😀");
+    }
+}
