@@ -5,9 +5,9 @@ use std::collections::{HashMap, HashSet};
 use std::io::Cursor;
 
 use stillheap_core::{
-    Analysis, ClassSort, ClassTree, DiffSort, DuplicateSort, EdgeSort, Filter, GrowthSort, MatchedBy, Matching, Model,
-    NodeFilter, NodeOrdinal, NodeSort, Page, ReadOptions, Result, SiteSort, Snapshot, compare, growth,
-    series,
+    Analysis, ClassSort, ClassTree, DiffSort, DuplicateSort, EdgeSort, Filter, GrowthSort, MatchedBy,
+    Matching, Model, NodeFilter, NodeOrdinal, NodeSort, Page, ReadOptions, Result, SiteSort, Snapshot,
+    compare, growth, series,
 };
 
 const FILTERS: [Filter; 7] = [
