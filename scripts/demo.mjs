@@ -95,8 +95,6 @@ const page = path.relative(root, path.join(output, 'report.html'));
 stillheap('report', ...files.map((file) => path.relative(root, file)), '-o', page);
 
 say('What to do next:');
-say(`  ${path.join(root, page)}`);
-say('      open it in a browser: what grows, who keeps it, every class');
 say(`  npx stillheap retainers ${last} EmailTemplate`);
 say('      who holds the objects that grow: from the roots to them, shortest path first');
 say(`  npx stillheap summary ${last}`);
@@ -105,6 +103,8 @@ say('  Chrome DevTools, Memory panel, Load profile…');
 say(`      opens the files in ${path.relative(process.cwd(), output) || output}`);
 say('  examples/subscriptions/README.md');
 say('      walks you through it, step by step');
+say('\nThe verdict with its paths, the growth and every class, to look at in a browser:');
+say(`  ${path.join(root, page)}`);
 
 function once(emitter, event) {
   return new Promise((resolve) => emitter.once(event, (...args) => resolve(args)));

@@ -16,6 +16,7 @@ const TOOLS = [
   'diff',
   'dominators',
   'inspect',
+  'leaks',
   'instances',
   'open',
   'query',
@@ -92,6 +93,8 @@ test('stillheap mcp', async (t) => {
     }
     const diff = await ask('diff', { files: leak, limit: 3 });
     assert.deepEqual(diff.answer, JSON.parse(stillheap('diff', ...leak, '--limit', '3', '--json').stdout));
+    const leaks = await ask('leaks', { files: leak });
+    assert.deepEqual(leaks.answer, JSON.parse(stillheap('leaks', ...leak, '--json').stdout));
     const gc = await ask('summary', { file, model: 'gc' });
     assert.equal(gc.answer.model, 'gc');
   });

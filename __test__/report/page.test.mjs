@@ -25,7 +25,8 @@ test('the page', async (t) => {
   await t.test('draws itself, loads nothing and complains about nothing', async () => {
     const { page, trouble, context } = await visit(browser, file);
     const titles = await page.locator('main h2').allTextContents();
-    assert.deepEqual(titles.slice(-5), [
+    assert.deepEqual(titles, [
+      'Verdict',
       'Growth over the snapshots',
       'What the heap is made of',
       'Who keeps the memory',
@@ -33,6 +34,23 @@ test('the page', async (t) => {
       'Snapshots',
     ]);
     assert.deepEqual(trouble, []);
+    await context.close();
+  });
+
+  await t.test('says first what leaks, as the command line does', async () => {
+    const { page, context } = await visit(browser, file);
+    const { verdict, suspects } = JSON.parse(stillheap('leaks', ...leak, '--json').stdout);
+    assert.ok(suspects.length > 0);
+    assert.equal(await page.locator('#verdict .sentence').textContent(), verdict);
+    const cards = page.locator('#verdict article');
+    assert.equal(await cards.count(), suspects.length);
+    const card = cards.first();
+    assert.equal(await card.locator('.explanation').textContent(), suspects[0].explanation);
+    assert.match(await card.locator('.advice').textContent(), /^What to do: ./);
+    // Every step is drawn, folded or not, and the decisive reference is underlined.
+    assert.equal(await card.locator('.step:not(.fold)').count(), suspects[0].path.length);
+    const decisive = suspects[0].path.filter((step) => step.decisive && step.edge);
+    assert.equal(await card.locator('.decisive .edge u').count(), decisive.length);
     await context.close();
   });
 

@@ -143,6 +143,9 @@ pub struct ReportArgs {
     /// Replace a page that is there already
     #[arg(long)]
     pub overwrite: bool,
+    /// Look for source maps and original sources in this directory, too
+    #[arg(long, value_name = "DIR")]
+    pub source_maps: Option<PathBuf>,
     #[command(flatten)]
     pub common: Common,
 }
@@ -379,9 +382,10 @@ file that is there already is left alone unless --overwrite is given.")]
 reads such a file:
   { \"mcpServers\": { \"stillheap\": { \"command\": \"npx\", \"args\": [\"stillheap\", \"mcp\"] } } }
 
-Its tools are the questions of this command line: open, summary, instances, inspect,
+Its tools are the questions of this command line: leaks, open, summary, instances, inspect,
 retainers, dominators, containment, strings, closures, timeline, query, diff, report. Only
-files that a call names are read; nothing leaves this machine but the answers."
+files that a call names are read, and the scripts and source maps that belong to them;
+nothing leaves this machine but the answers."
     )]
     Mcp,
 

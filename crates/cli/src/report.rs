@@ -9,8 +9,9 @@ use stillheap_sink::{Compression, Destination, Opened as Temporary};
 use crate::args::ReportArgs;
 use crate::console::Console;
 use crate::load;
-use crate::questions::{Failure, Opened, SCHEMA_VERSION};
+use crate::questions::{self, Failure, LeaksRequest, Opened, SCHEMA_VERSION};
 use crate::render;
+use crate::scripts::Scripts;
 
 /// What came of it.
 #[derive(Serialize)]
@@ -44,6 +45,7 @@ pub fn report(args: &ReportArgs) -> Result<(Console, bool), Failure> {
         return Err(Failure::argument("standard output cannot hold both the page and --json"));
     }
     let place = Place { output: args.output.clone(), overwrite: args.overwrite };
+    let scripts = Scripts::new(args.source_maps.as_deref());
     if !to_stdout {
         place.refuse_early(&args.files)?;
     }
@@ -51,9 +53,9 @@ pub fn report(args: &ReportArgs) -> Result<(Console, bool), Failure> {
     let all: Vec<&Opened> = files.iter().collect();
     let mut console = Console::new();
     if to_stdout {
-        console.text(&make(&all)?);
+        console.text(&make(&all, &scripts)?);
     } else {
-        let outcome = write(&all, &place)?;
+        let outcome = write(&all, &place, &scripts)?;
         if args.common.json {
             console.json(&outcome);
         } else {
@@ -70,8 +72,8 @@ pub fn report(args: &ReportArgs) -> Result<(Console, bool), Failure> {
 }
 
 /// Makes the page and writes it.
-pub fn write(files: &[&Opened], place: &Place) -> Result<Outcome, Failure> {
-    let html = make(files)?;
+pub fn write(files: &[&Opened], place: &Place, scripts: &Scripts) -> Result<Outcome, Failure> {
+    let html = make(files, scripts)?;
     let written = Temporary::create(place.destination(), Compression::None)
         .and_then(Temporary::start)
         .and_then(|mut file| file.write(html.as_bytes()).map(|()| file))
@@ -88,15 +90,18 @@ pub fn write(files: &[&Opened], place: &Place) -> Result<Outcome, Failure> {
     })
 }
 
-fn make(files: &[&Opened]) -> Result<String, Failure> {
-    let html = load::working("analysing", || page(&collect(files)));
+fn make(files: &[&Opened], scripts: &Scripts) -> Result<String, Failure> {
+    let html = load::working("analysing", || collect(files, scripts).map(|report| page(&report)))?;
     match files.iter().find_map(|file| file.lost()) {
         Some(failure) => Err(failure),
         None => Ok(html),
     }
 }
 
-fn collect(files: &[&Opened]) -> Report {
+fn collect(files: &[&Opened], scripts: &Scripts) -> Result<Report, Failure> {
+    let answer = questions::leaks(files, &LeaksRequest::default(), scripts)?;
+    let leaks = serde_json::to_value(&answer.leaks)
+        .map_err(|error| Failure::new("ERR_STILLHEAP_INTERNAL", error.to_string()))?;
     let inputs: Vec<Input<'_>> = files
         .iter()
         .map(|opened| Input {
@@ -105,7 +110,7 @@ fn collect(files: &[&Opened]) -> Report {
             analysis: opened.analysis(),
         })
         .collect();
-    Report::collect(&inputs, serde_json::Value::Null)
+    Ok(Report::collect(&inputs, leaks))
 }
 
 impl Place {

@@ -1,6 +1,7 @@
 //! The tools: each a question of the command line, with a schema made of its request.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rmcp::model::{Tool, ToolAnnotations};
@@ -12,10 +13,11 @@ use stillheap_core::Model;
 use super::store::Store;
 use crate::questions::{
     self, ClosuresRequest, ContainmentRequest, DiffRequest, DominatorsRequest, Failure, InspectRequest,
-    InstancesRequest, Opened, QueryRequest, RetainersRequest, StringsRequest, SummaryRequest,
+    InstancesRequest, LeaksRequest, Opened, QueryRequest, RetainersRequest, StringsRequest, SummaryRequest,
     TimelineRequest,
 };
 use crate::report;
+use crate::scripts::Scripts;
 
 /// Rows that a call may ask for at a time.
 const MOST_ROWS: u64 = 200;
@@ -30,6 +32,8 @@ enum Work {
     Close,
     /// Compares several.
     Diff,
+    /// Says what leaks.
+    Leaks,
     /// Writes the page.
     Report,
 }
@@ -46,14 +50,26 @@ pub struct Tools(BTreeMap<&'static str, Entry>);
 #[serde(default)]
 struct NoRequest {}
 
+/// Asks what leaks.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase")]
+struct LeaksArguments {
+    #[serde(flatten)]
+    request: LeaksRequest,
+    /// A directory in which source maps and original sources are looked for, too
+    source_maps: Option<PathBuf>,
+}
+
 /// Asks for the page.
 #[derive(Default, Deserialize, JsonSchema)]
-#[serde(default)]
+#[serde(default, rename_all = "camelCase")]
 struct ReportRequest {
     /// Where to write the page, such as leak.html
     output: String,
     /// Replace a page that is there already
     overwrite: bool,
+    /// A directory in which source maps and original sources are looked for, too
+    source_maps: Option<PathBuf>,
 }
 
 impl Default for Tools {
@@ -136,6 +152,14 @@ impl Default for Tools {
              via = onClick; retainedBy(class = Map) and not name ~ cache; dominatedBy(id = @12345).",
             schema_for!(QueryRequest),
             &["expression"],
+        );
+        t.add(
+            Work::Leaks,
+            "leaks",
+            "What leaks, who holds it, through which variable, and at which line of the source, as snapshots of one \
+             process, oldest first, tell. Start here when memory grows; three snapshots tell most.",
+            schema_for!(LeaksArguments),
+            &["files"],
         );
         t.add(
             Work::Diff,
@@ -229,12 +253,16 @@ fn work(work: &Work, name: &str, files: &[&Opened], request: Value) -> Result<Va
         }
         Work::Diff if files.len() < 2 => Err(Failure::argument("files must name at least two snapshots")),
         Work::Diff => to_value(&questions::diff(files, &parsed::<DiffRequest>(request)?)?),
+        Work::Leaks => {
+            let LeaksArguments { request, source_maps } = parsed(request)?;
+            to_value(&questions::leaks(files, &request, &Scripts::new(source_maps.as_deref()))?)
+        }
         Work::Report => {
-            let ReportRequest { output, overwrite } = parsed(request)?;
+            let ReportRequest { output, overwrite, source_maps } = parsed(request)?;
             let place = report::Place { output: output.into(), overwrite };
             let inputs: Vec<&str> = files.iter().map(|opened| opened.file.as_str()).collect();
             place.refuse_early(&inputs)?;
-            to_value(&report::write(files, &place)?)
+            to_value(&report::write(files, &place, &Scripts::new(source_maps.as_deref()))?)
         }
         Work::Open | Work::Close => {
             let opened = files[0];

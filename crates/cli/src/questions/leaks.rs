@@ -6,7 +6,7 @@ use stillheap_verdict::{Leaks, Options, Sources};
 use super::{Failure, Opened, SCHEMA_VERSION, SalvagedFile};
 
 /// Asks what leaks.
-#[derive(Clone, Debug, Deserialize, clap::Args)]
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema, clap::Args)]
 #[serde(default, rename_all = "camelCase")]
 pub struct LeaksRequest {
     /// Suspects to show
