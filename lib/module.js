@@ -91,6 +91,7 @@ function create(version) {
     signal: constants.signals.SIGUSR2 ?? null,
     threads: 'main',
     nearHeapLimit: false,
+    watch: false,
     ...fromEnvironment(process.env, complain),
   };
 
@@ -310,7 +311,14 @@ function create(version) {
   }
 
   function captureDefaults() {
-    const { signal: _signal, threads: _threads, quiet: _quiet, nearHeapLimit: _limit, ...rest } = defaults;
+    const {
+      signal: _signal,
+      threads: _threads,
+      quiet: _quiet,
+      nearHeapLimit: _limit,
+      watch: _watch,
+      ...rest
+    } = defaults;
     return rest;
   }
 
@@ -363,7 +371,7 @@ function create(version) {
 
   function watch(options) {
     const { isMainThread } = here;
-    return require('./watch.js').create({ native, isolate, isMainThread }, options);
+    return require('./watch.js').create({ native, isolate, isMainThread, capture }, options);
   }
 
   function leaks(files, options) {
@@ -403,9 +411,13 @@ function create(version) {
     },
   });
   applySignal(true);
-  if (defaults.nearHeapLimit) {
+  for (const [wanted, begin] of [
+    [defaults.nearHeapLimit, applyNearHeapLimit],
+    [defaults.watch, watch],
+  ]) {
+    if (!wanted) continue;
     try {
-      applyNearHeapLimit();
+      begin();
     } catch (error) {
       complain(`stillheap: ${error.message}`);
     }
@@ -424,6 +436,7 @@ function toNative(options, trigger) {
     threads: _threads,
     onProgress: _onProgress,
     nearHeapLimit: _limit,
+    watch: _watch,
     ...rest
   } = options;
   return { ...rest, trigger };

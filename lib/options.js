@@ -144,6 +144,9 @@ const { file: _file, name: _name, overwrite: _overwrite, ...perStream } = perCap
 const { keepObjectIds: _ids, outlive: _outlive, fallback: _fallback, ...atLimit } = common;
 const perNearLimit = { ...atLimit, hold: boolean, quiet: boolean, raise: bytes };
 
+/** What the snapshots of a leak may be told; fallback and outlive have their use there. */
+const { keepObjectIds: _leakIds, ...atLeak } = common;
+
 /** Whether, and how: a boolean, or options. */
 function nearHeapLimit(name, value) {
   if (typeof value === 'boolean') return value;
@@ -227,6 +230,7 @@ const variables = {
   STILLHEAP_OVERWRITE: ['overwrite', truthy],
   STILLHEAP_REDACT: ['redact', (name, value) => redaction(name, truthy(name, value))],
   STILLHEAP_QUIET: ['quiet', truthy],
+  STILLHEAP_WATCH: ['watch', truthy],
   STILLHEAP_NEAR_HEAP_LIMIT: ['nearHeapLimit', truthy],
   STILLHEAP_SIGNAL: ['signal', signal],
   STILLHEAP_THREADS: ['threads', oneOf(threadChoices)],
@@ -257,6 +261,8 @@ function fromEnvironment(env, complain) {
 
 module.exports = {
   abortSignal,
+  atLeak,
+  boolean,
   callback,
   captureOptions,
   check,

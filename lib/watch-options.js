@@ -3,7 +3,7 @@
 // What watch() may be told. Times are milliseconds, sizes bytes, shares from 0 to 1.
 
 const { wrongType, wrongValue } = require('./errors.js');
-const { abortSignal, check, oneOf } = require('./options.js');
+const { abortSignal, atLeak, boolean, callback, check, oneOf } = require('./options.js');
 
 function number(what, least, most) {
   const range = most === undefined ? `from ${least}` : `from ${least} to ${most}`;
@@ -27,7 +27,33 @@ function whole(what, least, most) {
 /** The longest that a timer can be set to. */
 const longest = 2 ** 31 - 1;
 
+const leakKinds = {
+  ...atLeak,
+  capture: whole('a whole number', 1, 16),
+  baseline: oneOf(['leak', 'start']),
+  growth: number('a number of bytes', 0),
+  share: number('a share', 0),
+  minInterval: number('a number of milliseconds', 0),
+  pause: number('a number of milliseconds', 0),
+  maxFiles: whole('a whole number', 1, 1000),
+  maxBytes: number('a number of bytes', 0),
+  compare: boolean,
+  callback,
+};
+
+/** What is done about a leak. */
+function onLeak(name, value) {
+  if (typeof value !== 'object' || value === null) throw wrongType(name, 'an object', value);
+  const checked = check(value, leakKinds, name);
+  const { capture = 2, maxFiles } = checked;
+  if (maxFiles < capture) {
+    throw wrongValue("The option 'maxFiles'", `at least the ${capture} snapshots of a leak`, maxFiles);
+  }
+  return checked;
+}
+
 const kinds = {
+  onLeak,
   strategy: oneOf(['trend', 'consecutive']),
   warmup: number('a number of milliseconds', 0),
   minTime: number('a number of milliseconds', 100),
@@ -51,7 +77,7 @@ function watchOptions(options) {
 }
 
 /** The detector's options, in the addon's words. */
-function toNative({ fullGc, interval: _interval, signal: _signal, ...rest }) {
+function toNative({ fullGc, interval: _interval, signal: _signal, onLeak: _onLeak, ...rest }) {
   return JSON.stringify({ ...rest, ...(fullGc !== undefined && { requestFullGc: fullGc === 'request' }) });
 }
 

@@ -1,4 +1,5 @@
 import type { EventEmitter } from 'node:events';
+import type { CaptureResult, CommonOptions } from '../index.js';
 
 /** What grows: V8's heap, memory that its objects keep outside of it, or memory that V8 knows nothing of. */
 export type Growing = 'heap' | 'external' | 'native';
@@ -46,6 +47,50 @@ export interface WatchOptions {
   interval?: number;
   /** Stops the watch. */
   signal?: AbortSignal;
+  /** Snapshots of a leak, taken when they are worth most. Default: none. */
+  onLeak?: OnLeakOptions;
+}
+
+/**
+ * Which snapshots a leak has taken, and how many files stay. A leak of `'native'` memory has none: it is not in
+ * V8's heap. Files are named `heapdump-leak-{date}-{pid}-{thread}`, unless `name` says otherwise.
+ */
+export interface OnLeakOptions extends Omit<CommonOptions, 'keepObjectIds'> {
+  /** How many of each leak, 1 to 16. Default: 2. */
+  capture?: number;
+  /** When the first is taken: when the leak is told, or after the watch's first collection. Default: `'leak'`. */
+  baseline?: 'leak' | 'start';
+  /** The next is taken when so many bytes have been added since, and such a share. Defaults: 8,388,608, 0.1. */
+  growth?: number;
+  share?: number;
+  /** At least so many milliseconds between two. Default: 60,000. */
+  minInterval?: number;
+  /** At least so many milliseconds between the last of a leak and the first of the next. Default: 3,600,000. */
+  pause?: number;
+  /**
+   * How many files stay in the directory, and how many bytes: the oldest go first, also those that processes
+   * before this one left, the newest stays. With a `name`, only this watch's own files count. Defaults: 6, 4 GiB.
+   */
+  maxFiles?: number;
+  maxBytes?: number;
+  /** Compare the first with the last, in a process of its own: `classes` in the event. Default: false. */
+  compare?: boolean;
+  /** Called with every `captured`. */
+  callback?: (captured: Captured) => void;
+}
+
+/** A snapshot of a leak was taken. */
+export interface Captured {
+  /** Null for a baseline before any leak. */
+  leak: Leak | null;
+  /** All of this leak so far that still exist, the oldest first. */
+  files: CaptureResult[];
+  /** Whether no more of this leak will be taken. */
+  complete: boolean;
+  /** With `compare`, when complete: the classes that grew, as `stillheap diff --json` has them, the largest first. */
+  classes?: { name: string; countDelta: number; sizeDelta: number }[];
+  /** Why there are no `classes`. */
+  compareError?: Error;
 }
 
 /** After a full collection. */
@@ -182,6 +227,9 @@ export interface WatchEvents {
   leak: [leak: Leak];
   settled: [settled: Settled];
   pressure: [pressure: Pressure];
+  captured: [captured: Captured];
+  /** A snapshot that `onLeak` wanted failed; it is tried again after later collections, three times at most. */
+  captureFailed: [error: Error & { code?: string }];
   gc: [gc: GcEvent];
   /** So many collections came too fast to be recorded for `gc`; they are counted all the same. */
   lost: [count: number];

@@ -23,6 +23,7 @@ class Watch extends EventEmitter {
   #onAbort;
   #signal;
   #limit;
+  #unpublish;
 
   constructor(context, options) {
     super();
@@ -45,6 +46,14 @@ class Watch extends EventEmitter {
     this.#onAbort = () => this.stop();
     this.#signal?.addEventListener?.('abort', this.#onAbort, { once: true });
     if (this.#signal?.aborted) this.stop();
+    if (options.onLeak !== undefined) {
+      const { capture } = context;
+      require('./watch-captures.js').attach(this, { capture }, options.onLeak);
+    }
+    // One watch of a thread is shown to `stillheap watch`.
+    if (this.running && running.size === 1) {
+      this.#unpublish = require('./watch-page.js').publish(this, isolate);
+    }
     // Records of every collection are made only where somebody wants them.
     this.on('newListener', (name) => name === 'gc' && this.#detail(true));
     this.on('removeListener', (name) => name === 'gc' && this.#detail(this.listenerCount('gc') > 0));
@@ -95,6 +104,7 @@ class Watch extends EventEmitter {
     this.#signal?.removeEventListener?.('abort', this.#onAbort);
     this.#fallback?.stop();
     this.#handle.stop();
+    this.#unpublish?.();
   }
 
   /** For the addon: there is something to tell. */
