@@ -193,12 +193,17 @@ test('what is outside of the heap: buffers by their own growth, native memory no
   assert.equal(state.taken.length, 2);
 });
 
-test('a leak that has ended is not followed up, and the callback has every event', async (t) => {
+test('a leak that has stopped is followed up when it goes on, and the callback has every event', async (t) => {
   const seen = [];
   const state = setUp(t, { callback: (event) => seen.push(event) });
   await state.leak(50 * megabyte);
   state.watch.emit('settled', { what: 'heap' });
   await state.stats(100 * megabyte);
   assert.equal(state.taken.length, 1);
+  // It goes on: the second one completes the first.
+  await state.leak(100 * megabyte);
+  await state.stats(110 * megabyte);
+  assert.equal(state.taken.length, 2);
+  assert.equal(seen.at(-1).complete, true);
   assert.deepEqual(seen, state.events);
 });

@@ -74,9 +74,9 @@ class Captures {
     if (this.#files.length === 0) this.#take(leak.level);
   }
 
-  /** Something ended: what was captured of it is all there will be. */
+  /** It has stopped, for now: should it go on, the next snapshot follows those that there are. */
   settled({ what }) {
-    if (this.#leak?.what === what && !this.#busy) this.#end();
+    if (this.#leak?.what === what) this.#leak = undefined;
   }
 
   /** A full collection. */
