@@ -54,8 +54,6 @@ const common = {
     ['42', type],
     ['"yes"', type],
     ['[]', type],
-    ['{ source: "yes" }', type],
-    ['{ source: null }', type],
     ['{ sources: true }', value],
   ],
 };

@@ -112,6 +112,8 @@ fn price(view: View<'_>, e: EdgeOrdinal, from: NodeOrdinal) -> Option<u32> {
         node::CODE => 50,
         node::OBJECT_SHAPE => 60,
         node::SYNTHETIC => match view.raw_name(from) {
+            // The string table keeps nothing alive.
+            b"(Internalized strings)" => return None,
             b"(Stack roots)" | b"(Handle scope)" => 12,
             b"(Global handles)" | b"(Eternal handles)" => 6,
             b"(Traced handles)" => 6,
