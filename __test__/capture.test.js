@@ -54,7 +54,18 @@ test('what no environment variable and no option changes', async (t) => {
   assert.equal(version, require('../package.json').version);
   assert.equal(engine, 'v8');
   assert.equal(reason, undefined);
-  assert.deepEqual(keys, ['writeSnapshot', 'capture', 'captureStream', 'configure', 'start', 'stop', 'open']);
+  assert.deepEqual(keys, [
+    'writeSnapshot',
+    'capture',
+    'captureStream',
+    'captureNearHeapLimit',
+    'configure',
+    'start',
+    'stop',
+    'open',
+    'leaks',
+    'watch',
+  ]);
 });
 
 test('file: strings, relative and absolute, and URLs', async (t) => {

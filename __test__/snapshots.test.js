@@ -75,8 +75,9 @@ test('the header says whose snapshot it is', async (t) => {
   const agent = await startAgent(t);
   const result = await agent.call(({ stillheap }) => stillheap.capture({ file: 'a', mode: 'inline' }));
   const { stillheap } = readSnapshot(result.file).snapshot;
-  const { processId, ...rest } = stillheap;
+  const { processId, residentBytes, allocatedBytes, ...rest } = stillheap;
   assert.match(processId, /^[0-9a-f]{16}$/);
+  assert.ok(residentBytes > allocatedBytes && allocatedBytes > 0, `${residentBytes}, ${allocatedBytes}`);
   assert.deepEqual(rest, {
     mode: 'inline',
     objectIds: 'cleared',
