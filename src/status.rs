@@ -28,7 +28,11 @@ pub fn open(node: &str, engine_reason: Option<String>) {
         engine_reason,
         ..Status::default()
     };
-    *page = Some(Page { status, file: create() });
+    let file = create();
+    if let Some(file) = &file {
+        write(file, &encode(&status));
+    }
+    *page = Some(Page { status, file });
 }
 
 /// Changes the status and writes it out.

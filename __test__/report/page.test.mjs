@@ -12,6 +12,7 @@ import {
   makePage,
   openBrowser,
   root,
+  leaking,
   stillheap,
   visit,
   writeSnapshot,
@@ -38,8 +39,9 @@ test('the page', async (t) => {
   });
 
   await t.test('says first what leaks, as the command line does', async () => {
-    const { page, context } = await visit(browser, file);
-    const { verdict, suspects } = JSON.parse(stillheap('leaks', ...leak, '--json').stdout);
+    const files = leaking(folder);
+    const { page, context } = await visit(browser, makePage(folder, files, 'leaking.html'));
+    const { verdict, suspects } = JSON.parse(stillheap('leaks', ...files, '--json').stdout);
     assert.ok(suspects.length > 0);
     assert.equal(await page.locator('#verdict .sentence').textContent(), verdict);
     const cards = page.locator('#verdict article');

@@ -29,6 +29,23 @@ export function stillheap(...args) {
   });
 }
 
+/** Three snapshots of a process whose list of sessions grows, oldest first. */
+export function leaking(folder) {
+  const files = [1, 2, 3].map((n) => path.join(folder, `leaking-${n}.heapsnapshot`));
+  const script = `
+    class Session {
+      constructor(id) { this.id = id; this.list = [id]; }
+    }
+    const sessions = [];
+    for (const file of ${JSON.stringify(files)}) {
+      for (let n = 0; n < 3000; n++) sessions.push(new Session(n));
+      require(${JSON.stringify(root)}).writeSnapshot(file);
+    }`;
+  const { status, stderr } = spawnSync(process.execPath, ['-e', script], { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`the process ended with ${status}: ${stderr}`);
+  return files;
+}
+
 /** Makes a page of snapshots; gives its path. */
 export function makePage(folder, files, name = 'page.html') {
   const page = path.join(folder, name);

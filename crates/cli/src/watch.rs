@@ -6,8 +6,9 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -121,8 +122,21 @@ fn start(command: &[OsString], json: bool) -> Result<Child, Refusal> {
         .env("NODE_OPTIONS", options)
         .env("STILLHEAP_WATCH", "1")
         .env_remove("STILLHEAP_PACKAGE");
-    if json {
-        start.stdout(Stdio::from(io::stderr()));
+    // Not just inherited: Node marks its own as not to be inherited, and a duplicate loses the mark.
+    let ours = || {
+        let output = if json {
+            io::stderr().as_fd().try_clone_to_owned()
+        } else {
+            io::stdout().as_fd().try_clone_to_owned()
+        };
+        io::Result::Ok((
+            io::stdin().as_fd().try_clone_to_owned()?,
+            output?,
+            io::stderr().as_fd().try_clone_to_owned()?,
+        ))
+    };
+    if let Ok((stdin, stdout, stderr)) = ours() {
+        start.stdin(stdin).stdout(stdout).stderr(stderr);
     }
     start.spawn().map_err(|error| {
         let code = if error.kind() == io::ErrorKind::NotFound { "ENOENT" } else { "EIO" };
