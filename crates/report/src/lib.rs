@@ -1,6 +1,6 @@
 //! One HTML page about snapshots: what leaks, what grows, what the heap is made of.
 //!
-//! [`Report::collect`] asks the core everything that the page shows, bounded however large the heap is; [`page`]
+//! [`Report::collect`] asks the core everything that the page shows, bounded however large the heap is; [`page()`]
 //! makes one self-contained file of it, which needs no network and works from `file://`. Strings out of a heap
 //! are untrusted: they travel in a block of JSON that no parser of HTML can be made to leave, the page's scripts
 //! put them into the document as text only, and its Content-Security-Policy lets nothing else run or load.
