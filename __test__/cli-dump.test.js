@@ -5,7 +5,7 @@ const { readFileSync, statSync } = require('node:fs');
 const { constants } = require('node:os');
 const path = require('node:path');
 const { root, startAgent, startNode, temporaryDirectory } = require('./support/child.js');
-const { test } = require('./support/test.js');
+const { afterwards, test } = require('./support/test.js');
 
 const bin = path.join(root, 'bin/stillheap.js');
 
@@ -102,7 +102,7 @@ test('no such process', async (t) => {
 test('a process that does not come to it is not waited for longer than asked', async (t) => {
   const agent = await startAgent(t);
   agent.kill('SIGSTOP');
-  t.after(() => agent.kill('SIGCONT'));
+  afterwards(t, () => agent.kill('SIGCONT'));
   const { code, stderr } = await stillheap(t, 'dump', agent.pid, '--timeout', '200ms');
   assert.equal(code, 1);
   assert.match(stderr, /no snapshot within 0\.2 s.*may still complete/);

@@ -8,7 +8,7 @@ const os = require('node:os');
 const path = require('node:path');
 const { startAgent, temporaryDirectory, withMount } = require('./support/child.js');
 const { readSnapshot } = require('./support/snapshot.js');
-const { test } = require('./support/test.js');
+const { afterwards, test } = require('./support/test.js');
 
 /** Tries capture, writeSnapshot and the stream; gives their errors and what lies in `look`. */
 const everyWay = async ({ stillheap, describe, files, fs, path }, { options, look }) => {
@@ -89,7 +89,7 @@ test('EACCES, as a user who may not', async (t) => {
   }, base);
   if (process.getuid() !== 0) return;
   const result = await agent.call(({ stillheap }) => stillheap.capture());
-  t.after(() => require('node:fs').rmSync(result.file, { force: true }));
+  afterwards(t, () => require('node:fs').rmSync(result.file, { force: true }));
   assert.equal(path.dirname(result.file), os.tmpdir());
   assert.equal(result.fallbackDir.wanted, cwd);
   assert.match(result.fallbackDir.reason, /^EACCES/);

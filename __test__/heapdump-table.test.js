@@ -7,7 +7,7 @@ const { existsSync, readdirSync, statSync, watch } = require('node:fs');
 const path = require('node:path');
 const { root, startAgent, startNode, temporaryDirectory, withMount } = require('./support/child.js');
 const { readSnapshot } = require('./support/snapshot.js');
-const { test } = require('./support/test.js');
+const { afterwards, test } = require('./support/test.js');
 
 const pattern = /^heapdump-.*\.heapsnapshot$/;
 
@@ -86,7 +86,7 @@ test('while writing: a temporary name, mode 0600; never follows a link, never cl
   const agent = await startAgent(t);
   const names = new Set();
   const watcher = watch(agent.cwd, (_event, name) => names.add(name));
-  t.after(() => watcher.close());
+  afterwards(t, () => watcher.close());
   const appeared = new Promise((resolve) => {
     watcher.on('change', (_event, name) => name === 'a.heapsnapshot' && resolve());
   });

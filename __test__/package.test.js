@@ -51,6 +51,15 @@ test('every files entry matches something, and no script runs at install', () =>
   assert.equal(manifest.dependencies, undefined, 'nothing else comes with it');
 });
 
+test("the lock file has every platform's binaries, as 'npm ci' wants it", () => {
+  const { packages } = require('../package-lock.json');
+  for (const [name, { optionalDependencies = {} }] of Object.entries(packages)) {
+    for (const wanted of Object.keys(optionalDependencies)) {
+      assert.ok(packages[`node_modules/${wanted}`], `${name} wants ${wanted}: see CONTRIBUTING.md`);
+    }
+  }
+});
+
 test('the tarball holds what is needed and nothing of the workshop', async (t) => {
   const [{ files, unpackedSize }] = JSON.parse(await pack(t, temporaryDirectory(t)));
   const names = files.map((file) => file.path);

@@ -3,11 +3,11 @@
 // SIGUSR2 asks for a snapshot, whatever the service is doing.
 
 const assert = require('node:assert/strict');
-const { readdirSync, readFileSync, watch } = require('node:fs');
+const { readdirSync, readFileSync, watch, writeFileSync } = require('node:fs');
 const path = require('node:path');
 const { root, startAgent, startNode } = require('./support/child.js');
 const { classCounts, readSnapshot } = require('./support/snapshot.js');
-const { test } = require('./support/test.js');
+const { afterwards, test } = require('./support/test.js');
 
 const wrote = /stillheap: wrote (\S+) \(([\d.]+) MB\), paused (\d+) ms\n/;
 
@@ -34,6 +34,27 @@ test('idle: the loop is woken; the line says path, size and pause', async (t) =>
   readSnapshot(file);
   assert.match(path.basename(file), new RegExp(`^heapdump-.*-${child.pid}-0\\.heapsnapshot$`));
   assert.equal(size, (readFileSync(file).length / 1e6).toFixed(1));
+});
+
+test('a line where nobody listens, and then no event for those who listen later', async (t) => {
+  const agent = await startAgent(t);
+  // All of it happens while the loop is blocked, so that the listener is there before any event could be.
+  const waiting = agent.call(({ stillheap, fs, send }) => {
+    send('blocked');
+    while (!fs.existsSync('go-on'));
+    stillheap.on('snapshot', ({ file }) => send('snapshot', file));
+  });
+  await agent.event('blocked');
+  agent.kill('SIGUSR2');
+  const [, first] = await agent.output(wrote);
+  writeFileSync(path.join(agent.cwd, 'go-on'), '');
+  await waiting;
+  agent.kill('SIGUSR2');
+  const second = await agent.event('snapshot');
+  assert.notEqual(second, first);
+  await agent.release();
+  assert.equal(agent.untaken('snapshot'), 0);
+  assert.equal(agent.stderr.match(new RegExp(wrote, 'g')).length, 1);
 });
 
 test('a result for whoever listens, and no line then', async (t) => {
@@ -174,7 +195,7 @@ test('signals while one runs leave exactly one more', async (t) => {
   // The temporary file appears when the first request has been taken up; V8 then works for a while.
   const running = new Promise((resolve) => {
     const watcher = watch(agent.cwd, (_event, name) => name.endsWith('.tmp') && resolve());
-    t.after(() => watcher.close());
+    afterwards(t, () => watcher.close());
   });
   agent.kill('SIGUSR2');
   await running;

@@ -115,7 +115,7 @@ function create(version) {
   );
   emitter.watchListeners((snapshot, error) => isolate.setListeners(snapshot, error));
 
-  /** A signal's outcome becomes an event; where nobody listens, the addon has written a line already. */
+  /** A signal's outcome becomes an event; where nobody listened, the addon has written a line instead. */
   function announce({ result, error }) {
     if (result) emitter.emit('snapshot', publicResult(result));
     else if (emitter.listenerCount('error') > 0) emitter.emit('error', fromNative(error));

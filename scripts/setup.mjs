@@ -24,9 +24,7 @@ export function npmInstall() {
   const installed = path.join(root, 'node_modules/.package-lock.json');
   const lock = path.join(root, 'package-lock.json');
   if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(lock).mtimeMs) return;
-  // Not 'npm ci': it refuses a lock file that lists the optional binaries of this platform only, which is what
-  // npm itself writes where it is told to leave download addresses out.
-  run('npm', ['install', '--no-save', '--no-audit', '--no-fund', '--ignore-scripts', '--loglevel=error']);
+  run('npm', ['ci', '--no-audit', '--no-fund', '--ignore-scripts', '--loglevel=error']);
 }
 
 /** Both binaries: the addon, and the analysis, which it loads only when it is asked for. */

@@ -233,17 +233,19 @@ pub fn redeliver(target: &Target) {
     }
 }
 
-/// Makes a signal's outcome known: to the status page, to JavaScript, or else on stderr.
+/// Makes a signal's outcome known: to the status page, and to whoever listens in JavaScript, or else on stderr.
+/// It is one or the other: a listener that comes after the line was printed belongs to the next capture.
 pub fn publish(target: &Target, outcome: &serde_json::Value, quiet: bool) {
     status::ended(outcome.clone(), target.is_pending());
     let listened = match outcome.get("error") {
         Some(_) => target.listens_to_error(),
         None => target.listens_to_snapshot(),
     };
-    if !listened && !quiet {
+    if listened {
+        target.notify("outcome", outcome.to_string());
+    } else if !quiet {
         report::print(&report::line(outcome));
     }
-    target.notify("outcome", outcome.to_string());
 }
 
 fn finish(job: Job) {

@@ -4,7 +4,7 @@
 
 const fs = require('node:fs');
 const path = require('node:path');
-const { test } = require('./test.js');
+const { afterwards, test } = require('./test.js');
 
 const hierarchies = [
   { root: '/sys/fs/cgroup/memory', limit: 'memory.limit_in_bytes' },
@@ -62,7 +62,7 @@ function groupWrapper(t, limit) {
   const directory = path.join(hierarchy.root, `stillheap-test-${process.pid}-${Math.trunc(limit)}`);
   fs.mkdirSync(directory);
   fs.writeFileSync(path.join(directory, hierarchy.limit), String(Math.trunc(limit)));
-  t.after(() => {
+  afterwards(t, () => {
     // Children that outlive the process are the group's, too.
     for (;;) {
       const members = fs.readFileSync(path.join(directory, 'cgroup.procs'), 'utf8').trim();

@@ -7,6 +7,7 @@ const { spawn } = require('node:child_process');
 const { mkdtempSync, rmSync } = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
+const { afterwards } = require('./test.js');
 
 const root = path.dirname(path.dirname(__dirname));
 const agentScript = path.join(root, '__test__/children/agent.js');
@@ -31,7 +32,7 @@ function cleanEnvironment(extra = {}) {
 /** A directory that is removed after the test. */
 function temporaryDirectory(t, base = os.tmpdir()) {
   const directory = mkdtempSync(path.join(base, 'stillheap-test-'));
-  t.after(() => rmSync(directory, { recursive: true, force: true, maxRetries: 3 }));
+  afterwards(t, () => rmSync(directory, { recursive: true, force: true, maxRetries: 3 }));
   return directory;
 }
 
@@ -58,7 +59,7 @@ class Child {
       this.process.once('error', (error) => this.#end(resolve, { error }));
       this.process.once('close', (code, signal) => this.#end(resolve, { code, signal }));
     });
-    t.after(() => this.reap());
+    afterwards(t, () => this.reap());
   }
 
   get pid() {

@@ -8,4 +8,28 @@ function test(name, options, body) {
   return nodeTest(name, { timeout: 60_000, ...given }, run);
 }
 
-module.exports = { test };
+const cleanups = new WeakMap();
+
+/**
+ * Runs `body` after the test, last registered first, whatever else fails: a directory is removed when the children
+ * that write to it have gone, and a child is reaped even if a directory can't be removed.
+ */
+function afterwards(t, body) {
+  const known = cleanups.get(t);
+  if (known) return known.push(body);
+  const bodies = [body];
+  cleanups.set(t, bodies);
+  t.after(async () => {
+    const errors = [];
+    for (const one of bodies.reverse()) {
+      try {
+        await one();
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    if (errors.length > 0) throw errors[0];
+  });
+}
+
+module.exports = { afterwards, test };
