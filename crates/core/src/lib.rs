@@ -27,6 +27,7 @@ mod meta;
 mod passes;
 mod query;
 mod read;
+mod scratch;
 mod snapshot;
 mod strings;
 pub mod types;

@@ -26,6 +26,7 @@ use crate::passes::shapes::{Definition, PlainObjects};
 use crate::passes::{essential, statistics};
 use crate::query::{ClassTable, build_class_table, collect_scripts};
 use crate::read::{self, Completeness, Packing, ReadOptions, Salvage};
+use crate::scratch::Scratch;
 
 /// A node, by its position in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
@@ -82,6 +83,7 @@ pub(crate) struct Cache {
     pub(crate) by_id: OnceLock<Column<u32>>,
     pub(crate) scripts: OnceLock<HashMap<i64, String>>,
     pub(crate) models: [ModelCache; 2],
+    pub(crate) scratch: Scratch,
 }
 
 #[derive(Default)]
@@ -229,7 +231,8 @@ impl Snapshot {
     }
 
     pub(crate) fn reach(&self) -> &Reach {
-        self.cache.reach.get_or_init(|| distances::compute(&self.graph, self.ephemerons()))
+        let scratch = &self.cache.scratch;
+        self.cache.reach.get_or_init(|| distances::compute(&self.graph, self.ephemerons(), scratch))
     }
 
     pub(crate) fn retainers(&self) -> &Retainers {
@@ -245,9 +248,10 @@ impl Snapshot {
     }
 
     pub(crate) fn classes(&self) -> &Classes {
+        let scratch = &self.cache.scratch;
         self.cache
             .classes
-            .get_or_init(|| classes::compute(&self.graph, self.plain_objects(), self.definitions()))
+            .get_or_init(|| classes::compute(&self.graph, self.plain_objects(), self.definitions(), scratch))
     }
 
     pub(crate) fn scripts(&self) -> &HashMap<i64, String> {
@@ -281,12 +285,19 @@ impl<'s> Analysis<'s> {
         &self.snapshot.cache.models[self.model as usize]
     }
 
+    fn scratch(&self) -> &'s Scratch {
+        &self.snapshot.cache.scratch
+    }
+
     pub(crate) fn graph(&self) -> &'s Graph {
         &self.snapshot.graph
     }
 
     pub(crate) fn sizes(&self) -> Option<&'s Sizes> {
-        let fold = || if self.model == Model::Devtools { fold::compute(self.graph()) } else { None };
+        let fold = || match self.model {
+            Model::Devtools => fold::compute(self.graph(), self.scratch()),
+            Model::Gc => None,
+        };
         self.cache().sizes.get_or_init(fold).as_ref()
     }
 
@@ -304,17 +315,18 @@ impl<'s> Analysis<'s> {
             let (graph, snapshot) = (self.graph(), self.snapshot);
             let page = (self.model == Model::Devtools).then(|| &snapshot.reach().page);
             let essential = essential::compute(graph, page, snapshot.ephemerons());
-            dominators::compute(graph, &essential)
+            dominators::compute(graph, &essential, self.scratch())
         })
     }
 
     /// Retained sizes by dominator number.
     pub(crate) fn retained(&self) -> &'s Column<u64> {
-        self.cache().retained.get_or_init(|| dominators::retained(self.dominators(), self.size_fn()).into())
+        let retained = || dominators::retained(self.dominators(), self.size_fn(), self.scratch());
+        self.cache().retained.get_or_init(|| retained().into())
     }
 
     pub(crate) fn tree(&self) -> &'s TreeOrder {
-        self.cache().tree.get_or_init(|| TreeOrder::new(self.dominators()))
+        self.cache().tree.get_or_init(|| TreeOrder::new(self.dominators(), self.scratch()))
     }
 
     pub(crate) fn table(&self) -> &'s ClassTable {
@@ -323,6 +335,7 @@ impl<'s> Analysis<'s> {
 
     /// Computes everything that the summary needs, on two threads.
     pub fn prepare(&self) {
+        let _keep = self.scratch().keep();
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 self.sizes();

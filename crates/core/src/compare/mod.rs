@@ -18,6 +18,7 @@ use crate::Analysis;
 use crate::passes::aggregates;
 use crate::passes::classes::{self, Classes};
 use crate::passes::shapes::Definition;
+use crate::scratch::Scratch;
 
 /// Objects of one class, sorted by id.
 pub(crate) struct Members {
@@ -33,7 +34,7 @@ pub(crate) fn members(analysis: &Analysis<'_>, definitions: Option<&[Definition]
     let own: &Classes = snapshot.classes();
     let other = definitions
         .filter(|d| *d != snapshot.definitions())
-        .map(|d| classes::compute(graph, snapshot.plain_objects(), d));
+        .map(|d| classes::compute(graph, snapshot.plain_objects(), d, &Scratch::default()));
     let classes = other.as_ref().unwrap_or(own);
     let mut slot_of = vec![u32::MAX; classes.list.len()];
     let mut found: Vec<(aggregates::Aggregate, Vec<u32>)> = Vec::new();

@@ -11,6 +11,7 @@ use foldhash::{HashMap, HashMapExt};
 use super::classes::{Class, Classes};
 use super::dominators::Dominators;
 use crate::column::Column;
+use crate::scratch::Scratch;
 
 /// What is known about a class.
 #[derive(Clone, Debug)]
@@ -33,15 +34,15 @@ pub(crate) struct TreeOrder {
 }
 
 impl TreeOrder {
-    pub(crate) fn new(dominators: &Dominators) -> TreeOrder {
+    pub(crate) fn new(dominators: &Dominators, scratch: &Scratch) -> TreeOrder {
         let nodes = dominators.order.len();
-        let mut span = vec![1u32; nodes];
+        let mut span = scratch.filled(nodes, 1);
         for node in (1..nodes).rev() {
             span[dominators.idom[node] as usize] += span[node];
         }
         // Where the next child of each node goes.
-        let mut free = vec![0u32; nodes];
-        let mut at = vec![0u32; nodes];
+        let mut free = scratch.filled(nodes, 0);
+        let mut at = scratch.filled(nodes, 0);
         for node in 0..nodes {
             let position = if node == 0 {
                 0

@@ -10,6 +10,7 @@ use foldhash::{HashMap, HashMapExt};
 use super::shapes::{Definition, NO_SHAPE, PlainObjects};
 use crate::column::Column;
 use crate::graph::{Graph, Location};
+use crate::scratch::Scratch;
 use crate::strings::kind;
 use crate::types::node;
 
@@ -63,7 +64,12 @@ struct Builder<'g> {
     recent: Vec<Option<(NameSource, Option<Location>, u32)>>,
 }
 
-pub(crate) fn compute(graph: &Graph, objects: &PlainObjects, definitions: &[Definition]) -> Classes {
+pub(crate) fn compute(
+    graph: &Graph,
+    objects: &PlainObjects,
+    definitions: &[Definition],
+    scratch: &Scratch,
+) -> Classes {
     let shapes = objects.apply(graph, definitions);
     let mut builder = Builder {
         graph,
@@ -78,7 +84,7 @@ pub(crate) fn compute(graph: &Graph, objects: &PlainObjects, definitions: &[Defi
         recent: vec![None; 256],
     };
     let mut by_type = [u32::MAX; 256];
-    let mut of_node = Vec::with_capacity(graph.node_type.len());
+    let mut of_node = scratch.numbers(graph.node_type.len());
     let mut next_plain = 0;
     let mut next_location = 0;
     for (ordinal, &ty) in graph.node_type.iter().enumerate() {

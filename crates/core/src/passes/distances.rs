@@ -11,6 +11,7 @@ use super::ephemerons::Ephemerons;
 use crate::bits::Bits;
 use crate::column::Column;
 use crate::graph::Graph;
+use crate::scratch::Scratch;
 use crate::strings::{js_parse_int, kind};
 use crate::types::{edge, node};
 
@@ -58,11 +59,11 @@ pub(crate) fn walk(
     }
 }
 
-pub(crate) fn compute(graph: &Graph, ephemerons: &Ephemerons) -> Reach {
+pub(crate) fn compute(graph: &Graph, ephemerons: &Ephemerons, scratch: &Scratch) -> Reach {
     let nodes = graph.node_type.len();
     let mut distance = vec![UNREACHABLE; nodes];
     let mut seen = Bits::new(nodes);
-    let mut queue: Vec<u32> = Vec::with_capacity(nodes);
+    let mut queue = scratch.numbers(nodes);
     let mut skips = Skips::new(graph, ephemerons);
 
     // A root that is listed twice is walked twice, as in DevTools: it matters for WeakMap pairs.
@@ -77,12 +78,14 @@ pub(crate) fn compute(graph: &Graph, ephemerons: &Ephemerons) -> Reach {
     let has_user_roots = !queue.is_empty();
     breadth_first(graph, &mut queue, &mut seen, &mut distance, &mut skips);
 
-    let page = page_owned(graph, &seen, &skips.refused, queue);
+    let page = page_owned(graph, &seen, &skips.refused, &mut queue);
 
     distance[graph.root as usize] = if has_user_roots { SYSTEM } else { 0 };
     seen.set(graph.root);
-    let mut queue = vec![graph.root];
+    queue.clear();
+    queue.push(graph.root);
     breadth_first(graph, &mut queue, &mut seen, &mut distance, &mut skips);
+    scratch.give([queue]);
     Reach { distance: distance.into(), page }
 }
 
@@ -179,7 +182,7 @@ impl<'g> Skips<'g> {
 
 /// Nodes reached over non-weak edges from the root's shortcuts and document trees. `seen` is what the walk from
 /// the user roots has reached, `refused` the targets of edges it did not follow.
-fn page_owned(graph: &Graph, seen: &Bits, refused: &[u32], mut stack: Vec<u32>) -> Bits {
+fn page_owned(graph: &Graph, seen: &Bits, refused: &[u32], stack: &mut Vec<u32>) -> Bits {
     let starts = || {
         graph.edges(graph.root).filter_map(|e| {
             let to = graph.edge_to[e];

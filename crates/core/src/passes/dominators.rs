@@ -16,6 +16,7 @@
 use crate::bits::Bits;
 use crate::column::Column;
 use crate::graph::Graph;
+use crate::scratch::Scratch;
 
 /// The dominator tree, numbered in depth-first order: number 0 is the root and a dominator's number is always
 /// smaller than those of the nodes it dominates.
@@ -37,13 +38,14 @@ impl Dominators {
     }
 }
 
-pub(crate) fn compute(graph: &Graph, essential: &Bits) -> Dominators {
-    let Walk { order, number, parent, reached, .. } = Walk::run(graph, essential);
-    let mut semi = parent.clone();
-    let (preds, spent) = Predecessors::collect(graph, essential, &number, reached, &mut semi);
-    semidominators(&parent, &preds, &mut semi, spent);
-    drop(preds);
+pub(crate) fn compute(graph: &Graph, essential: &Bits, scratch: &Scratch) -> Dominators {
+    let Walk { order, number, parent, reached } = Walk::run(graph, essential, scratch);
+    let mut semi = scratch.numbers(parent.len());
+    semi.extend_from_slice(&parent);
+    let (preds, spent) = Predecessors::collect(graph, essential, &number, reached, &mut semi, scratch);
+    semidominators(&parent, &preds, &mut semi, spent, scratch);
     let idom = climb(parent, &semi);
+    scratch.give([semi, preds.first, preds.sources]);
     Dominators { order: order.into(), number: number.into(), idom: idom.into() }
 }
 
@@ -64,12 +66,12 @@ struct Frame {
 }
 
 impl Walk {
-    fn run(graph: &Graph, essential: &Bits) -> Walk {
+    fn run(graph: &Graph, essential: &Bits, scratch: &Scratch) -> Walk {
         let nodes = graph.node_type.len();
         let mut walk = Walk {
-            order: Vec::with_capacity(nodes),
-            number: vec![NONE; nodes],
-            parent: Vec::with_capacity(nodes),
+            order: scratch.numbers(nodes),
+            number: scratch.filled(nodes, NONE),
+            parent: scratch.numbers(nodes),
             reached: 0,
         };
         let mut seen = Bits::new(nodes);
@@ -153,9 +155,10 @@ impl Predecessors {
         number: &[u32],
         reached: u32,
         semi: &mut [u32],
-    ) -> (Predecessors, Vec<(u32, u32)>) {
-        let mut first = vec![0u32; reached as usize + 1];
-        let mut upward: Vec<(u32, u32)> = Vec::new();
+        scratch: &Scratch,
+    ) -> (Predecessors, Vec<u64>) {
+        let mut first = scratch.filled(reached as usize + 1, 0);
+        let mut upward: Vec<u64> = Vec::new();
         for (ordinal, &from) in number.iter().enumerate() {
             if from >= reached {
                 continue;
@@ -171,7 +174,7 @@ impl Predecessors {
                 } else if semi[to as usize] != 0 {
                     // A node whose semidominator is the root already cannot do better.
                     first[to as usize] += 1;
-                    upward.push((to, from));
+                    upward.push(pair(to, from));
                 }
             }
         }
@@ -180,8 +183,8 @@ impl Predecessors {
             sum += *slot;
             *slot = sum;
         }
-        let mut sources = vec![0u32; upward.len()];
-        for &(to, from) in &upward {
+        let mut sources = scratch.filled(upward.len(), 0);
+        for (to, from) in upward.iter().copied().map(parts) {
             let slot = &mut first[to as usize];
             *slot -= 1;
             sources[*slot as usize] = from;
@@ -197,13 +200,28 @@ impl Predecessors {
     }
 }
 
-/// Nearest ancestor that is not compressed away, and the smallest semidominator on the way there.
-type Link = (u32, u32);
+/// Two numbers in one word, so that one buffer serves several ends.
+#[inline(always)]
+fn pair(high: u32, low: u32) -> u64 {
+    (high as u64) << 32 | low as u64
+}
 
+#[inline(always)]
+fn parts(pair: u64) -> (u32, u32) {
+    ((pair >> 32) as u32, pair as u32)
+}
+
+/// A link is the nearest ancestor that is not compressed away, and the smallest semidominator on the way there.
 /// `links` is a spent buffer: fresh memory costs more than the arithmetic here.
-fn semidominators(parent: &[u32], preds: &Predecessors, semi: &mut [u32], mut links: Vec<Link>) {
+fn semidominators(
+    parent: &[u32],
+    preds: &Predecessors,
+    semi: &mut [u32],
+    mut links: Vec<u64>,
+    scratch: &Scratch,
+) {
     links.clear();
-    links.extend(parent.iter().copied().zip(semi.iter().copied()));
+    links.extend(parent.iter().zip(semi.iter()).map(|(&parent, &semi)| pair(parent, semi)));
     let mut path: Vec<u32> = Vec::new();
     for node in (1..parent.len()).rev() {
         let mut best = semi[node];
@@ -214,28 +232,32 @@ fn semidominators(parent: &[u32], preds: &Predecessors, semi: &mut [u32], mut li
             best = best.min(evaluate(&mut links, &mut path, source, node as u32));
         }
         semi[node] = best;
-        links[node].1 = best;
+        links[node] = pair(parent[node], best);
     }
+    scratch.give_wide(links);
 }
 
 /// Smallest semidominator on the tree path from `node` up to, but without, the first ancestor that is not
 /// linked yet; all numbers above `linked` are.
 #[inline]
-fn evaluate(links: &mut [Link], path: &mut Vec<u32>, node: u32, linked: u32) -> u32 {
-    let (ancestor, label) = links[node as usize];
+fn evaluate(links: &mut [u64], path: &mut Vec<u32>, node: u32, linked: u32) -> u32 {
+    let (ancestor, label) = parts(links[node as usize]);
     if ancestor <= linked {
         return label;
     }
     let mut at = node;
-    while links[at as usize].0 > linked {
+    let (top, mut label) = loop {
+        let (ancestor, label) = parts(links[at as usize]);
+        if ancestor <= linked {
+            break (ancestor, label);
+        }
         path.push(at);
-        at = links[at as usize].0;
-    }
-    let (top, mut label) = links[at as usize];
+        at = ancestor;
+    };
     while let Some(at) = path.pop() {
         let link = &mut links[at as usize];
-        label = label.min(link.1);
-        *link = (top, label);
+        label = label.min(parts(*link).1);
+        *link = pair(top, label);
     }
     label
 }
@@ -280,8 +302,9 @@ fn climb_with_skips(mut idom: Vec<u32>, semi: &[u32], start: usize) -> Vec<u32> 
 }
 
 /// Retained size by number: the sizes of everything a node dominates, itself included.
-pub(crate) fn retained(dominators: &Dominators, size: impl Fn(u32) -> u64) -> Vec<u64> {
-    let mut sizes: Vec<u64> = dominators.order.iter().map(|&ordinal| size(ordinal)).collect();
+pub(crate) fn retained(dominators: &Dominators, size: impl Fn(u32) -> u64, scratch: &Scratch) -> Vec<u64> {
+    let mut sizes = scratch.wide(dominators.order.len());
+    sizes.extend(dominators.order.iter().map(|&ordinal| size(ordinal)));
     for node in (1..sizes.len()).rev() {
         sizes[dominators.idom[node] as usize] += sizes[node];
     }

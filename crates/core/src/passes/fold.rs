@@ -13,6 +13,7 @@ use crate::bits::Bits;
 use crate::column::Column;
 use crate::graph::Graph;
 use crate::read::LARGE;
+use crate::scratch::Scratch;
 use crate::strings::kind;
 use crate::types::{edge, node};
 
@@ -45,8 +46,8 @@ impl Sizes {
 }
 
 /// Sizes after folding; None means as they are in the file.
-pub(crate) fn compute(graph: &Graph) -> Option<Sizes> {
-    let moves = owners(graph)?;
+pub(crate) fn compute(graph: &Graph, scratch: &Scratch) -> Option<Sizes> {
+    let moves = owners(graph, scratch)?;
     let mut sizes = Sizes { small: graph.node_size.clone(), large: graph.large_sizes.clone() };
     for (from, to) in moves {
         let size = sizes.get(from);
@@ -58,7 +59,7 @@ pub(crate) fn compute(graph: &Graph) -> Option<Sizes> {
 }
 
 /// Node and owner of each node that gives its size away.
-fn owners(graph: &Graph) -> Option<Vec<(u32, u32)>> {
+fn owners(graph: &Graph, scratch: &Scratch) -> Option<Vec<(u32, u32)>> {
     if !graph.edges(graph.root).any(|e| is_user_root(graph, graph.edge_to[e])) {
         return None;
     }
@@ -68,7 +69,7 @@ fn owners(graph: &Graph) -> Option<Vec<(u32, u32)>> {
         node::NATIVE => graph.name_kind(i) == kind::EXTERNAL_STRING_DATA,
         _ => false,
     });
-    let mut owner = vec![UNOWNED; nodes];
+    let mut owner = scratch.filled(nodes, UNOWNED);
     let mut work: Vec<u32> = Vec::new();
     let spread = |owner: &mut Vec<u32>, work: &mut Vec<u32>, from: u32, by: u32| {
         for e in graph.edges(from) {
@@ -99,5 +100,6 @@ fn owners(graph: &Graph) -> Option<Vec<(u32, u32)>> {
             moves.push((ordinal as u32, by));
         }
     }
+    scratch.give([owner]);
     Some(moves)
 }
