@@ -64,15 +64,30 @@ function readDiffTable(text) {
   return { classes };
 }
 
-/** The tools, ours first: `summary` and `diff` give a command line, `read…` makes an answer of its output. */
+/** The tools, ours first: `summary`, `diff` and `leaks` give a command line, `read…` makes an answer of its output. */
 export const TOOLS = [
   {
     name: 'stillheap',
     available: () => Boolean(stillheap()),
     summary: (file) => [stillheap(), 'summary', file, '--json', '--limit', '0', '--no-index'],
     diff: (old, young) => [stillheap(), 'diff', old, young, '--json', '--limit', '0', '--no-index'],
+    leaks: (old, young) => [stillheap(), 'leaks', old, young, '--json', '--no-index'],
     read: JSON.parse,
     readDiff: JSON.parse,
+    readLeaks: JSON.parse,
+  },
+  {
+    // No rival says what leaks; what it costs beyond loading both files is measured against this.
+    name: 'stillheap summary, of both',
+    available: () => Boolean(stillheap()),
+    leaks: (old, young) => [
+      'sh',
+      '-c',
+      'for file; do "$0" summary "$file" --json --limit 0 --no-index; done',
+      stillheap(),
+      old,
+      young,
+    ],
   },
   {
     // The answers are the same as above; what is measured is Node's start and the wrapper around the binary or addon.
@@ -193,4 +208,10 @@ export function diffDifferences(answer, expected) {
     if (row[key] !== right) found.push(`${key} of ${planted.class} ${row[key]} instead of ${right}`);
   }
   return found;
+}
+
+/** A synthetic heap that grows has more of everything that hangs on its users, and they are in an array. */
+export function leaksDifferences(answer) {
+  const said = answer.suspects[0]?.className;
+  return said === 'User' ? [] : [`${said} leaks instead of User`];
 }

@@ -47,7 +47,8 @@ export function prepare(name) {
     console.error(`making ${kind}-${size}`);
     const script = path.join(here, 'generate-node.mjs');
     // Only the files that are compared need a second one of the same process.
-    const second = size === '50MB' ? fileOf(`${kind}-${size}-after`) : undefined;
+    const compared = size === '50MB' || name.endsWith('-after');
+    const second = compared ? fileOf(`${kind}-${size}-after`) : undefined;
     if (kind === 'node') {
       const args = [script, '--size', size, '--out', first];
       execFileSync(process.execPath, second ? [...args, '--after', second] : args, { stdio: 'inherit' });
