@@ -29,6 +29,8 @@ pub enum ErrorKind {
     Truncated,
     /// More nodes, edges or strings than 32-bit ordinals can hold.
     TooLarge,
+    /// Reading was stopped, see [`crate::ReadOptions::cancel`].
+    Cancelled,
     /// A question about something that the snapshot does not have (an unknown id, class or filter).
     NotFound,
 }

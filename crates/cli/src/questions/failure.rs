@@ -60,6 +60,7 @@ impl Failure {
             ErrorKind::Malformed => "ERR_STILLHEAP_MALFORMED",
             ErrorKind::Truncated => "ERR_STILLHEAP_TRUNCATED",
             ErrorKind::TooLarge => "ERR_STILLHEAP_TOO_LARGE",
+            ErrorKind::Cancelled => "ERR_STILLHEAP_ABORTED",
             ErrorKind::NotFound => "ERR_STILLHEAP_NOT_FOUND",
         };
         let io = error.io_error();

@@ -1,5 +1,6 @@
 //! Writes an index: blocks are packed on all cores, each put to its own place in the file.
 
+use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -33,6 +34,7 @@ pub(super) fn write(wanted: &Wanted, snapshot: &Snapshot) -> Result<u64, String>
     if let Some(folder) = wanted.path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         make_folder(folder).map_err(|e| format!("making {}: {e}", folder.display()))?;
     }
+    tidy(wanted.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")));
     let temporary = temporary_name(&wanted.path);
     let doing = |e: std::io::Error| format!("writing {}: {e}", temporary.display());
     let file = create(&temporary).map_err(doing)?;
@@ -60,6 +62,7 @@ fn make_folder(folder: &Path) -> std::io::Result<()> {
 fn temporary_name(path: &Path) -> PathBuf {
     static COUNTER: AtomicU32 = AtomicU32::new(0);
     let mut name = path.file_name().unwrap_or_default().to_owned();
+    // See `is_temporary`.
     name.push(format!(".{}-{}.tmp", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed)));
     path.with_file_name(name)
 }
@@ -69,7 +72,38 @@ fn create(path: &Path) -> std::io::Result<File> {
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
+    let file = options.open(path)?;
+    // Held while the file is written. Where there are no locks there is no tidying either.
+    let _ = file.try_lock();
+    Ok(file)
+}
+
+fn is_temporary(name: &OsStr) -> bool {
+    let name = name.as_encoded_bytes();
+    let infix = b".stillheap-index.";
+    let rest = memchr::memmem::rfind(name, infix).map(|at| &name[at + infix.len()..]);
+    let Some(numbers) = rest.and_then(|rest| rest.strip_suffix(b".tmp")) else { return false };
+    let mut parts = numbers.split(|&b| b == b'-');
+    let mut number =
+        || parts.next().is_some_and(|part| !part.is_empty() && part.iter().all(u8::is_ascii_digit));
+    number() && number() && parts.next().is_none()
+}
+
+/// Removes what writers that were killed have left in the folder. The system takes a lock back when its process ends,
+/// however it does, and in whatever container; so a file that nobody has locked has no writer any more. One that has
+/// been made but not locked yet can be taken for such; its writer then finds it gone, and there is no index this time.
+fn tidy(folder: &Path) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        if !is_temporary(&entry.file_name()) || !entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            continue;
+        }
+        let Ok(file) = OpenOptions::new().write(true).open(entry.path()) else { continue };
+        if file.try_lock().is_ok() {
+            // Nothing more can be done about it.
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
 }
 
 fn fill(file: &File, wanted: &Wanted, snapshot: &Snapshot) -> std::io::Result<u64> {

@@ -16,6 +16,7 @@ mod trace;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 
 pub use input::Packing;
 pub(crate) use rows::LARGE;
@@ -40,13 +41,15 @@ pub struct ReadOptions<'p> {
     /// Called with the number of (decompressed) bytes read so far, about once per megabyte; never if an index
     /// makes reading unnecessary.
     pub progress: Option<&'p mut dyn FnMut(u64)>,
+    /// Once this is true, reading ends within about a megabyte, with [`ErrorKind::Cancelled`].
+    pub cancel: Option<&'p AtomicBool>,
     /// Keep an index, for files only; see [`crate::Snapshot::write_index`]. Off by default.
     pub index: Option<IndexOptions>,
 }
 
 impl Default for ReadOptions<'_> {
     fn default() -> Self {
-        ReadOptions { salvage: true, threads: 0, progress: None, index: None }
+        ReadOptions { salvage: true, threads: 0, progress: None, cancel: None, index: None }
     }
 }
 
@@ -150,7 +153,7 @@ pub(crate) fn open_reader(
         n => n,
     };
     let mut reader = Sections {
-        scanner: Scanner::new(input.reader, options.progress),
+        scanner: Scanner::new(input.reader, options.progress, options.cancel),
         helpers: threads.saturating_sub(1).min(15),
         size,
         header: None,

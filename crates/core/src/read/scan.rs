@@ -5,8 +5,9 @@
 //! happens elsewhere, on any thread. Nothing is allocated that the input does not back.
 
 use std::io::{ErrorKind as IoErrorKind, Read};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 const WINDOW: usize = 1 << 20;
 
@@ -43,10 +44,15 @@ pub(crate) struct Scanner<'p> {
     eof: bool,
     spare: Vec<Vec<u8>>,
     progress: Option<&'p mut dyn FnMut(u64)>,
+    cancel: Option<&'p AtomicBool>,
 }
 
 impl<'p> Scanner<'p> {
-    pub(crate) fn new(input: Box<dyn Read + Send>, progress: Option<&'p mut dyn FnMut(u64)>) -> Scanner<'p> {
+    pub(crate) fn new(
+        input: Box<dyn Read + Send>,
+        progress: Option<&'p mut dyn FnMut(u64)>,
+        cancel: Option<&'p AtomicBool>,
+    ) -> Scanner<'p> {
         Scanner {
             input,
             data: vec![0; WINDOW],
@@ -56,6 +62,7 @@ impl<'p> Scanner<'p> {
             eof: false,
             spare: Vec::new(),
             progress,
+            cancel,
         }
     }
 
@@ -71,6 +78,9 @@ impl<'p> Scanner<'p> {
 
     /// Makes room and reads until the window is full or the input ends.
     fn fill(&mut self) -> Result<()> {
+        if self.cancel.is_some_and(|cancel| cancel.load(Ordering::Relaxed)) {
+            return Err(Error::new(ErrorKind::Cancelled, None, "reading was cancelled"));
+        }
         if self.pos > 0 {
             self.data.copy_within(self.pos..self.len, 0);
             self.base += self.pos as u64;

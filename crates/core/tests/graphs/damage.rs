@@ -1,5 +1,7 @@
 //! Truncated and malformed files: an answer or an error, never a panic.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use stillheap_core::*;
 
 use super::builder::{Builder, Random, ask_everything, read};
@@ -158,4 +160,47 @@ fn header_counts_are_not_trusted() {
     let snapshot = read(lying.into_bytes(), 1).unwrap();
     assert!(!snapshot.completeness().counts_match);
     assert_eq!(snapshot.node_count(), 14);
+}
+
+/// A snapshot that never ends.
+struct Endless<'f> {
+    head: &'static [u8],
+    read: u64,
+    cancel: &'f AtomicBool,
+}
+
+impl std::io::Read for Endless<'_> {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        let row = b"1,0,7,0,0\n,";
+        for (at, byte) in out.iter_mut().enumerate() {
+            let at = self.read as usize + at;
+            *byte = match self.head.get(at) {
+                Some(&byte) => byte,
+                None => row[(at - self.head.len()) % row.len()],
+            };
+        }
+        self.read += out.len() as u64;
+        if self.read > 5 << 20 {
+            self.cancel.store(true, Ordering::Relaxed);
+        }
+        assert!(self.read < 32 << 20, "reading goes on");
+        Ok(out.len())
+    }
+}
+
+#[test]
+fn reading_can_be_cancelled() {
+    let head = br#"{"snapshot":{"meta":{"node_fields":["type","name","id","self_size","edge_count"],"node_types":[["hidden","object"],"string","number","number","number"],"edge_fields":["type","name_or_index","to_node"],"edge_types":[["context"],"string_or_number","node"]}},"nodes":["#;
+    for threads in [1, 2] {
+        static CANCEL: AtomicBool = AtomicBool::new(false);
+        CANCEL.store(false, Ordering::Relaxed);
+        let options = ReadOptions { threads, cancel: Some(&CANCEL), ..ReadOptions::default() };
+        let endless = Endless { head, read: 0, cancel: &CANCEL };
+        let error = Snapshot::from_reader(endless, options).err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::Cancelled, "{error}");
+        // The flag is looked at before anything is read.
+        let options = ReadOptions { threads, cancel: Some(&CANCEL), ..ReadOptions::default() };
+        let again = Snapshot::from_reader(std::io::Cursor::new(sample().json()), options);
+        assert_eq!(again.err().map(|error| error.kind()), Some(ErrorKind::Cancelled));
+    }
 }

@@ -331,3 +331,28 @@ fn a_folder_for_all_of_them_and_nobody_else_may_read() {
         assert_eq!(entry.unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o600);
     }
 }
+
+#[test]
+fn what_a_killed_writer_left_is_removed_and_what_is_being_written_is_not() {
+    let folder = Folder::new();
+    let (_, bytes) = fuzz_files().into_iter().find(|(name, _)| name.ends_with(".heapsnapshot")).unwrap();
+    let path = folder.snapshot(&bytes);
+    let named = |name: &str| folder.0.join(name);
+    let left = [".a.heapsnapshot.stillheap-index.4711-0.tmp", ".gone.heapsnapshot.stillheap-index.12-3.tmp"];
+    let others =
+        ["a.stillheap-index.tmp", "a.stillheap-index.1-x.tmp", "a.stillheap-index.1-2-3.tmp", "1-2.tmp"];
+    for name in left.iter().chain(&others) {
+        fs::write(named(name), "half").unwrap();
+    }
+    let written = named(".a.heapsnapshot.stillheap-index.4712-0.tmp");
+    let writer = File::create(&written).unwrap();
+    writer.try_lock().unwrap();
+    with_index(&path);
+    assert_eq!(left.map(|name| named(name).exists()), [false; 2]);
+    assert!(written.exists() && others.iter().all(|name| named(name).exists()));
+    // Its process ends.
+    drop(writer);
+    fs::remove_file(folder.index()).unwrap();
+    with_index(&path);
+    assert!(!written.exists() && folder.index().exists());
+}
