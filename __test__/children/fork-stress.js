@@ -10,8 +10,8 @@ const path = require('node:path');
 const { Worker, isMainThread, parentPort, workerData } = require('node:worker_threads');
 const stillheap = require('../../index.js');
 
-const [scenario, count] = isMainThread ? process.argv.slice(2) : [workerData.scenario, workerData.count];
-const captures = Number(count);
+const [scenario, asked] = isMainThread ? process.argv.slice(2) : [];
+const captures = Number(asked);
 
 class Thing {
   constructor(i) {
@@ -20,13 +20,16 @@ class Thing {
   }
 }
 
-/** Keeps the collector busy: allocates all the time, keeps a part, lets go of the rest. */
+/**
+ * Keeps the collector busy: allocates all the time, keeps a part, lets go of the rest. What it keeps is little, since
+ * a capture's time goes with it; and it leaves the child, who stands back behind it, some of the machine.
+ */
 function allocate(size) {
   const kept = new Array(size);
   let i = 0;
   const timer = setInterval(() => {
-    for (let n = 0; n < 4000; n++) kept[i++ % size] = new Thing(i);
-  }, 1);
+    for (let n = 0; n < 1500; n++) kept[i++ % size] = new Thing(i);
+  }, 2);
   return () => clearInterval(timer);
 }
 
@@ -45,7 +48,7 @@ function wasm() {
 
 function worker(how) {
   return new Worker(__filename, {
-    workerData: { scenario: 'inside', count: 0, how },
+    workerData: { how },
   });
 }
 
@@ -96,6 +99,9 @@ async function server(report) {
   let stopped = false;
   report.slowestAnswerMs = 0;
   report.answers = 0;
+  const lose = (error) => {
+    report.lost = `${error.code}: ${error.message}`;
+  };
   const ask = () =>
     new Promise((resolve, reject) => {
       const begun = performance.now();
@@ -111,7 +117,7 @@ async function server(report) {
     });
   const turn = async () => {
     while (!stopped) {
-      await ask();
+      await ask().catch(lose);
       // The forked children, who stand back behind everybody else, need some of the machine, too.
       await new Promise((resolve) => setTimeout(resolve, 2));
     }
@@ -122,6 +128,57 @@ async function server(report) {
     await ended;
     await new Promise((resolve) => listener.close(resolve));
   };
+}
+
+/** What became of all captures of a scenario. */
+function emptyReport() {
+  return { good: 0, forks: 0, retried: {}, errors: {}, longestPauseMs: 0, slowestMs: 0 };
+}
+
+function count(table, key, times = 1) {
+  table[key] = (table[key] ?? 0) + times;
+}
+
+/** Adds one capture's result. */
+function add(report, { attempts, failedAttempts = [], pauseMs, durationMs }) {
+  report.good += 1;
+  report.forks += attempts;
+  for (const reason of failedAttempts) count(report.retried, reason);
+  report.longestPauseMs = Math.max(report.longestPauseMs, pauseMs / attempts);
+  report.slowestMs = Math.max(report.slowestMs, Math.round(durationMs));
+}
+
+function addError(report, error) {
+  count(report.errors, `${error.code}: ${error.message.replace(/'[^']*'/g, '…')}`);
+}
+
+/** Whether the system still knows a process. */
+function lives(pid) {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The forked children that this process has now. */
+function forkedChildren() {
+  const ids = fs.readdirSync('/proc/self/task').flatMap((task) => {
+    try {
+      return fs.readFileSync(`/proc/self/task/${task}/children`, 'utf8').trim().split(' ');
+    } catch {
+      return [];
+    }
+  });
+  const name = (id) => {
+    try {
+      return fs.readFileSync(`/proc/${id}/comm`, 'utf8').trim();
+    } catch {
+      return '';
+    }
+  };
+  return ids.filter((id) => id !== '' && name(id) === 'stillheap-child').map(Number);
 }
 
 /** The end of a snapshot, and that it is one. */
@@ -143,32 +200,21 @@ async function captureAll(report, capture) {
       if (n % 10 === 0) JSON.parse(fs.readFileSync(result.file, 'latin1'));
       else check(result.file);
       fs.rmSync(result.file);
-      report.good += 1;
-      report.forks += result.attempts;
-      for (const reason of result.failedAttempts ?? [])
-        report.retried[reason] = (report.retried[reason] ?? 0) + 1;
-      report.longestPauseMs = Math.max(report.longestPauseMs, result.pauseMs / result.attempts);
+      add(report, result);
     } catch (error) {
-      const key = `${error.code}: ${error.message.replace(/'[^']*'/g, '…')}`;
-      report.errors[key] = (report.errors[key] ?? 0) + 1;
+      addError(report, error);
     }
   }
 }
 
 async function main() {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'stillheap-stress-'));
-  const report = {
-    captures,
-    good: 0,
-    forks: 0,
-    retried: {},
-    errors: {},
-    longestPauseMs: 0,
-  };
+  const report = { captures, ...emptyReport() };
   const here = () => stillheap.capture({ mode: 'fork', dir, timeLimit: 120_000 });
   const stops = [];
   const is = (...names) => names.includes(scenario) || scenario === 'all';
-  stops.push(allocate(is('marking') ? 200_000 : 30_000));
+  // Enough to be marked step by step; all else is there to be in the way, not to be large.
+  stops.push(allocate(is('marking') ? 50_000 : 2_000));
   if (is('wasm')) stops.push(wasm());
   if (is('workers')) stops.push(workers());
   if (is('spawn')) stops.push(children(report));
@@ -178,37 +224,53 @@ async function main() {
   else await captureAll(report, here);
   for (const stop of stops) await stop();
   report.left = fs.readdirSync(dir);
+  const wrong = report.wrongStatus || report.lost || Object.keys(report.errors).length > 0;
   fs.rmSync(dir, { recursive: true });
   console.log(JSON.stringify(report));
-  process.exitCode = report.good === captures && report.left.length === 0 && !report.wrongStatus ? 0 : 1;
+  process.exitCode = report.good === captures && report.left.length === 0 && !wrong ? 0 : 1;
 }
 
-/** Captures by workers of their own heaps; every second one is terminated in the middle of it. */
+/**
+ * Captures by workers of their own heaps. After each, another worker is terminated while it captures: every second one
+ * as soon as its child is there, the others at any moment. The child must then be gone, too.
+ */
 async function fromWorkers(report, dir) {
+  report.cut = { forked: 0, anytime: 0 };
   for (let n = 0; n < captures; n++) {
-    const own = new Worker(__filename, {
-      workerData: { scenario: 'inside', count: 0, how: 'capture', dir },
-    });
-    const message = await new Promise((resolve) => {
+    const own = new Worker(__filename, { workerData: { how: 'capture', dir } });
+    const { result, error } = await new Promise((resolve) => {
       own.once('message', resolve);
-      own.once('error', (error) => resolve({ error: error.message }));
+      own.once('error', (error) => resolve({ error }));
     });
-    if (message.error) {
-      report.errors[message.error] = (report.errors[message.error] ?? 0) + 1;
+    if (error) {
+      addError(report, error);
     } else {
-      check(message.file);
-      fs.rmSync(message.file);
-      report.good += 1;
-      report.forks += message.attempts;
+      check(result.file);
+      fs.rmSync(result.file);
+      add(report, result);
     }
     await own.terminate();
+    const when = n % 2 === 0 ? 'forked' : 'anytime';
     const cut = new Worker(__filename, {
-      workerData: { scenario: 'inside', count: 0, how: 'cut', dir },
+      workerData: { how: 'cut', when, dir },
     });
     await new Promise((resolve) => cut.once('message', resolve));
+    const children = forkedChildren();
+    if (when === 'forked' && children.length !== 1)
+      count(report.errors, `${children.length} children to cut`);
     await cut.terminate();
+    report.cut[when] += 1;
+    // It is told to end at once; until the system has done so takes a moment.
+    const patience = performance.now() + 10_000;
+    while (children.some(lives)) {
+      if (performance.now() > patience) {
+        count(report.errors, 'a terminated worker left its child');
+        break;
+      }
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
   }
-  // The last one's child may have been ended a moment ago.
+  // The last one's child may have been ended a moment ago, or have finished a moment before.
   await stillheap.capture({ mode: 'fork', dir }).then(({ file }) => fs.rmSync(file));
   for (const name of fs.readdirSync(dir)) if (name.endsWith('.heapsnapshot')) fs.rmSync(path.join(dir, name));
 }
@@ -230,9 +292,12 @@ async function inCluster(report) {
   for (const one of await Promise.all(reports)) {
     report.good += one.good;
     report.forks += one.forks;
-    report.longestPauseMs = Math.max(report.longestPauseMs, one.longestPauseMs);
-    Object.assign(report.errors, one.errors);
-    Object.assign(report.retried, one.retried);
+    for (const most of ['longestPauseMs', 'slowestMs']) report[most] = Math.max(report[most], one[most]);
+    for (const table of ['errors', 'retried'])
+      for (const [reason, times] of Object.entries(one[table])) count(report[table], reason, times);
+    report.answers = (report.answers ?? 0) + one.answers;
+    report.slowestAnswerMs = Math.max(report.slowestAnswerMs ?? 0, one.slowestAnswerMs);
+    if (one.lost) report.lost = one.lost;
   }
   for (const member of members) member.disconnect();
   for (const code of await Promise.all(codes))
@@ -242,14 +307,8 @@ async function inCluster(report) {
 
 async function member() {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'stillheap-stress-'));
-  const report = {
-    good: 0,
-    forks: 0,
-    retried: {},
-    errors: {},
-    longestPauseMs: 0,
-  };
-  const stop = allocate(30_000);
+  const report = emptyReport();
+  const stop = allocate(2_000);
   const stopServer = await server(report);
   await captureAll(report, () => stillheap.capture({ mode: 'fork', dir, timeLimit: 120_000 }));
   await stopServer();
@@ -259,25 +318,24 @@ async function member() {
 }
 
 async function inside() {
-  const { how, dir } = workerData;
+  const { how, when, dir } = workerData;
   if (how === 'idle') return void setInterval(() => {}, 1000);
-  allocate(20_000);
+  allocate(2_000);
+  const tell = (message) => parentPort.postMessage(message);
   if (how === 'capture') {
-    try {
-      const { file, attempts } = await stillheap.capture({
-        mode: 'fork',
-        dir,
-        timeLimit: 120_000,
-      });
-      parentPort.postMessage({ file, attempts });
-    } catch (error) {
-      parentPort.postMessage({ error: `${error.code}: ${error.message}` });
-    }
+    const capture = stillheap.capture({ mode: 'fork', dir, timeLimit: 120_000 });
+    capture.then(
+      ({ file, attempts, failedAttempts, pauseMs, durationMs }) =>
+        tell({ result: { file, attempts, failedAttempts, pauseMs, durationMs } }),
+      ({ code, message }) => tell({ error: { code, message } }),
+    );
   } else if (how === 'cut') {
-    stillheap.capture({ mode: 'fork', dir }).catch(() => {});
-    setTimeout(() => parentPort.postMessage('now'), Math.random() * 60);
+    // The child's first sign of life is the first progress there is.
+    const onProgress = when === 'forked' ? () => tell('now') : undefined;
+    stillheap.capture({ mode: 'fork', dir, onProgress }).catch(() => {});
+    if (when !== 'forked') setTimeout(() => tell('now'), Math.random() * 60);
   } else {
-    setTimeout(() => parentPort.postMessage('now'), Math.random() * 40);
+    setTimeout(() => tell('now'), Math.random() * 40);
   }
 }
 
