@@ -41,7 +41,10 @@ interface CommonOptions {
    * there if memory doesn't suffice. Default: `STILLHEAP_SCRATCH`, else `'memory'`.
    */
   scratch?: 'memory' | 'disk' | 'auto';
-  /** Fork although the memory that is left seems too little. Default: false. */
+  /**
+   * Capture although the memory that is left seems too little: by a forked child's estimate, or in this process by what
+   * V8 needs at least for as many objects as it has counted. Default: false.
+   */
   force?: boolean;
   /** How long a forked capture may take, in milliseconds. Default: 1,800,000. */
   timeLimit?: number;

@@ -61,13 +61,14 @@ test('ENOENT and ENOTDIR', async (t) => {
   }
 });
 
-test('EACCES, as a user who may not', async (t) => {
+/** An agent with a directory that its user may not write to. Root may write everywhere, so root's child is nobody. */
+async function unprivileged(t, env) {
   const base = temporaryDirectory(t);
   const closed = path.join(base, 'closed');
-  mkdirSync(closed, { mode: 0o500 });
+  mkdirSync(closed, { mode: 0o555 });
   chmodSync(base, 0o755);
-  const agent = await startAgent(t);
-  // Root may write everywhere, so the child becomes nobody, once everything is loaded.
+  const agent = await startAgent(t, { env });
+  // Once everything is loaded: the checkout may be root's alone.
   await agent.call(({ stillheap }) => {
     stillheap.writeSnapshot('/dev/null/x');
     stillheap.captureStream({ dir: '/dev/null' }).on('error', () => {});
@@ -76,12 +77,23 @@ test('EACCES, as a user who may not', async (t) => {
     process.setgid(65534);
     process.setuid(65534);
   });
+  return { agent, base, closed };
+}
+
+test('EACCES, as a user who may not', async (t) => {
+  const { agent, base, closed } = await unprivileged(t);
   const file = path.join(closed, 'a.heapsnapshot');
   const { errors } = await agent.call(everyWay, { options: { file }, look: '/nonexistent' });
-  has(errors[0], { code: 'EACCES' });
+  has(errors[0], { code: 'EACCES', syscall: 'open', path: file });
   has(errors[1], { code: 'EACCES', syscall: 'open' });
-  has(errors[2], { code: 'EACCES' });
+  has(errors[2], { code: 'EACCES', syscall: 'open', path: file });
+  assert.equal(errors[3], false);
   assert.deepEqual(readdirSync(closed), []);
+  const forked = await agent.call(
+    ({ stillheap, describe }, file) => stillheap.capture({ mode: 'auto', file }).catch(describe),
+    file,
+  );
+  has(forked, { code: 'EACCES', syscall: 'open', path: file });
   // The working directory is root's: the temporary directory takes over, and says so.
   const cwd = await agent.call(({ fs }, dir) => {
     process.chdir(dir);
@@ -94,6 +106,29 @@ test('EACCES, as a user who may not', async (t) => {
   assert.equal(result.fallbackDir.wanted, cwd);
   assert.match(result.fallbackDir.reason, /^EACCES/);
 });
+
+for (const mode of ['inline', 'auto']) {
+  test(`EACCES of a signal's capture (${mode}): an error event, and a line on stderr without listeners`, async (t) => {
+    const { agent, closed } = await unprivileged(t, { STILLHEAP_MODE: mode });
+    const error = await agent.call(async ({ stillheap, describe, keep }, dir) => {
+      stillheap.configure({ dir, name: 'named' });
+      const failed = new Promise((resolve) => {
+        keep.listener = (error) => resolve(describe(error));
+        stillheap.on('error', keep.listener);
+      });
+      process.kill(process.pid, 'SIGUSR2');
+      return failed;
+    }, closed);
+    const file = path.join(closed, 'named.heapsnapshot');
+    has(error, { code: 'EACCES', syscall: 'open', path: file });
+    await agent.call(({ stillheap, keep }) => stillheap.off('error', keep.listener));
+    agent.kill('SIGUSR2');
+    const [line] = await agent.output(/stillheap: .*EACCES.*/);
+    assert.ok(line.includes(closed), line);
+    assert.deepEqual(readdirSync(closed), []);
+    assert.equal(await agent.call(() => 6 * 7), 42);
+  });
+}
 
 test('EROFS', async (t) => {
   const dir = temporaryDirectory(t);

@@ -369,6 +369,59 @@ cgroupTest('a memory control group with room: done', async (t) => {
   readSnapshot(result.file);
 });
 
+cgroupTest('an inline capture that can not fit is refused with the figures, by every way', async (t) => {
+  const agent = await startAgent(t, { wrapper: groupWrapper(t, 260e6) });
+  // So many small objects that V8's generator would be the end of the service.
+  await agent.call(fill, 400_000);
+  const outcomes = await agent.call(async ({ stillheap, describe, files }) => {
+    const errors = [await stillheap.capture().catch(describe)];
+    stillheap.writeSnapshot('a.heapsnapshot', (error) => errors.push(describe(error)));
+    const stream = stillheap.captureStream();
+    errors.push(await new Promise((resolve) => stream.once('error', (error) => resolve(describe(error)))));
+    const failed = new Promise((resolve) => stillheap.once('error', resolve));
+    process.kill(process.pid, 'SIGUSR2');
+    errors.push(describe(await failed));
+    return { errors, files: files() };
+  });
+  assert.equal(outcomes.errors.length, 4);
+  for (const { code, message } of outcomes.errors) {
+    assert.equal(code, 'ERR_STILLHEAP_MEMORY', message);
+    assert.match(
+      message,
+      /this heap's \d+ objects takes \d+ MB at least, and the control group \S+ has \d+ MB left/,
+    );
+  }
+  assert.deepEqual(outcomes.files, []);
+  assert.equal(await agent.call(() => 6 * 7), 42, 'the service is there');
+  const forced = agent.call(({ stillheap }) => stillheap.capture({ force: true }));
+  const [end] = await Promise.allSettled([forced]);
+  assert.equal(end.status, 'rejected');
+  assert.deepEqual(await agent.ended, { code: null, signal: 'SIGKILL' }, 'force takes the risk');
+});
+
+cgroupTest('an inline capture that may fit is begun, and stopped before memory runs out', async (t) => {
+  const wrapper = groupWrapper(t, 200e6);
+  const agent = await startAgent(t, { wrapper });
+  // V8 keeps a kilobyte for each index of an array: far more than so few objects take at least.
+  await agent.call(({ keep }) => {
+    keep.rows = Array.from({ length: 100 }, (_, i) => Array.from({ length: 15_000 }, () => ({ i })));
+  });
+  const { error, files } = await agent.call(async ({ stillheap, describe, files }) => ({
+    error: await stillheap.capture().catch(describe),
+    files: files(),
+  }));
+  assert.equal(error.code, 'ERR_STILLHEAP_MEMORY', error.message);
+  assert.deepEqual(files, []);
+  assert.equal(await agent.call(() => 6 * 7), 42, 'the service is there');
+});
+
+cgroupTest('an inline capture that fits is not refused', async (t) => {
+  const agent = await startAgent(t, { wrapper: groupWrapper(t, 150e6) });
+  await agent.call(fill, 20_000);
+  const { file } = await agent.call(({ stillheap }) => stillheap.capture());
+  readSnapshot(path.resolve(agent.cwd, file));
+});
+
 // The scenario 'cluster' keeps every core busy, so that the child, which has the lowest priority, takes minutes on two
 // cores: scripts/fork-stress.mjs has it.
 for (const scenario of ['allocation', 'workers', 'from-workers', 'wasm', 'spawn', 'http']) {

@@ -64,6 +64,35 @@ test('kept, then cleared: full speed again, and another id space', async (t) => 
   assert.notEqual(after.snapshot.stillheap.processId, kept.snapshot.stillheap.processId);
 });
 
+test('kept, then a forked capture: V8 forgets them in the service, too', async (t) => {
+  const agent = await startAgent(t);
+  await agent.call(prepare);
+  const [kept] = await series(agent, { keepObjectIds: true });
+  const forked = await agent.call(({ stillheap }) => stillheap.capture({ mode: 'fork' }));
+  assert.equal(forked.objectIds, 'cleared');
+  const header = readSnapshot(path.resolve(agent.cwd, forked.file)).snapshot.stillheap;
+  assert.notEqual(header.processId, kept.snapshot.stillheap.processId);
+  // A map that lived on would number from where it was, far beyond.
+  const [after, later] = await series(agent, { keepObjectIds: true });
+  assert.ok(greatestId(after) < 2 * after.snapshot.node_count + 10_000, `${greatestId(after)}`);
+  assert.notEqual(after.snapshot.stillheap.processId, kept.snapshot.stillheap.processId);
+  assert.notEqual(after.snapshot.stillheap.processId, header.processId);
+  assert.equal(later.snapshot.stillheap.processId, after.snapshot.stillheap.processId);
+});
+
+test('a forked capture leaves ids alone that node:v8 began', async (t) => {
+  const agent = await startAgent(t);
+  await agent.call(prepare);
+  await agent.call(async ({ stillheap, require }) => {
+    const v8 = require('node:v8');
+    v8.writeHeapSnapshot('before');
+    await stillheap.capture({ mode: 'fork' });
+    v8.writeHeapSnapshot('after');
+  });
+  const [before, after] = ['before', 'after'].map((name) => readSnapshot(path.join(agent.cwd, name)));
+  assert.deepEqual(idsOf(after, 'Known'), idsOf(before, 'Known'));
+});
+
 test('ids that node:v8 began are left alone', async (t) => {
   const agent = await startAgent(t);
   await agent.call(prepare);

@@ -104,6 +104,7 @@ function create(version) {
       ...here,
       node: process.version,
       foreign: foreignRuntime(process.env),
+      hasLibuv: process.versions.bun === undefined && process.versions.deno === undefined,
       defaults: toNative(defaults, 'signal'),
     }),
     (kind, json) => {

@@ -15,6 +15,7 @@ use stillheap_sink::{
 };
 
 use crate::fault;
+use crate::headroom::Headroom;
 use crate::isolates::Target;
 use crate::request::{CaptureRequest, CaptureResult, FallbackDir};
 use crate::sys::{Usage, release_free_memory, with_signals_blocked};
@@ -134,16 +135,21 @@ impl Capture {
             internals: self.request.internals,
             numeric_values: self.request.numeric_values,
         };
+        let mut headroom = Headroom::new(self.request.force);
         let mut report = |done: u32, total: u32| {
             target.progress(self.request.trigger, Phase::Generating, done.into(), total.into());
-            true
+            headroom.suffices(done, total)
         };
         let snapshot = isolate.take_heap_snapshot(options, &mut report);
         self.clock.generate_ms = milliseconds(begun);
         self.clock.pause_ms = self.clock.generate_ms;
         let Some(snapshot) = snapshot else {
             self.settle_ids(target);
-            return Err(Failure::own("ERR_STILLHEAP_V8", "V8 gave no snapshot"));
+            let Some(failure) = headroom.into_failure() else {
+                return Err(Failure::own("ERR_STILLHEAP_V8", "V8 gave no snapshot"));
+            };
+            release_free_memory();
+            return Err(failure);
         };
         self.node_count = Some(snapshot.nodes_count());
         self.snapshot = Some(snapshot);
@@ -202,8 +208,10 @@ impl Capture {
                 return Ok(());
             }
         }
-        // Older runtimes leave half a file behind when the disk is full, and say nothing.
-        if !tail.trim_ascii_end().ends_with(b"]}") {
+        // Older runtimes leave half a file behind when the disk is full, and say nothing. Bun puts a line break between
+        // the two last characters.
+        let end = tail.trim_ascii_end().strip_suffix(b"}").map(<[u8]>::trim_ascii_end);
+        if !end.is_some_and(|end| end.ends_with(b"]")) {
             return Err(Failure::own("ERR_STILLHEAP_V8", "node:v8 wrote an incomplete snapshot"));
         }
         Ok(())

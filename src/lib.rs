@@ -6,6 +6,7 @@
 mod capture;
 mod fault;
 mod fork;
+mod headroom;
 mod isolates;
 mod near_limit;
 mod outstanding;
@@ -39,6 +40,7 @@ struct Setup {
     is_main_thread: bool,
     node: String,
     foreign: Option<String>,
+    has_libuv: bool,
     defaults: CaptureRequest,
 }
 
@@ -72,6 +74,9 @@ impl Isolate {
     #[napi(constructor, catch_unwind)]
     pub fn new(env: Env, setup: String, notify: Notify) -> Result<Self> {
         let setup: Setup = parse(&setup)?;
+        if !setup.has_libuv {
+            sys::leave_libuv_alone();
+        }
         sys::pin_library();
         sys::at_exit(outstanding::settle);
         let (target, added) = isolates::add(Introduction {
@@ -245,7 +250,7 @@ pub struct ForkOperation {
 
 #[napi]
 impl ForkOperation {
-    /// `{"progress": {phase, done, total}}`, or once the outcome, `{"result": …}` or `{"error": …}`; an error
+    /// `{"progress": {phase, done, total}, "pause": {ms, parts}}`, or once the outcome, `{"result": …}` or `{"error": …}`; an error
     /// says whether an inline capture may take its place.
     #[napi(catch_unwind)]
     pub fn poll(&self) -> String {
@@ -256,7 +261,9 @@ impl ForkOperation {
             return json.to_string();
         }
         let (phase, done, total) = self.ticket.progress();
-        serde_json::json!({ "progress": { "phase": phase, "done": done, "total": total } }).to_string()
+        let pause = self.ticket.pause().map(|(ms, parts)| serde_json::json!({ "ms": ms, "parts": parts }));
+        serde_json::json!({ "progress": { "phase": phase, "done": done, "total": total }, "pause": pause })
+            .to_string()
     }
 
     /// Has this thread stand still until the heap is frozen, or else until the capture has ended; it gives the

@@ -214,7 +214,7 @@ async function main() {
   const stops = [];
   const is = (...names) => names.includes(scenario) || scenario === 'all';
   // Enough to be marked step by step; all else is there to be in the way, not to be large.
-  stops.push(allocate(is('marking') ? 50_000 : 2_000));
+  stops.push(allocate(is('marking') ? 20_000 : 2_000));
   if (is('wasm')) stops.push(wasm());
   if (is('workers')) stops.push(workers());
   if (is('spawn')) stops.push(children(report));

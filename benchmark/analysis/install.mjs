@@ -18,7 +18,7 @@ export const PINNED = {
   'memlab-cli': { '@memlab/cli': '2.0.5' },
 };
 
-function npmInstall(folder, packages) {
+export function npmInstall(folder, packages) {
   const target = path.join(rivals, folder);
   const manifest = path.join(target, 'package.json');
   const wanted = { name: `rival-${folder}`, private: true, dependencies: packages };

@@ -13,15 +13,19 @@ class Small {
   }
 }
 
+/** Parts of a thousand each: V8's generator keeps a kilobyte for every index that the longest array has. */
 function fill(bytes) {
   const begun = process.memoryUsage().heapUsed;
-  for (let i = 0; process.memoryUsage.rss() && process.memoryUsage().heapUsed - begun < bytes; ) {
-    for (let n = 0; n < 2000; n++, i++) {
-      if (kind === 'strings') keep.push(`${i} `.repeat(40) + Math.random());
-      else if (kind === 'arrays') keep.push(n % 20 ? null : new Array(4000).fill(keep));
-      else keep.push(new Small(i));
+  for (let i = 0; process.memoryUsage().heapUsed - begun < bytes; ) {
+    for (let part = 0; part < 4; part++) {
+      const list = [];
+      for (let n = 0; n < 1000; n++, i++) {
+        if (kind === 'strings') list.push(Buffer.from(`${i} `.repeat(40) + Math.random()).toString('latin1'));
+        else if (kind === 'arrays') list.push(n % 20 ? null : new Array(4000).fill(list));
+        else list.push(new Small(i));
+      }
+      keep.push(list);
     }
-    if (kind === 'strings') for (let n = keep.length - 2000; n < keep.length; n++) Number(keep[n]);
   }
 }
 
@@ -30,29 +34,61 @@ function loop() {
   const begun = performance.now();
   let last;
   const window = new Array(50_000);
-  for (let i = 0; i < 3_000_000; i++) window[i % window.length] = last = { i, list: [i] };
+  for (let i = 0; i < 2_000_000; i++) window[i % window.length] = last = { i, list: [i] };
   return performance.now() - begun + (last.i < 0 ? 1 : 0);
 }
 
+/** So often that its median means something. */
+const loops = () => Array.from({ length: 9 }, loop);
+
+const stillheap = () => require('../../index.js');
+
 const ways = {
-  async fork(file) {
-    return await require('../../index.js').capture({
-      mode: 'fork',
-      file,
-      force: true,
-    });
-  },
-  async inline(file) {
-    return await require('../../index.js').capture({ mode: 'inline', file });
-  },
-  async 'v8.writeHeapSnapshot'(file) {
+  /** Nothing is captured: what the figures are by themselves. */
+  none: () => new Promise((resolve) => setTimeout(resolve, 3000, {})),
+  fork: ({ file, scratch }) => stillheap().capture({ mode: 'fork', file, scratch }),
+  inline: ({ file }) => stillheap().capture({ mode: 'inline', file }),
+  'v8.writeHeapSnapshot'({ file }) {
     require('node:v8').writeHeapSnapshot(file);
     return {};
   },
-  async heapdump(file) {
-    require(process.env.HEAPDUMP).writeSnapshot(file);
-    return {};
+  heapdump: ({ file, heapdump }) =>
+    new Promise((resolve, reject) => {
+      const done = (error) => (error ? reject(error) : resolve({}));
+      require(heapdump).writeSnapshot(file, done);
+    }),
+  pause: ({ file }) => pauseOnly(file),
+};
+
+/** Forks and ends the child at once: the pause without what the child takes. */
+async function pauseOnly(file) {
+  const { isolate, toNative, captureOptions } = stillheap()[require('../../lib/module.js').internals];
+  const options = { ...captureOptions({ mode: 'fork', force: true }), file };
+  const operation = isolate.fork(JSON.stringify(toNative(options, 'call')));
+  let pause;
+  for (;;) {
+    const state = JSON.parse(operation.poll());
+    if (state.pause && !pause) {
+      pause = state.pause;
+      operation.cancel();
+    }
+    if (pause && !state.progress) return { pauseMs: pause.ms, pauseParts: pause.parts };
+    if (state.error) throw Object.assign(new Error(state.error.message), { code: state.error.code });
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+}
+
+const answers = {
+  async capture(order) {
+    const begun = performance.now();
+    try {
+      const result = await ways[order.way](order);
+      return { totalMs: performance.now() - begun, result };
+    } catch (error) {
+      return { totalMs: performance.now() - begun, error: `${error.code}: ${error.message}` };
+    }
   },
+  loops: () => ({ loops: loops() }),
 };
 
 fill(Number(megabytes) * 1e6);
@@ -61,22 +97,10 @@ const server = http.createServer((_request, response) => {
   for (let i = 0; i < 50; i++) text += JSON.stringify({ i, name: `item ${i}` });
   response.end(text);
 });
+// The first loops are slower: they are compiled, and the young generation grows.
+loops();
 server.listen(0, '127.0.0.1', () =>
-  process.send({ port: server.address().port, loop: [loop(), loop(), loop()] }),
+  process.send({ port: server.address().port, rss: process.memoryUsage.rss() }),
 );
-process.on('message', async ({ way, file }) => {
-  if (!way) return;
-  const begun = performance.now();
-  try {
-    const result = await ways[way](file);
-    const totalMs = performance.now() - begun;
-    process.send({ totalMs, result });
-  } catch (error) {
-    process.send({
-      totalMs: performance.now() - begun,
-      error: `${error.code}: ${error.message}`,
-    });
-  }
-});
-process.on('message', ({ again }) => again && process.send({ loop: [loop(), loop(), loop()] }));
+process.on('message', async ({ ask, ...order }) => process.send(await answers[ask](order)));
 process.on('disconnect', () => process.exit());

@@ -6,7 +6,7 @@ use stillheap_control::Phase;
 use stillheap_sink::Failure;
 
 use crate::isolates::Target;
-use crate::request::{CaptureRequest, CaptureResult};
+use crate::request::{CaptureRequest, CaptureResult, PauseParts};
 
 /// There are none.
 pub enum Moment {}
@@ -30,6 +30,10 @@ impl Ticket {
     }
 
     pub fn progress(&self) -> (Phase, u64, u64) {
+        match *self {}
+    }
+
+    pub fn pause(&self) -> Option<(f64, PauseParts)> {
         match *self {}
     }
 

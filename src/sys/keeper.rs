@@ -10,6 +10,7 @@
 use core::ffi::{c_char, c_int, c_uint, c_void};
 use core::mem::transmute;
 use std::ffi::CStr;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(super) type Ptr = *mut c_void;
 
@@ -97,8 +98,20 @@ impl Keeper {
     }
 }
 
+/// Whether the runtime isn't built on libuv, whatever functions it has.
+static WITHOUT: AtomicBool = AtomicBool::new(false);
+
+/// To be called before anything looks for libuv. Bun has functions of its names, most of which end the process when
+/// they are called (`uv_loop_size`, in Bun 1.4).
+pub fn leave_libuv_alone() {
+    WITHOUT.store(true, Ordering::Relaxed);
+}
+
 /// `None` unless the runtime has a libuv 1 whose functions can be looked up.
 pub(super) fn check_version() -> Option<()> {
+    if WITHOUT.load(Ordering::Relaxed) {
+        return None;
+    }
     // SAFETY: `uv_version` takes nothing and returns a number in every libuv.
     let version = unsafe { transmute::<Ptr, Version>(lookup(c"uv_version")?)() };
     (version >> 16 == 1).then_some(())

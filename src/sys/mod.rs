@@ -15,10 +15,10 @@ pub use copies::{Copies, Delivery, deliver_elsewhere};
 pub use disposition::Disposition;
 pub use exit::at_exit;
 pub use footprint::release_loading_pages;
-pub use keeper::Keeper;
+pub use keeper::{Keeper, leave_libuv_alone};
 pub use memory::release_free_memory;
 pub use pin::pin_library;
-pub use usage::Usage;
+pub use usage::{Usage, address_space_limit};
 pub use wakeup::Wakeup;
 
 use std::thread::{Builder, JoinHandle};

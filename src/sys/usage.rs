@@ -52,3 +52,20 @@ fn allocated() -> Option<u64> {
 fn allocated() -> Option<u64> {
     None
 }
+
+/// `RLIMIT_AS` in bytes, if there is such a limit.
+#[cfg(unix)]
+pub fn address_space_limit() -> Option<u64> {
+    // SAFETY: a zeroed rlimit is overwritten.
+    unsafe {
+        let mut limit: libc::rlimit = core::mem::zeroed();
+        (libc::getrlimit(libc::RLIMIT_AS, &raw mut limit) == 0 && limit.rlim_cur != libc::RLIM_INFINITY)
+            .then_some(limit.rlim_cur)
+    }
+}
+
+/// There is none.
+#[cfg(not(unix))]
+pub fn address_space_limit() -> Option<u64> {
+    None
+}

@@ -75,11 +75,21 @@ impl Machine {
             Some(Room { left, bound: Bound::AddressSpace })
         });
         // Swap is not counted: a service that swaps is down, too.
-        let machine = || {
-            let meminfo = fs::read_to_string(self.proc.join("meminfo")).ok()?;
-            Some(Room { left: status_kilobytes(&meminfo, "MemAvailable")?, bound: Bound::Machine })
-        };
+        let machine = || Some(Room { left: self.meminfo("MemAvailable")?, bound: Bound::Machine });
         groups.chain(address_space).chain(machine()).min_by_key(|room| room.left)
+    }
+
+    /// The most that could be left if the kernel wrote to its swap what it can: beyond this, nothing fits.
+    pub fn room_with_swap(&self) -> Option<Room> {
+        let mut room = self.room()?;
+        if room.bound != Bound::AddressSpace {
+            room.left = room.left.saturating_add(self.meminfo("SwapFree").unwrap_or(0));
+        }
+        Some(room)
+    }
+
+    fn meminfo(&self, name: &str) -> Option<u64> {
+        status_kilobytes(&fs::read_to_string(self.proc.join("meminfo")).ok()?, name)
     }
 }
 
@@ -107,6 +117,10 @@ mod tests {
             Machine::new(&proc, Some(3000 << 10)).room(),
             Some(Room { left: 2000 << 10, bound: Bound::AddressSpace })
         );
+        assert_eq!(Machine::new(&proc, None).room_with_swap().unwrap().left, 8000 << 10);
+        write(proc.join("meminfo"), "MemAvailable:   8000 kB\nSwapFree: 500 kB\n");
+        assert_eq!(Machine::new(&proc, None).room_with_swap().unwrap().left, 8500 << 10);
+        assert_eq!(Machine::new(&proc, Some(3000 << 10)).room_with_swap().unwrap().left, 2000 << 10);
         write(inner.join("memory.max"), "max\n");
         write(outer.join("pod/memory.max"), "500000\n");
         write(outer.join("pod/memory.current"), "100000\n");

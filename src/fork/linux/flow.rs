@@ -20,7 +20,7 @@ use super::prepare::Forked;
 use super::watch::{Done, Ending, watch};
 use crate::capture::milliseconds;
 use crate::isolates::{Target, lock};
-use crate::request::{CaptureRequest, CaptureResult, ForkFigures, ForkMemory};
+use crate::request::{CaptureRequest, CaptureResult, ForkFigures, ForkMemory, PauseParts};
 use crate::signal;
 use crate::sys::spawn_quiet;
 
@@ -88,6 +88,8 @@ pub struct Ticket {
     /// The heap has been frozen at least once.
     forked: AtomicBool,
     progress: Mutex<(Phase, u64, u64)>,
+    /// What the pauses were so far: milliseconds, and of what.
+    pause: Mutex<Option<(f64, PauseParts)>>,
     outcome: Mutex<Option<Result<CaptureResult, Failure>>>,
 }
 
@@ -100,6 +102,11 @@ impl Ticket {
     /// How far it is: phase, done, total.
     pub fn progress(&self) -> (Phase, u64, u64) {
         *lock(&self.progress)
+    }
+
+    /// What the pauses were, in milliseconds, and of what; once the heap has been frozen.
+    pub fn pause(&self) -> Option<(f64, PauseParts)> {
+        *lock(&self.pause)
     }
 
     /// Whether the heap has been frozen.
@@ -166,6 +173,7 @@ fn run(target: &Arc<Target>, request: CaptureRequest, ticket: &Ticket) -> Result
     let mut forked = Box::new(Forked::prepare(request, target.thread_id)?);
     loop {
         forked = ask(target, forked, ticket, deadline)?;
+        *lock(&ticket.pause) = Some((forked.pause_ms, forked.parts));
         ticket.forked.store(true, Ordering::Release);
         let ending = watch(&mut forked, &ticket.cancelled, |forked| report(target, forked, ticket));
         match ending {

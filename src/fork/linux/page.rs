@@ -70,6 +70,11 @@ impl Page {
         NonNull::new(address.cast()).map(Self).ok_or_else(io::Error::last_os_error)
     }
 
+    /// Its address, which the system has chosen.
+    pub fn address(&self) -> usize {
+        self.0.as_ptr() as usize
+    }
+
     pub fn figures(&self) -> &Figures {
         // SAFETY: mapped until self is dropped, and zeroed bytes are valid figures.
         unsafe { &(*self.0.as_ptr()).figures }

@@ -20,8 +20,8 @@ use super::slots::Slots;
 use crate::capture::{self, Place, milliseconds};
 use crate::fault;
 use crate::isolates::{Target, lock, new_id_space};
-use crate::request::{CaptureRequest, FallbackDir, PauseParts, Scratch};
-use crate::sys::{Usage, with_signals_blocked};
+use crate::request::{CaptureRequest, FallbackDir, PauseParts, Scratch, Trigger};
+use crate::sys::{Usage, address_space_limit, with_signals_blocked};
 use crate::v8::{CurrentIsolate, SnapshotOptions, V8};
 
 /// What earlier children of this process took: the heap they walked, and the bytes.
@@ -138,7 +138,7 @@ impl Forked {
         let system = |syscall: &'static str, path: &'static str| {
             move |error: io::Error| Failure::system(&error, syscall, Path::new(path))
         };
-        let ranges = self.prepared.compare().map_err(system("read", "/proc/self/maps"))?;
+        let ranges = self.prepared.compare(self.page.address()).map_err(system("read", "/proc/self/maps"))?;
         let id_space = format!("{:016x}", new_id_space());
         let header = capture::header(target, self.time, "fork", "cleared", &id_space, Usage::now());
         let opened = self
@@ -190,9 +190,22 @@ impl Forked {
                 child => Ok(child),
             }
         });
+        let forked = outcome.map(|child| self.child = Some(child));
+        if forked.is_ok() {
+            self.forget_ids(isolate, target);
+        }
         self.pause_ms += milliseconds(begun);
-        self.child = Some(outcome?);
-        Ok(())
+        forked
+    }
+
+    /// Ids that an earlier capture kept cost the service its speed as long as V8 knows them, and this capture does
+    /// not ask for any. The child has its own copy of them; what it writes has an id space of its own.
+    fn forget_ids(&self, isolate: CurrentIsolate, target: &Target) {
+        // At the heap limit V8 may be in the middle of a collection that follows moves.
+        if self.request.trigger != Trigger::NearHeapLimit && target.ids_are_ours() {
+            isolate.clear_object_ids();
+            target.ids_were_cleared();
+        }
     }
 
     fn check_memory(&mut self) -> Result<(), Failure> {
@@ -266,13 +279,4 @@ fn read_smaps() -> Result<Prepared, Failure> {
 fn log() -> io::Result<File> {
     use nix::sys::memfd::{MFdFlags, memfd_create};
     Ok(memfd_create("stillheap-child", MFdFlags::MFD_CLOEXEC).map(File::from)?)
-}
-
-fn address_space_limit() -> Option<u64> {
-    // SAFETY: a zeroed rlimit is overwritten.
-    unsafe {
-        let mut limit: libc::rlimit = core::mem::zeroed();
-        (libc::getrlimit(libc::RLIMIT_AS, &raw mut limit) == 0 && limit.rlim_cur != libc::RLIM_INFINITY)
-            .then_some(limit.rlim_cur)
-    }
 }
