@@ -3,8 +3,8 @@
 //   node scripts/soak.mjs [minutes per major, default 2] [majors, default all]
 //
 // The service (a process of its own) answers requests without rest while it is asked for snapshots by call,
-// as streams, compressed, in workers and by signals. A client in another process asserts that every request
-// was answered. At the end every file must be whole and nothing else may be left.
+// as streams, compressed, in workers and by signals; forked, or as STILLHEAP_MODE says. A client in another process
+// asserts that every request was answered. At the end every file must be whole and nothing else may be left.
 
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
@@ -24,10 +24,16 @@ async function service() {
   const stillheap = require(root);
   const { createServer } = require('node:http');
   const { Worker } = require('node:worker_threads');
-  const figures = { call: 0, gzip: 0, zstd: 0, stream: 0, worker: 0, aborted: 0, signals: 0, errors: [] };
+  const kindsOf = { call: 0, gzip: 0, zstd: 0, stream: 0, worker: 0, aborted: 0, signals: 0 };
+  const figures = { ...kindsOf, fork: 0, inline: 0, attempts: 0, errors: [] };
   const failed = (error) => figures.errors.push(`${error.code} ${error.message}`);
   stillheap.on('error', failed);
-  stillheap.on('snapshot', ({ trigger }) => trigger === 'signal' && figures.signals++);
+  stillheap.on('snapshot', ({ trigger, mode, attempts = 0 }) => {
+    if (trigger === 'signal') figures.signals++;
+    // Files: streams and workers have none, or no event here.
+    figures[mode]++;
+    figures.attempts += attempts;
+  });
   const sessions = new Map();
   const server = createServer((request, response) => {
     const id = Number(request.url.slice(1));
