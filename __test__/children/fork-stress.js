@@ -99,34 +99,35 @@ async function server(report) {
   let stopped = false;
   report.slowestAnswerMs = 0;
   report.answers = 0;
-  const lose = (error) => {
-    report.lost = `${error.code}: ${error.message}`;
-  };
   const ask = () =>
-    new Promise((resolve, reject) => {
+    new Promise((resolve) => {
       const begun = performance.now();
-      http
-        .get({ port, host: '127.0.0.1' }, (response) => {
-          response.resume().once('end', () => {
-            report.answers += 1;
-            report.slowestAnswerMs = Math.max(report.slowestAnswerMs, performance.now() - begun);
-            resolve();
-          });
-        })
-        .once('error', reject);
+      const request = http.get({ port, host: '127.0.0.1' }, (response) => {
+        response.resume().once('end', () => {
+          report.answers += 1;
+          report.slowestAnswerMs = Math.max(report.slowestAnswerMs, performance.now() - begun);
+          resolve();
+        });
+      });
+      request.once('error', ({ code, message }) => {
+        report.lost = `${code}: ${message}${request.reusedSocket ? ' on a connection that was used before' : ''}`;
+        resolve();
+      });
     });
   const turn = async () => {
     while (!stopped) {
-      await ask().catch(lose);
+      await ask();
       // The forked children, who stand back behind everybody else, need some of the machine, too.
       await new Promise((resolve) => setTimeout(resolve, 2));
     }
   };
   const ended = turn();
-  return async () => {
-    stopped = true;
-    await ended;
-    await new Promise((resolve) => listener.close(resolve));
+  return {
+    async stopAsking() {
+      stopped = true;
+      await ended;
+    },
+    close: () => new Promise((resolve) => listener.close(resolve)),
   };
 }
 
@@ -218,7 +219,10 @@ async function main() {
   if (is('wasm')) stops.push(wasm());
   if (is('workers')) stops.push(workers());
   if (is('spawn')) stops.push(children(report));
-  if (is('http')) stops.push(await server(report));
+  if (is('http')) {
+    const { stopAsking, close } = await server(report);
+    stops.push(stopAsking, close);
+  }
   if (scenario === 'cluster') await inCluster(report);
   else if (scenario === 'from-workers') await fromWorkers(report, dir);
   else await captureAll(report, here);
@@ -309,9 +313,10 @@ async function member() {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'stillheap-stress-'));
   const report = emptyReport();
   const stop = allocate(2_000);
-  const stopServer = await server(report);
+  const { stopAsking } = await server(report);
   await captureAll(report, () => stillheap.capture({ mode: 'fork', dir, timeLimit: 120_000 }));
-  await stopServer();
+  // The other member may still ask this one: the server is closed by `disconnect`, when both have ended.
+  await stopAsking();
   stop();
   fs.rmSync(dir, { recursive: true });
   process.send(report);
