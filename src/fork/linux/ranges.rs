@@ -42,7 +42,8 @@ const GAP: usize = 1 << 36;
 fn neighbourhood(now: &[Mapping], inside: usize) -> Range {
     let at = now.partition_point(|mapping| mapping.end <= inside);
     let (below, from) = now.split_at(at);
-    let start = below.iter().rev().try_fold(inside, |start, mapping| {
+    let own = from.first().map_or(inside, |mapping| mapping.start.min(inside));
+    let start = below.iter().rev().try_fold(own, |start, mapping| {
         if start.saturating_sub(mapping.end) < GAP { Ok(mapping.start) } else { Err(start) }
     });
     let end = from.iter().try_fold(inside, |end, mapping| {
