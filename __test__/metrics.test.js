@@ -1,7 +1,7 @@
 'use strict';
 
-// Metrics, against what prom-client and OpenTelemetry do with them. Neither is installed here: their parts of the
-// contract are played by the smallest that keep to it.
+// Metrics, against what prom-client and OpenTelemetry do with them, whose parts are played by the smallest that keep
+// to the contract. metrics-libraries.test.js has the libraries themselves.
 
 const assert = require('node:assert/strict');
 const path = require('node:path');

@@ -128,27 +128,39 @@ function registerProm(registry, options) {
   const { watch, release } = owned(checked.watch);
   const { list, stop } = families(watch, checked.prefix ?? 'stillheap_');
   const labels = checked.labels ?? {};
-  for (const { name, help, type, values } of list) {
-    registry.registerMetric({
-      name,
-      help,
-      type,
-      aggregator: 'sum',
-      get: async () => ({
+  const registered = [];
+  const remove = () => {
+    for (const name of registered.splice(0)) registry.removeSingleMetric?.(name);
+    stop();
+    release();
+  };
+  try {
+    for (const { name, help, type, values } of list) {
+      registry.registerMetric({
         name,
         help,
         type,
         aggregator: 'sum',
-        values: values(name).map((value) => ({ ...value, labels: { ...labels, ...value.labels } })),
-      }),
-      reset() {},
-    });
+        // A registry of the OpenMetrics kind takes '_total' off a counter's name, and puts it to its samples.
+        async get() {
+          return {
+            name: this.name,
+            help,
+            type,
+            aggregator: 'sum',
+            values: values(name).map((value) => ({ ...value, labels: { ...labels, ...value.labels } })),
+          };
+        },
+        reset() {},
+      });
+      registered.push(name);
+    }
+  } catch (error) {
+    // A name that is taken: nothing of ours stays behind.
+    remove();
+    throw error;
   }
-  return () => {
-    for (const { name } of list) registry.removeSingleMetric?.(name);
-    stop();
-    release();
-  };
+  return remove;
 }
 
 /** Registers with an OpenTelemetry meter (or meter provider); gives back what takes the metrics away again. */

@@ -1,16 +1,14 @@
-// Installs the libraries that programs of the gallery use, as locked, without scripts. Quick when they are there;
-// several at a time don't get in each other's way.
+// Installs the libraries of a folder with package.json and lock file (those that programs of the gallery use), as
+// locked, without scripts. Quick when they are there; several at a time don't get in each other's way.
 
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import libraries from './libraries.js';
+import gallery from './libraries.js';
 
-const source = path.join(path.dirname(fileURLToPath(import.meta.url)), '../libraries');
-
-export function installLibraries() {
-  const target = libraries.folder();
+export function installLibraries({ folder, source } = gallery) {
+  const target = folder();
   if (existsSync(target)) return;
   mkdirSync(path.dirname(target), { recursive: true });
   const work = mkdtempSync(path.join(path.dirname(target), '.installing-'));
@@ -25,7 +23,13 @@ export function installLibraries() {
     renameSync(work, target);
   } catch (error) {
     // Another run may have been first.
-    if (!existsSync(target)) throw error;
+    if (existsSync(target)) return;
+    throw new Error(
+      `The packages of ${source} could not be installed from the npm registry: ${error.message}`,
+      {
+        cause: error,
+      },
+    );
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
