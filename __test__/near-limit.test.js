@@ -140,6 +140,24 @@ cgroupTest(
   },
 );
 
+cgroupTest("V8's own limit in a container is where the watch says it is", async (t) => {
+  const cwd = temporaryDirectory(t);
+  // V8 takes half of the group for its old generation; no flag says so.
+  const source = `
+    const stillheap = require(${JSON.stringify(root)});
+    console.log(stillheap.watch().limit);
+    stillheap.captureNearHeapLimit({ mode: 'fork', timeLimit: 1, quiet: true });
+    const keep = [];
+    for (;;) keep.push(new Array(131_072).fill(1.5));
+  `;
+  const env = { NODE_HEAPDUMP_OPTIONS: 'nosignal' };
+  const child = await runSource(t, source, { cwd, env, wrapper: groupWrapper(t, 600 * 1024 * 1024) });
+  const [name] = fs.readdirSync(cwd);
+  assert.ok(name, child.describe('left no report'));
+  const { heapLimit } = JSON.parse(fs.readFileSync(path.join(cwd, name), 'utf8'));
+  assert.equal(Number(child.stdout), heapLimit.initial);
+});
+
 cgroupTest('where not even that is possible, the report says why there is no snapshot', async (t) => {
   const { child, names, report } = await grow(t, 'objects', {
     options: { scratch: 'memory' },
@@ -149,6 +167,81 @@ cgroupTest('where not even that is possible, the report says why there is no sna
   assert.equal(report.snapshot.error.code, 'ERR_STILLHEAP_MEMORY');
   assert.ok(report.spaces.find(({ name }) => name === 'old_space').used > 10e6);
   assert.match(child.stderr, /no heap snapshot was written: /);
+});
+
+test('sampled allocations say who allocated what lives, also where there is no snapshot', async (t) => {
+  const cwd = temporaryDirectory(t);
+  // Nothing can be captured in so short a time.
+  const source = `
+    require(${JSON.stringify(root)}).captureNearHeapLimit({ sample: 65536, mode: 'fork', timeLimit: 1 });
+    const keep = [];
+    function some() { for (let i = 0; i < 10; i++) keep.push({ i, next: { i } }); }
+    function most() { for (let i = 0; i < 1000; i++) keep.push([i, i, i]); }
+    function garbage() { for (let i = 0; i < 50; i++) new Array(10).fill(i); }
+    function handle() { some(); most(); garbage(); }
+    for (;;) handle();
+  `;
+  const child = await runSource(t, source, {
+    cwd,
+    env: { NODE_HEAPDUMP_OPTIONS: 'nosignal' },
+    nodeArgs: ['--max-old-space-size=30'],
+  });
+  const [name, ...others] = fs.readdirSync(cwd);
+  assert.deepEqual(others, [], child.describe(`left ${name} and`));
+  const { allocations, snapshot } = JSON.parse(fs.readFileSync(path.join(cwd, name), 'utf8'));
+  assert.equal(snapshot.error.code, 'ERR_STILLHEAP_TIME_LIMIT');
+  const [{ stack, bytes, count }] = allocations.places;
+  assert.deepEqual(
+    stack.slice(0, 2).map(({ function: name }) => name),
+    ['most', 'handle'],
+  );
+  const { script, line, column } = stack[0];
+  assert.deepEqual([script, line > 0, column > 0], ['[eval]', true, true]);
+  assert.ok(bytes > 0.8 * allocations.bytes && count > 1000, JSON.stringify({ bytes, count }));
+  // Scaled from samples: what V8 itself counts, more or less.
+  assert.ok(allocations.bytes > 15e6 && allocations.bytes < 80e6, String(allocations.bytes));
+  // But for the little that no collection has come to yet.
+  const garbage = allocations.places.filter(({ stack }) => stack[0]?.function === 'garbage');
+  assert.ok(garbage.reduce((sum, { bytes }) => sum + bytes, 0) < 0.1 * allocations.bytes);
+  assert.match(child.stderr, /what lives was allocated by most \(\[eval\]:5\) [89]\d %/);
+});
+
+test('sampling ends with what it was for, and leaves that of others alone', async (t) => {
+  const agent = await startAgent(t, { env: { NODE_HEAPDUMP_OPTIONS: 'nosignal' } });
+  const states = await agent.call(async ({ stillheap, require }) => {
+    const { Session } = require('node:inspector');
+    const session = new Session();
+    session.connect();
+    const post = (method) =>
+      new Promise((resolve) => session.post(`HeapProfiler.${method}`, (error) => resolve(!error)));
+    // There is one sampler per isolate: DevTools' protocol tells whether it is at work.
+    const sampling = () => post('getSamplingProfile');
+    const states = { before: await sampling() };
+    const first = stillheap.captureNearHeapLimit({ sample: true });
+    states.asked = await sampling();
+    first.cancel();
+    states.cancelled = await sampling();
+    stillheap.configure({ nearHeapLimit: { sample: 1e6 } });
+    states.configured = await sampling();
+    stillheap.configure({ nearHeapLimit: { sample: false, redact: false } });
+    states.reconfigured = await sampling();
+    stillheap.configure({ nearHeapLimit: false });
+    await post('startSampling');
+    stillheap.captureNearHeapLimit({ sample: true }).cancel();
+    states.others = await sampling();
+    await post('stopSampling');
+    states.after = await sampling();
+    return states;
+  });
+  assert.deepEqual(states, {
+    before: false,
+    asked: true,
+    cancelled: false,
+    configured: true,
+    reconfigured: false,
+    others: true,
+    after: false,
+  });
 });
 
 test('cancelled, nothing is left; a worker comes and goes', async (t) => {
@@ -167,7 +260,7 @@ test('cancelled, nothing is left; a worker comes and goes', async (t) => {
   const ended = await agent.call(async ({ require }, root) => {
     const { Worker } = require('node:worker_threads');
     const source = `
-      require(${JSON.stringify(root)}).captureNearHeapLimit({ quiet: true });
+      require(${JSON.stringify(root)}).captureNearHeapLimit({ quiet: true, sample: true });
       const keep = [];
       if (require('node:worker_threads').workerData) for (;;) keep.push({ i: keep.length, next: { i: 1 } });
     `;
@@ -197,6 +290,8 @@ test('wrong options are named', async (t) => {
     [{ raise: '1' }, 'raise'],
     [{ hold: 1 }, 'hold'],
     [{ mode: 'never' }, 'mode'],
+    [{ sample: 0 }, 'sample'],
+    [{ sample: '1' }, 'sample'],
     [{ file: 'a' }, 'captureNearHeapLimit'],
     [{ keepObjectIds: true }, 'captureNearHeapLimit'],
     [7, 'captureNearHeapLimit'],

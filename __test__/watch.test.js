@@ -4,6 +4,7 @@
 
 const assert = require('node:assert/strict');
 const path = require('node:path');
+const { cgroupTest, groupWrapper } = require('./support/cgroup.js');
 const { root, runSource, startAgent, startNode } = require('./support/child.js');
 const { test } = require('./support/test.js');
 
@@ -289,4 +290,42 @@ test('pressure: told once, before the limit is reached', async (t) => {
   assert.equal(used + headroom, limit);
   assert.ok(share >= 0.6 && share < 0.75, String(share));
   assert.match(reason, /of V8's limit of .* are in use/);
+});
+
+cgroupTest("pressure: a control group's limit comes near, and when it will be reached", async (t) => {
+  const limit = 384 * 1024 * 1024;
+  const options = { interval: 20, warmup: 0, minTime: 400, pressureShare: 0.6, pressureTime: 0 };
+  const agent = await agentWithWatch(t, options, { wrapper: groupWrapper(t, limit) });
+  const { told, kept } = await agent.call(async ({ keep, next, require }) => {
+    const told = [];
+    keep.watch.on('pressure', (pressure) => told.push(pressure));
+    keep.buffers = [];
+    const grow = async (bytes) => {
+      keep.buffers.push(Buffer.alloc(bytes, 1));
+      const stats = next('stats');
+      keep.watch.gc();
+      const { externalVelocity } = await stats;
+      await require('node:timers/promises').setTimeout(1);
+      return externalVelocity;
+    };
+    // Slowly until its speed is known, then until it is told.
+    while (!((await grow(250_000)) > 0)) if (told.length > 0) throw new Error('told too early');
+    while (told.length === 0) await grow(2_000_000);
+    const kept = keep.buffers.reduce((sum, { length }) => sum + length, 0);
+    // Once per approach.
+    for (let i = 0; i < 5; i++) await grow(2_000_000);
+    return { told, kept };
+  });
+  assert.equal(told.length, 1, JSON.stringify(told));
+  const [{ limitedBy, used, headroom, share, velocity, timeToLimit, reason, ...pressure }] = told;
+  assert.equal(limitedBy, 'group');
+  assert.equal(pressure.limit, limit);
+  assert.equal(used + headroom, limit);
+  assert.ok(used >= kept && share >= 0.6 && share < 0.8, JSON.stringify({ used, kept, share }));
+  assert.ok(velocity > 0, String(velocity));
+  assert.ok(Math.abs(timeToLimit / ((headroom / velocity) * 3_600_000) - 1) < 0.001, String(timeToLimit));
+  assert.match(
+    reason,
+    /of the control group's limit of 402\.7 MB are in use \(6\d %\); .* it is reached in /,
+  );
 });

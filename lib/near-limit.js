@@ -14,9 +14,9 @@ const usual = { mode: 'auto', scratch: 'auto', force: true, hold: true };
  */
 function arm(isolate, options, defaults) {
   const { mode: _mode, keepObjectIds: _keep, ...rest } = defaults;
-  const { raise, hold, ...request } = { ...rest, ...usual, ...nearLimitOptions(options) };
+  const { raise, hold, sample, ...request } = { ...rest, ...usual, ...nearLimitOptions(options) };
   if (isolate.engineReason !== null) return throughNode(isolate.engineReason, request);
-  const order = { raise, hold, request: { ...request, outlive: true, trigger: 'near-heap-limit' } };
+  const order = { raise, hold, sample, request: { ...request, outlive: true, trigger: 'near-heap-limit' } };
   const problem = isolate.armNearLimit(JSON.stringify(order));
   if (problem !== null) throw failure('ERR_STILLHEAP_UNSUPPORTED', problem);
   return {

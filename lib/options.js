@@ -59,6 +59,16 @@ function bytes(name, value) {
   return value;
 }
 
+/** V8's own choice where no interval is given: it costs next to nothing. */
+const SAMPLING_INTERVAL = 512 * 1024;
+
+/** An allocation in every so many bytes; null for none. */
+function sampling(name, value) {
+  if (typeof value === 'boolean') return value ? SAMPLING_INTERVAL : null;
+  if (typeof value !== 'number') throw wrongType(name, 'a boolean or a number of bytes', value);
+  return bytes(name, value);
+}
+
 function oneOf(choices) {
   const words = choices.map((choice) => `'${choice}'`).join(', ');
   return (name, value) => {
@@ -142,16 +152,17 @@ const perCapture = { ...common, file: path, onProgress: callback, signal: abortS
 const { file: _file, name: _name, overwrite: _overwrite, ...perStream } = perCapture;
 
 const { keepObjectIds: _ids, outlive: _outlive, fallback: _fallback, ...atLimit } = common;
-const perNearLimit = { ...atLimit, hold: boolean, quiet: boolean, raise: bytes };
+const perNearLimit = { ...atLimit, hold: boolean, quiet: boolean, raise: bytes, sample: sampling };
 
 /** What the snapshots of a leak may be told; fallback and outlive have their use there. */
 const { keepObjectIds: _leakIds, ...atLeak } = common;
 
-/** Whether, and how: a boolean, or options. */
+/** Whether, and how: a boolean, or options, which stay as they were given and are checked again when they count. */
 function nearHeapLimit(name, value) {
   if (typeof value === 'boolean') return value;
   if (typeof value !== 'object' || value === null) throw wrongType(name, 'a boolean or an object', value);
-  return check(value, perNearLimit, name);
+  check(value, perNearLimit, name);
+  return value;
 }
 
 const perProcess = {

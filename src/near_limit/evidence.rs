@@ -13,7 +13,10 @@ use crate::capture::Place;
 use crate::isolates::Target;
 use crate::request::{CaptureRequest, CaptureResult, outcome_json};
 use crate::status;
-use crate::v8::{CurrentIsolate, Space, Statistics};
+use crate::v8::{Allocations, CurrentIsolate, Space, Statistics};
+
+/// So many functions are named on stderr.
+const NAMED: usize = 3;
 
 /// Counts up when a field changes its meaning.
 const SCHEMA_VERSION: u32 = 1;
@@ -35,6 +38,8 @@ pub struct Evidence {
     spaces: Vec<Space>,
     process: Process,
     cgroups: Vec<Cgroup>,
+    /// Null unless they are sampled, or until they have been read.
+    allocations: Option<Allocations>,
     /// Whether running out of a group's memory ends all its processes, and the parent with the child.
     #[serde(skip)]
     pub(super) ends_together: bool,
@@ -103,8 +108,28 @@ impl Evidence {
             },
             ends_together,
             cgroups: cgroups.filter(|group| group.limit.is_some()).collect(),
+            allocations: None,
             snapshot: None,
         }
+    }
+
+    /// Asks V8 what lives of the allocations that it has sampled; on the isolate's thread.
+    pub(super) fn add_allocations(&mut self, target: &Target) {
+        self.allocations = CurrentIsolate::get().and_then(|isolate| isolate.allocations(target.environment));
+    }
+
+    /// Who allocated most of it, for a log.
+    pub(super) fn allocations_line(&self) -> Option<String> {
+        let allocations = self.allocations.as_ref()?;
+        let part = |bytes: u64| bytes.saturating_mul(100) / allocations.bytes().max(1);
+        let tops = allocations.tops(NAMED).into_iter();
+        let tops: Vec<_> = tops.map(|(name, bytes)| format!("{name} {} %", part(bytes))).collect();
+        (!tops.is_empty()).then(|| format!("stillheap: what lives was allocated by {}", tops.join(", ")))
+    }
+
+    /// What came of the snapshot.
+    pub(super) fn add_outcome(&mut self, outcome: &Result<CaptureResult, Failure>) {
+        self.snapshot = Some(outcome_json(outcome));
     }
 
     /// Writes it where the snapshot will go, under the same name with another extension.
@@ -116,13 +141,8 @@ impl Evidence {
         self.finish(opened)
     }
 
-    /// Writes it again, with what came of the snapshot, in the first one's place.
-    pub(super) fn rewrite(
-        mut self,
-        path: &Path,
-        outcome: &Result<CaptureResult, Failure>,
-    ) -> Result<PathBuf, Failure> {
-        self.snapshot = Some(outcome_json(outcome));
+    /// Writes it again, with what has been added, in the first one's place.
+    pub(super) fn rewrite(&self, path: &Path) -> Result<PathBuf, Failure> {
         let destination = Destination { path: path.to_owned(), overwrite: true, generated: false };
         self.finish(Opened::create(destination, Compression::None)?)
     }

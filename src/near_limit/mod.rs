@@ -53,6 +53,8 @@ pub struct Order {
     raise: Option<usize>,
     /// Whether the thread stands still until the snapshot is there.
     hold: bool,
+    /// V8 shall sample an allocation in every so many bytes, for the report.
+    sample: Option<u64>,
     request: CaptureRequest,
 }
 
@@ -60,6 +62,8 @@ pub struct Order {
 struct Armed {
     target: Arc<Target>,
     order: Mutex<Order>,
+    /// V8 samples allocations, and not on somebody else's behalf.
+    samples: AtomicBool,
     /// The callback is at work.
     at_work: AtomicBool,
     /// How often a collection of ours has been granted a part of the raise.
@@ -89,18 +93,21 @@ pub fn arm(target: &Arc<Target>, order: Order) -> Result<(), String> {
         return Err(reason);
     }
     let Some(isolate) = target.isolate else { return Err("no V8 isolate is entered here".to_owned()) };
+    let sample = order.sample;
     if let Some(armed) = armed(target.id) {
-        *lock(&armed.order) = order;
-        return Ok(());
+        let before = std::mem::replace(&mut *lock(&armed.order), order);
+        return if before.sample == sample { Ok(()) } else { armed.sample(sample) };
     }
     let armed = Armed {
         target: Arc::clone(target),
         order: Mutex::new(order),
+        samples: AtomicBool::new(false),
         at_work: AtomicBool::new(false),
         steps: AtomicUsize::new(0),
         limit: AtomicUsize::new(0),
         granted: AtomicUsize::new(0),
     };
+    armed.sample(sample)?;
     lock(&ARMED).get_or_insert_default().insert(target.id, Arc::new(armed));
     // SAFETY: this is the isolate's thread; the callback isn't there, since there was no order, and every number
     // is good data for it. `disarm` removes it, at the latest from the environment's clean-up hook.
@@ -110,9 +117,9 @@ pub fn arm(target: &Arc<Target>, order: Order) -> Result<(), String> {
 
 /// Takes the order back; on the isolate's thread. Says whether there was one.
 pub fn disarm(target: &Target) -> bool {
-    if lock(&ARMED).as_mut().and_then(|armed| armed.remove(&target.id)).is_none() {
-        return false;
-    }
+    let Some(armed) = lock(&ARMED).as_mut().and_then(|armed| armed.remove(&target.id)) else { return false };
+    // Stopping can't fail.
+    let _ = armed.sample(None);
     if let Some(isolate) = target.isolate {
         // SAFETY: this is the isolate's thread, and the callback is there as long as there is an order.
         unsafe { isolate.remove_near_heap_limit(on_near_limit) };
@@ -135,6 +142,19 @@ unsafe extern "C" fn on_near_limit(id: *mut c_void, current: usize, initial: usi
 }
 
 impl Armed {
+    /// Has V8 sample from now on, or no longer; on the isolate's thread. Where somebody else has it sample, that
+    /// will do.
+    fn sample(&self, interval: Option<u64>) -> Result<(), String> {
+        let Some(isolate) = CurrentIsolate::get() else { return Ok(()) };
+        if self.samples.swap(false, Ordering::Relaxed) {
+            isolate.stop_sampling();
+        }
+        if let Some(interval) = interval {
+            self.samples.store(isolate.start_sampling(interval)?, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
     /// The limit for a collection that belongs to a capture: always more than before, never the whole raise.
     fn grant(&self, raise: usize, current: usize) -> usize {
         let step = self.steps.fetch_add(1, Ordering::Relaxed);
@@ -188,7 +208,7 @@ fn act(target: &Arc<Target>, order: &Order, limits: Limits) {
         Ok(request) => request,
         Err(failure) => return publish(target, &Err(failure), None, quiet),
     };
-    let evidence = Evidence::gather(target, limits);
+    let mut evidence = Evidence::gather(target, limits);
     let mut request = request;
     request.force &= !evidence.ends_together;
     let written = evidence.write(&request);
@@ -205,12 +225,24 @@ fn act(target: &Arc<Target>, order: &Order, limits: Limits) {
             )),
         }
     }
+    if order.sample.is_some() {
+        // Not before there is a report: V8 may have to make room for it.
+        evidence.add_allocations(target);
+        if let Ok(path) = &written {
+            // The first one stays where the second can't be written.
+            let _ = evidence.rewrite(path);
+        }
+        if let Some(line) = evidence.allocations_line().filter(|_| !quiet) {
+            report::print(&line);
+        }
+    }
     let ended = {
         let report = written.ok();
         move |target: &Arc<Target>, outcome: Result<CaptureResult, Failure>| {
+            let mut evidence = evidence;
+            evidence.add_outcome(&outcome);
             if let Some(report) = &report {
-                // The first one stays where the second can't be written.
-                let _ = evidence.rewrite(report, &outcome);
+                let _ = evidence.rewrite(report);
             }
             publish(target, &outcome, report.as_deref(), quiet);
         }

@@ -125,6 +125,55 @@ pub(super) struct HeapCodeStatistics {
     pub spare: [u64; 8],
 }
 
+/// A `std::vector<T>`: three pointers, in libstdc++ as in libc++.
+#[repr(C)]
+pub(super) struct Vector<T> {
+    pub begin: *const T,
+    pub end: *const T,
+    pub capacity: *const T,
+}
+
+/// `v8::AllocationProfile::Allocation` (v8-profiler.h), the same from Node 18 to 26.
+#[repr(C)]
+pub(super) struct SampledAllocation {
+    pub size: usize,
+    pub count: u32,
+}
+
+/// `v8::AllocationProfile::Node` (v8-profiler.h), the same from Node 18 to 26. `Local<String>` is one pointer.
+#[repr(C)]
+pub(super) struct AllocationNode {
+    pub name: *mut core::ffi::c_void,
+    pub script_name: *mut core::ffi::c_void,
+    pub script_id: i32,
+    pub start_position: i32,
+    pub line_number: i32,
+    pub column_number: i32,
+    pub node_id: u32,
+    pub children: Vector<*const AllocationNode>,
+    pub allocations: Vector<SampledAllocation>,
+}
+
+const _: () = assert!(core::mem::size_of::<SampledAllocation>() == 16);
+const _: () = assert!(core::mem::offset_of!(AllocationNode, script_id) == 16);
+const _: () = assert!(core::mem::offset_of!(AllocationNode, line_number) == 24);
+const _: () = assert!(core::mem::offset_of!(AllocationNode, children) == 40);
+const _: () = assert!(core::mem::offset_of!(AllocationNode, allocations) == 64);
+const _: () = assert!(core::mem::size_of::<AllocationNode>() == 88);
+
+/// The virtual functions of `v8::AllocationProfile` (v8-profiler.h) in the order of their declaration, the same
+/// from Node 18 to 26; a destructor has two entries (Itanium C++ ABI), the second of which deletes.
+#[repr(C)]
+pub(super) struct AllocationProfileMethods {
+    pub get_root_node: unsafe extern "C" fn(*mut core::ffi::c_void) -> *const AllocationNode,
+    pub get_samples: *const core::ffi::c_void,
+    pub destroy: *const core::ffi::c_void,
+    pub delete: unsafe extern "C" fn(*mut core::ffi::c_void),
+}
+
+/// `v8::HeapProfiler::kSamplingNoFlags`: what has been collected doesn't count, and reading collects nothing.
+pub(super) const NO_SAMPLING_FLAGS: i32 = 0;
+
 /// `v8::GCType` (v8-callbacks.h), a set of bits, the same from Node 18 to 26.
 pub(super) mod gc_type {
     pub const SCAVENGE: i32 = 1;

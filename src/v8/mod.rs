@@ -9,6 +9,7 @@
 //! All unsafe code that concerns V8 is in this folder.
 
 mod abi;
+mod allocations;
 mod gc;
 mod limit;
 mod profiler;
@@ -16,6 +17,7 @@ mod statistics;
 mod streams;
 mod symbols;
 
+pub use allocations::Allocations;
 pub use gc::{DURATION_BOUNDS, GcFigures, GcKind, GcObserver, GcRecord, HeapFigures};
 pub use profiler::{CurrentIsolate, Environment, HeapSnapshot, IsolateHandle, SnapshotOptions, Space};
 pub use statistics::Statistics;

@@ -55,6 +55,11 @@ impl Environment {
     pub fn of(env: napi::Env) -> Self {
         Self(env.raw() as usize)
     }
+
+    /// For calls from this folder, on its thread.
+    pub(super) fn raw(self) -> sys::napi_env {
+        self.0 as sys::napi_env
+    }
 }
 
 impl CurrentIsolate {
@@ -114,7 +119,7 @@ impl CurrentIsolate {
         self.isolate.as_ptr()
     }
 
-    fn heap_profiler(self) -> Ptr {
+    pub(super) fn heap_profiler(self) -> Ptr {
         // SAFETY: the isolate is entered on this thread, hence alive.
         unsafe { (self.v8.get_heap_profiler)(self.isolate.as_ptr()) }
     }
@@ -165,7 +170,7 @@ impl CurrentIsolate {
         // Node-API calls both come with an open handle scope, which keeps the new handle alive. A
         // `napi_value` is a `Local<Value>`, and the call only looks an address up.
         unsafe {
-            sys::napi_get_global(environment.0 as sys::napi_env, &raw mut global) == sys::Status::napi_ok
+            sys::napi_get_global(environment.raw(), &raw mut global) == sys::Status::napi_ok
                 && (self.v8.get_object_id)(self.heap_profiler(), global.cast()) != 0
         }
     }

@@ -21,7 +21,7 @@ use crate::v8::{GcKind, GcObserver, GcRecord, HeapFigures};
 use crate::{Isolate, parse};
 use figures::{GcEvent, Kinds};
 
-/// The control group's files are read no more often than this.
+/// After collections, the control group's files are read no more often than this.
 const GROUP_INTERVAL: Duration = Duration::from_secs(5);
 
 /// What only JavaScript knows.
@@ -176,7 +176,7 @@ impl HeapWatch {
             .map(|running| (running.observer.read(), running.observer.space_names().to_vec()));
         let Some((heap, names)) = read else { return batch(Vec::new()) };
         let mut sample = self.sample_of(&heap, &names, self.now(), process);
-        sample.group = self.group();
+        sample.group = self.fresh_group();
         let mut events = self.detector.sample(sample);
         self.obey(&mut events);
         batch(events)
@@ -186,7 +186,7 @@ impl HeapWatch {
     #[napi(catch_unwind)]
     pub fn observe(&mut self, sample: String) -> Result<String> {
         let mut sample: Sample = parse(&sample)?;
-        sample.group = self.group();
+        sample.group = if sample.full { self.group() } else { self.fresh_group() };
         let mut events = self.detector.sample(sample);
         events.retain(|event| *event != Event::WantsFullGc);
         batch(events)
@@ -236,20 +236,24 @@ impl HeapWatch {
         }
     }
 
-    /// The tightest control group's figures, at most some seconds old.
+    /// The tightest control group's figures, at most some seconds old: collections may be many.
     fn group(&mut self) -> Option<Group> {
-        if self.group_read.is_none_or(|read| read.elapsed() >= GROUP_INTERVAL) {
-            self.group_read = Some(Instant::now());
-            let groups = self.groups.get_or_insert_with(|| {
-                let read = |name: &str| std::fs::read_to_string(name).unwrap_or_default();
-                let mut groups = Groups::find(&read("/proc/self/cgroup"), &read("/proc/self/mountinfo"));
-                groups.0.retain(|group| group.limit().is_some());
-                groups
-            });
-            let figures =
-                |group: &stillheap_limits::Group| Some(Group { limit: group.limit()?, used: group.used()? });
-            self.group = groups.0.iter().filter_map(figures).min_by_key(Group::headroom);
+        if self.group_read.is_some_and(|read| read.elapsed() < GROUP_INTERVAL) {
+            return self.group;
         }
+        self.fresh_group()
+    }
+
+    /// The same as of now. Limits may be set, or changed, while the process runs.
+    fn fresh_group(&mut self) -> Option<Group> {
+        self.group_read = Some(Instant::now());
+        let groups = self.groups.get_or_insert_with(|| {
+            let read = |name: &str| std::fs::read_to_string(name).unwrap_or_default();
+            Groups::find(&read("/proc/self/cgroup"), &read("/proc/self/mountinfo"))
+        });
+        let figures =
+            |group: &stillheap_limits::Group| Some(Group { limit: group.limit()?, used: group.used()? });
+        self.group = groups.0.iter().filter_map(figures).min_by_key(Group::headroom);
         self.group
     }
 
