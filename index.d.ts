@@ -119,8 +119,9 @@ interface ProcessOptions extends CommonOptions {
 /** What is done at V8's heap limit. */
 interface NearHeapLimitOptions extends Omit<CommonOptions, 'keepObjectIds' | 'outlive' | 'fallback'> {
   /**
-   * By how many bytes the limit is raised, once, when the snapshot is there. Default: 67,108,864; in a worker just
-   * so much that Node ends the worker, as it would have, before V8 ends the process.
+   * By how many bytes the limit is raised, once, when the snapshot is there. Default: 67,108,864, or less where that
+   * might not fit into the control group; in a worker just so much that Node ends the worker, as it would have,
+   * before V8 ends the process.
    */
   raise?: number;
   /**
@@ -129,6 +130,12 @@ interface NearHeapLimitOptions extends Omit<CommonOptions, 'keepObjectIds' | 'ou
    * Default: true.
    */
   hold?: boolean;
+  /**
+   * Whether V8 samples allocations from now on, so that the report says which functions allocated what lives, also
+   * where there is no room for a snapshot: one in so many bytes, or, with true, in 524,288. Costs little
+   * (docs/near-limit.md). Default: false.
+   */
+  sample?: boolean | number;
   /** No lines on stderr. Default: `STILLHEAP_QUIET`, else false. */
   quiet?: boolean;
 }

@@ -158,6 +158,17 @@ cgroupTest("V8's own limit in a container is where the watch says it is", async 
   assert.equal(Number(child.stdout), heapLimit.initial);
 });
 
+cgroupTest('a process that V8 would have ended is not killed for the raise', async (t) => {
+  // The array's next doubling, which the whole raise would allow, wouldn't fit into the group.
+  const { child, snapshots, report } = await grow(t, 'array', {
+    megabytes: 100,
+    wrapper: groupWrapper(t, 272e6),
+  });
+  assert.equal(snapshots.length, 1, child.describe('left no snapshot'));
+  assert.equal(child.outcome.signal, 'SIGABRT', child.describe('did not end by V8'));
+  assert.ok(report.heapLimit.raised - report.heapLimit.current < 64 * 1024 * 1024);
+});
+
 cgroupTest('where not even that is possible, the report says why there is no snapshot', async (t) => {
   const { child, names, report } = await grow(t, 'objects', {
     options: { scratch: 'memory' },

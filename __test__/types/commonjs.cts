@@ -23,6 +23,8 @@ stillheap.writeSnapshot('a', 'notfn');
 const atLimit = stillheap.captureNearHeapLimit({ hold: false, raise: 2 ** 26, mode: 'fork', dir: '/tmp' });
 const taken: [boolean, boolean] = [atLimit.armed, atLimit.cancel()];
 stillheap.captureNearHeapLimit();
+stillheap.captureNearHeapLimit({ sample: true });
+stillheap.captureNearHeapLimit({ sample: 65536 });
 stillheap.configure({ nearHeapLimit: true });
 stillheap.configure({ nearHeapLimit: { quiet: true } });
 // @ts-expect-error: ids don't outlive the process

@@ -1,15 +1,20 @@
 // What watching costs: an allocation-heavy loop and HTTP requests, without a watch, with one, with one whose `gc` is
-// listened to, and with Node's own observer of collections. Rounds alternate; medians and their ratios are shown, of the
-// time on the clock and of the CPU's, which a busy machine falsifies less. Wants a quiet machine all the same.
+// listened to, with Node's own observer of collections, and with sampled allocations (captureNearHeapLimit's `sample`).
 //
-//   node benchmark/watch/overhead.mjs [--rounds 9] [--node 22]
+// Each round runs every mode once, each in a process of its own, beginning with another one each time, and is compared
+// within itself: what the machine does for minutes at a time falls on all alike. Shown are the median of the rounds'
+// ratios with its quartiles, and the ratio of the shortest runs, which noise only lengthens; of the time on the clock and
+// of the CPU's. Wants a quiet machine all the same: `nothing again` is how much of it is chance.
+//
+//   node benchmark/watch/overhead.mjs [--rounds 21] [--node 22] [--work allocation,http] [--modes watch,perf_hooks]
 
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { nodeBinary } from '../../scripts/node-versions.mjs';
 
-const modes = ['nothing', 'watch', 'watch with gc', 'perf_hooks'];
+const base = 'nothing';
+const others = ['nothing again', 'watch', 'watch with gc', 'perf_hooks', 'sampling'];
 
 /** Objects that live for a while, so that both generations have work: thousands of collections in a few seconds. */
 function allocate() {
@@ -57,6 +62,8 @@ async function round(mode, work) {
     new PerformanceObserver((list) => {
       seen += list.getEntries().length;
     }).observe({ entryTypes: ['gc'] });
+  } else if (mode === 'sampling') {
+    stillheap.captureNearHeapLimit({ sample: true });
   }
   const before = process.cpuUsage();
   const time = work === 'allocation' ? allocate() : await serve();
@@ -65,34 +72,48 @@ async function round(mode, work) {
   process.exit();
 }
 
-function median(values) {
-  return values.sort((a, b) => a - b)[values.length >> 1];
+/** The value below which so large a part of them lies. */
+function quantile(values, part) {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.round((sorted.length - 1) * part)];
+}
+
+function line(work, mode, figures, reference) {
+  const parts = ['time', 'cpu'].map((what) => {
+    const own = figures.map((round) => round[what]);
+    const theirs = reference.map((round) => round[what]);
+    const ratios = own.map((value, n) => value / theirs[n]);
+    const percent = (ratio) => `${((ratio - 1) * 100).toFixed(2)} %`.padStart(8);
+    const [low, middle, high] = [0.25, 0.5, 0.75].map((part) => percent(quantile(ratios, part)));
+    const least = percent(Math.min(...own) / Math.min(...theirs));
+    const label = what === 'time' ? 'clock' : 'CPU  ';
+    return `${label} ${quantile(own, 0.5).toFixed(0).padStart(6)} ms ${middle} (${low} to${high}), least ${least}`;
+  });
+  return `${work.padEnd(10)} ${mode.padEnd(13)} ${parts.join('   ')}`;
 }
 
 function main() {
   const { values } = parseArgs({
-    options: { rounds: { type: 'string', default: '9' }, node: { type: 'string', default: '22' } },
+    options: {
+      rounds: { type: 'string', default: '21' },
+      node: { type: 'string', default: '22' },
+      work: { type: 'string', default: 'allocation,http' },
+      modes: { type: 'string', default: others.join() },
+    },
   });
   const script = fileURLToPath(import.meta.url);
-  for (const work of ['allocation', 'http']) {
-    const times = new Map(modes.map((mode) => [mode, []]));
+  const modes = [base, ...values.modes.split(',')];
+  for (const work of values.work.split(',')) {
+    const figures = new Map(modes.map((mode) => [mode, []]));
     for (let n = 0; n < Number(values.rounds); n++) {
-      for (const mode of modes) {
+      for (let m = 0; m < modes.length; m++) {
+        const mode = modes[(n + m) % modes.length];
         const { stdout, status } = spawnSync(nodeBinary(Number(values.node)), [script, 'round', mode, work]);
         if (status !== 0) throw new Error(`${work}, ${mode}: status ${status}`);
-        times.get(mode).push(JSON.parse(stdout));
+        figures.get(mode).push(JSON.parse(stdout));
       }
     }
-    const of = (mode, what) => median(times.get(mode).map((figures) => figures[what]));
-    for (const mode of modes) {
-      const [time, cpu] = [of(mode, 'time'), of(mode, 'cpu')];
-      const ratios = [time / of('nothing', 'time'), cpu / of('nothing', 'cpu')].map((ratio) =>
-        ratio.toFixed(4),
-      );
-      console.log(
-        `${work.padEnd(10)} ${mode.padEnd(14)} ${time.toFixed(0).padStart(6)} ms ${ratios[0]}  CPU ${cpu.toFixed(0).padStart(6)} ms ${ratios[1]}`,
-      );
-    }
+    for (const mode of modes) console.log(line(work, mode, figures.get(mode), figures.get(base)));
   }
 }
 

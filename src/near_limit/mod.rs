@@ -4,7 +4,7 @@
 //! (`v8::limit`). Everything happens before the callback returns, since nothing may come after it: the next
 //! allocation may end the process. First the report (`evidence`), which needs next to no memory; then the
 //! snapshot, from a forked child where there is forking, else in the process; then the limit is raised once, by
-//! a fixed amount, so that a process that can still recover does, and the callback is removed: whatever limit
+//! a fixed amount, or by less where that wouldn't fit, so that a process that can still recover does, and the callback is removed: whatever limit
 //! comes next is V8's, Node's or the application's own business, as it was before.
 //!
 //! V8 calls again while the snapshot itself collects. In the process, that grants a small part of the raise; in
@@ -14,6 +14,7 @@ mod evidence;
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -22,6 +23,7 @@ use core::ffi::c_void;
 
 use chrono::Utc;
 use serde::Deserialize;
+use stillheap_limits::Machine;
 use stillheap_sink::{Failure, NameContext};
 
 use crate::capture::{self, Capture, Finishing, milliseconds};
@@ -40,6 +42,8 @@ const STEPS: usize = 8;
 
 /// By how much the limit is raised: enough for a collection of a capture in the process.
 const RAISE: usize = 64 << 20;
+/// What a process needs of its control group beside its heap.
+const RESERVE: u64 = 32 << 20;
 /// In a worker: Node's own callback, which ends the worker, shall come next, before the heap has grown so much
 /// that Node's leeway of 16 MB doesn't suffice and V8 ends the process. So the raise is this much beyond what
 /// the heap holds, which may be more than the limit already.
@@ -181,7 +185,7 @@ fn near_limit(id: u64, current: usize, initial: usize) -> usize {
     }
     armed.at_work.store(true, Ordering::Release);
     armed.limit.store(current, Ordering::Relaxed);
-    let usual = || if target.is_main { RAISE } else { WORKERS_LEEWAY + beyond(current) };
+    let usual = || if target.is_main { fitting_raise() } else { WORKERS_LEEWAY + beyond(current) };
     let raised = current.saturating_add(order.raise.unwrap_or_else(usual));
     let limits = Limits { current, initial, raised };
     let attempt = catch_unwind(AssertUnwindSafe(|| act(&armed.target, &order, limits)));
@@ -192,6 +196,16 @@ fn near_limit(id: u64, current: usize, initial: usize) -> usize {
     disarm(target);
     // V8 takes nothing for a raise that isn't more than what the capture's own collections were granted.
     limits.raised.max(armed.granted.load(Ordering::Relaxed) + 1)
+}
+
+/// The usual raise, or what of it there is room for: a process that V8 would have ended, with its message and within
+/// its container, shall not be killed by the kernel instead. An array that grows is copied to one of half as much
+/// again, beside the old one, and that may be most of the heap.
+fn fitting_raise() -> usize {
+    let (_, large) = CurrentIsolate::get().map(CurrentIsolate::heap_size).unwrap_or_default();
+    let Some(room) = Machine::new(Path::new("/proc"), None).room() else { return RAISE };
+    let left = room.left.saturating_sub(large + large / 2 + RESERVE);
+    usize::try_from(left).map_or(RAISE, |left| left.clamp(1, RAISE))
 }
 
 /// By how much the heap exceeds the limit.
@@ -309,12 +323,7 @@ fn named(mut request: CaptureRequest, target: &Target) -> Result<CaptureRequest,
 }
 
 /// To JavaScript, should it run again, and to stderr, which is what is left of a process that ended.
-fn publish(
-    target: &Target,
-    outcome: &Result<CaptureResult, Failure>,
-    report: Option<&std::path::Path>,
-    quiet: bool,
-) {
+fn publish(target: &Target, outcome: &Result<CaptureResult, Failure>, report: Option<&Path>, quiet: bool) {
     let mut json = outcome_json(outcome);
     for part in ["result", "error"] {
         if let Some(part) = json.get_mut(part) {

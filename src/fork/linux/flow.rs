@@ -180,15 +180,15 @@ fn run(target: &Arc<Target>, request: CaptureRequest, ticket: &Ticket) -> Result
             Ending::Done(done) => return Ok(result(target, *forked, done)),
             Ending::Failed(failure) => return Err(failure),
             Ending::Again(failure) => {
-                try_again(&mut forked, failure)?;
+                try_again(&mut forked, failure, ATTEMPTS)?;
             }
         }
     }
 }
 
 /// Makes ready for another child, unless there have been enough.
-pub fn try_again(forked: &mut Forked, mut failure: Failure) -> Result<(), Failure> {
-    if forked.attempts >= ATTEMPTS {
+pub fn try_again(forked: &mut Forked, mut failure: Failure, attempts: u32) -> Result<(), Failure> {
+    if forked.attempts >= attempts {
         failure.message += &format!(" (tried {} times)", forked.attempts);
         return Err(failure);
     }

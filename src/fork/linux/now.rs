@@ -18,6 +18,9 @@ use crate::sys::spawn_quiet;
 /// A child that has shown so many signs of life is through with the collection, in which it might have met
 /// with a lock or with another thread's work; it needs nothing of its parent any more.
 const UNDER_WAY: u64 = 4;
+/// So many children are tried, the last after seconds: V8's other threads sweep what the collections before have left
+/// and hold its locks meanwhile, and there is no later moment to wait for.
+const ATTEMPTS: u32 = 10;
 /// How long a child before ours may take.
 const LONGEST_WAIT: Duration = Duration::from_secs(120);
 
@@ -68,7 +71,7 @@ fn held(target: &Target, mut forked: Box<Forked>) -> Result<CaptureResult, Failu
         match watch(&mut forked, &never, |_| ()) {
             Ending::Done(done) => return Ok(result(target, *forked, done)),
             Ending::Failed(failure) => return Err(failure),
-            Ending::Again(failure) => try_again(&mut forked, failure)?,
+            Ending::Again(failure) => try_again(&mut forked, failure, ATTEMPTS)?,
         }
     }
 }
@@ -104,7 +107,7 @@ where
         match told.recv() {
             Ok(Word::Again(again, failure, its_turn, its_ended)) => {
                 (forked, turn, ended) = (again, its_turn, its_ended);
-                if let Err(failure) = try_again(&mut forked, failure) {
+                if let Err(failure) = try_again(&mut forked, failure, ATTEMPTS) {
                     return Some((ended, Err(failure)));
                 }
             }
