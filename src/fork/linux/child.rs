@@ -43,6 +43,8 @@ pub struct Task<'a> {
     pub temporary: Option<std::ffi::CString>,
     pub file: RawFd,
     pub parent: libc::pid_t,
+    /// The parent's thread that forked.
+    pub thread: libc::pid_t,
     /// Finish even if the parent ends.
     pub outlive: bool,
     /// Where V8's working memory goes, if not into the system's.
@@ -51,6 +53,7 @@ pub struct Task<'a> {
 
 // What the handlers and replacements know. Set before any of them can run.
 static PARENT: AtomicI32 = AtomicI32::new(0);
+static FORKER: AtomicI32 = AtomicI32::new(0);
 static TEMPORARY: AtomicPtr<c_char> = AtomicPtr::new(ptr::null_mut());
 static OUTLIVE: AtomicBool = AtomicBool::new(false);
 
@@ -92,11 +95,48 @@ extern "C" fn creates() -> c_int {
     libc::EAGAIN
 }
 
+/// The beginning of glibc's `pthread_mutex_t` (bits/struct_mutex.h), the same on the 64-bit platforms.
+#[repr(C)]
+struct Mutex {
+    lock: c_int,
+    count: u32,
+    owner: AtomicI32,
+    users: u32,
+    kind: c_int,
+}
+
+const _: () = assert!(core::mem::offset_of!(Mutex, kind) == 16);
+const _: () = assert!(size_of::<Mutex>() <= size_of::<libc::pthread_mutex_t>());
+
+/// Makes a recursive mutex that the forking thread held this thread's, which is that thread's continuation: glibc
+/// knows a mutex's owner by its thread id, which is another one in the child. V8 calls at the heap limit while it
+/// holds its list of threads in a collection (Node 20), and locks that again in the collection before the snapshot.
+/// Says whether it was such a one.
+///
+/// # Safety
+/// `mutex` is a mutex of glibc's.
+unsafe fn inherit(mutex: *mut libc::pthread_mutex_t) -> bool {
+    // SAFETY: glibc's layout; there is no other thread that could write to it.
+    let Mutex { owner, kind, .. } = unsafe { &*mutex.cast::<Mutex>() };
+    // Nothing but the plain recursive kind: neither robust nor shared, nor with a priority.
+    if *kind != libc::PTHREAD_MUTEX_RECURSIVE
+        || owner.load(Ordering::Relaxed) != FORKER.load(Ordering::Relaxed)
+    {
+        return false;
+    }
+    // SAFETY: gettid can't fail and touches nothing.
+    owner.store(unsafe { libc::gettid() }, Ordering::Relaxed);
+    true
+}
+
 unsafe extern "C" fn mutex_lock(mutex: *mut libc::pthread_mutex_t) -> c_int {
     // SAFETY: the caller's mutex.
-    match unsafe { libc::pthread_mutex_trylock(mutex) } {
-        libc::EBUSY => leave(status::LOCKED),
-        other => other,
+    unsafe {
+        match libc::pthread_mutex_trylock(mutex) {
+            libc::EBUSY if inherit(mutex) => libc::pthread_mutex_trylock(mutex),
+            libc::EBUSY => leave(status::LOCKED),
+            other => other,
+        }
     }
 }
 
@@ -205,6 +245,7 @@ extern "C" fn terminated(_signal: c_int) {
 /// Runs the child from the fork to its end. All signals are blocked when it begins.
 pub fn run(task: Task<'_>, start: impl FnOnce() -> Result<Direct, Failure>) -> ! {
     PARENT.store(task.parent, Ordering::Relaxed);
+    FORKER.store(task.thread, Ordering::Relaxed);
     OUTLIVE.store(task.outlive, Ordering::Relaxed);
     if let Some(name) = &task.temporary {
         TEMPORARY.store(name.as_ptr().cast_mut(), Ordering::Relaxed);

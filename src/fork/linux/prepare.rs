@@ -150,6 +150,8 @@ impl Forked {
         self.parts.recheck_ms += milliseconds(begun);
 
         let parent = std::process::id() as libc::pid_t;
+        // SAFETY: gettid can't fail and touches nothing.
+        let thread = unsafe { libc::gettid() };
         let outcome = with_signals_blocked(|| {
             let step = Instant::now();
             ranges.include();
@@ -171,6 +173,7 @@ impl Forked {
                     temporary,
                     file,
                     parent,
+                    thread,
                     outlive: self.request.outlive,
                     disk: self.disk.as_ref().filter(|_| self.on_disk),
                 };
