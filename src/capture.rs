@@ -127,7 +127,7 @@ impl Capture {
             .ok_or_else(|| Failure::own("ERR_STILLHEAP_UNSUPPORTED", "no V8 isolate is entered here"))?;
         let begun = Instant::now();
         // Before V8's snapshot takes memory of its own.
-        self.usage = Usage::now();
+        self.usage = usage(isolate);
         if isolate.has_object_ids(target.environment) && !target.ids_are_ours() {
             self.ids = ObjectIds::Kept(KEPT_FOR_OTHERS);
         }
@@ -299,6 +299,16 @@ impl Capture {
     }
 }
 
+/// What the process has now, and how much of it is V8's and its Buffers'.
+pub fn usage(isolate: CurrentIsolate) -> Usage {
+    let statistics = isolate.statistics();
+    Usage {
+        external: statistics.map(|s| s.external as u64),
+        malloced: statistics.map(|s| s.malloced as u64),
+        ..Usage::now()
+    }
+}
+
 /// The object that we put into a snapshot's header.
 pub fn header(
     target: &Target,
@@ -318,6 +328,8 @@ pub fn header(
         "processId": id_space,
         "residentBytes": usage.resident,
         "allocatedBytes": usage.allocated,
+        "externalBytes": usage.external,
+        "mallocedBytes": usage.malloced,
     });
     header.to_string()
 }

@@ -8,12 +8,16 @@ pub struct Usage {
     pub resident: Option<u64>,
     /// Given out by malloc: V8's heap is not among them, the memory of Buffers is.
     pub allocated: Option<u64>,
+    /// Memory of Buffers, of those that have not been collected yet, too: V8's `external_memory`.
+    pub external: Option<u64>,
+    /// What V8 itself has from malloc, for compiling and the like: its `malloced_memory`.
+    pub malloced: Option<u64>,
 }
 
 impl Usage {
-    /// As it is now. Takes as long as malloc has free pieces, some microseconds.
+    /// As it is now, without what only V8 knows. Takes as long as malloc has free pieces, some microseconds.
     pub fn now() -> Usage {
-        Usage { resident: resident(), allocated: allocated() }
+        Usage { resident: resident(), allocated: allocated(), ..Usage::default() }
     }
 }
 
