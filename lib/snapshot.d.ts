@@ -510,6 +510,11 @@ export interface LeaksAnswer {
     residentSizes?: number[];
     /** Bytes that malloc had given out at each capture, where every file has them. */
     allocatedSizes?: number[];
+    /**
+     * Of those, bytes that neither Buffers nor V8 have, where every file has them; less the most that V8's map of
+     * object ids may take where they are kept.
+     */
+    outsideSizes?: number[];
   };
   /** Largest growth first; empty if nothing grows steadily. */
   suspects: LeakSuspect[];

@@ -297,9 +297,18 @@ impl<'a, 's> Desk<'a, 's> {
 
     /// Where a call such as `Promise.race(` is in the script of a function.
     pub(crate) fn call(&self, closure: NodeOrdinal, words: &[&str]) -> Option<Place> {
+        self.first(closure, |text| text.sequences(words).first().copied())
+    }
+
+    /// Where `word` is called with anything but a string, in the script of a function.
+    pub(crate) fn dynamic_call(&self, closure: NodeOrdinal, word: &str) -> Option<Place> {
+        self.first(closure, |text| text.dynamic_call(word))
+    }
+
+    fn first(&self, closure: NodeOrdinal, find: impl Fn(&Text) -> Option<usize>) -> Option<Place> {
         let script = self.view.script_node(closure)?;
         let text = self.text_of(script)?;
-        let at = text.sequences(words).first().copied()?;
+        let at = find(&text)?;
         let location = Some(self.token_location(&text, script, at));
         Some(Place { function: self.function_around(&text, script, at), location, ..Place::default() })
     }

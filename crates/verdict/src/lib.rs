@@ -25,6 +25,7 @@ mod words;
 
 pub use report::*;
 pub use source::{NoSources, Original, Sources};
+pub use words::{count, size};
 
 use case::{Case, is_builtin};
 use desk::Desk;

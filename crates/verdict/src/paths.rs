@@ -12,6 +12,7 @@ use foldhash::{HashMap, HashMapExt};
 use stillheap_core::types::{edge, node};
 use stillheap_core::{EdgeOrdinal, NodeOrdinal};
 
+use crate::tree::INTERNALIZED;
 use crate::view::{View, is_index, weak_table};
 
 /// Objects that one search looks at, at most.
@@ -113,7 +114,7 @@ fn price(view: View<'_>, e: EdgeOrdinal, from: NodeOrdinal) -> Option<u32> {
         node::OBJECT_SHAPE => 60,
         node::SYNTHETIC => match view.raw_name(from) {
             // The string table keeps nothing alive.
-            b"(Internalized strings)" => return None,
+            INTERNALIZED => return None,
             b"(Stack roots)" | b"(Handle scope)" => 12,
             b"(Global handles)" | b"(Eternal handles)" => 6,
             b"(Traced handles)" => 6,

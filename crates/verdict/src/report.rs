@@ -29,6 +29,10 @@ pub struct HeapCourse {
     /// Bytes that the process had from malloc at each capture, where every file has them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allocated_sizes: Option<Vec<u64>>,
+    /// Of those, bytes that are neither Buffers' nor V8's own, where every file has them. Less the most that object
+    /// ids may take where they are kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outside_sizes: Option<Vec<u64>>,
 }
 
 /// One leak: all that grows for one cause.
@@ -169,7 +173,7 @@ pub enum CauseKind {
     Chain,
     /// An Array, Map, Set or object that is filled and never emptied.
     Collection,
-    /// A function's own table of results, or the modules that `require` keeps.
+    /// Modules that are loaded again and again, each of them a new one to Node.
     ModuleCache,
     /// A WeakMap whose keys live on.
     WeakMap,

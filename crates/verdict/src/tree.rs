@@ -26,6 +26,9 @@ const MOST_LEVELS: u32 = 500;
 /// An object with more properties is a dictionary: its keys are data, not names.
 const DICTIONARY: usize = 200;
 
+/// V8's table of strings that are there once.
+pub(crate) const INTERNALIZED: &[u8] = b"(Internalized strings)";
+
 /// Not held by its dominator directly.
 pub(crate) const NO_LABEL: u32 = 0;
 /// An element, or an entry of one of V8's tables.
@@ -154,35 +157,79 @@ fn labels(analysis: Analysis<'_>) -> Vec<u32> {
             if dominator[to as usize] != from.0 || strong[to as usize] {
                 continue;
             }
-            let (found, is_strong) = match analysis.edge_code(e) {
-                edge::WEAK | edge::INVISIBLE | edge::SHORTCUT => continue,
-                edge::ELEMENT => (ELEMENT, true),
-                edge::HIDDEN => (ELEMENT, false),
-                edge::PROPERTY if dictionary => (KEY, true),
-                code => match analysis.edge_name_index(e) {
-                    None => (ELEMENT, false),
-                    Some(name) if code == edge::INTERNAL => {
-                        let text = analysis.text(name);
-                        let numbered = text.first().is_some_and(u8::is_ascii_digit);
-                        let found = if numbered && weak_table(text).is_some() {
-                            WEAK_VALUE
-                        } else if is_index(text) || (numbered && analysis.type_code(from) == node::SYNTHETIC)
-                        {
-                            // Handles are numbered, too: `12 / DevTools console`.
-                            ELEMENT
-                        } else {
-                            name + FIRST_NAME
-                        };
-                        (found, false)
-                    }
-                    Some(name) => (name + FIRST_NAME, true),
-                },
-            };
+            let Some((found, is_strong)) = label_of(analysis, from, e, dictionary) else { continue };
             label[to as usize] = found;
             strong[to as usize] = is_strong;
         }
     }
     order.iter().map(|&n| label[n as usize]).collect()
+}
+
+/// How an edge is written, and whether somebody has chosen that name; None for one that holds nothing.
+fn label_of(
+    analysis: Analysis<'_>,
+    from: NodeOrdinal,
+    e: EdgeOrdinal,
+    dictionary: bool,
+) -> Option<(u32, bool)> {
+    Some(match analysis.edge_code(e) {
+        edge::WEAK | edge::INVISIBLE | edge::SHORTCUT => return None,
+        edge::ELEMENT => (ELEMENT, true),
+        edge::HIDDEN => (ELEMENT, false),
+        edge::PROPERTY if dictionary => (KEY, true),
+        code => match analysis.edge_name_index(e) {
+            None => (ELEMENT, false),
+            Some(name) if code == edge::INTERNAL => {
+                let text = analysis.text(name);
+                let numbered = text.first().is_some_and(u8::is_ascii_digit);
+                let found = if numbered && weak_table(text).is_some() {
+                    WEAK_VALUE
+                } else if is_index(text) || (numbered && analysis.type_code(from) == node::SYNTHETIC) {
+                    // Handles are numbered, too: `12 / DevTools console`.
+                    ELEMENT
+                } else {
+                    name + FIRST_NAME
+                };
+                (found, false)
+            }
+            Some(name) => (name + FIRST_NAME, true),
+        },
+    })
+}
+
+/// Strings that V8's table of internalized strings lists (it keeps none of them alive) and one object holds: that
+/// object, and how it is written. To the dominators they would belong to nobody.
+fn internalized(analysis: Analysis<'_>) -> HashMap<u32, (NodeOrdinal, u32)> {
+    let mut found = HashMap::new();
+    let Some(table) = analysis.edge_range(analysis.snapshot().root()).map(EdgeOrdinal).find_map(|e| {
+        let roots = analysis.target(e);
+        let groups = analysis.edge_range(roots).map(|e| analysis.target(EdgeOrdinal(e)));
+        (analysis.type_code(roots) == node::SYNTHETIC).then_some(groups)?.find(|&group| {
+            analysis.type_code(group) == node::SYNTHETIC
+                && analysis.text(analysis.name_index(group)) == INTERNALIZED
+        })
+    }) else {
+        return found;
+    };
+    for to in analysis.edge_range(table).map(|e| analysis.target(EdgeOrdinal(e))) {
+        let mut only = None;
+        let mut alone = true;
+        for (e, from) in analysis.holders(to).filter(|&(_, from)| from != table) {
+            let Some((label, _)) = label_of(analysis, from, e, analysis.edge_range(from).len() > DICTIONARY)
+            else {
+                continue;
+            };
+            alone &= only.is_none_or(|(other, _)| other == from);
+            only = Some((from, label));
+            if !alone {
+                break;
+            }
+        }
+        if let Some(holder) = only.filter(|_| alone) {
+            found.insert(to.0, holder);
+        }
+    }
+    found
 }
 
 /// What tells objects apart besides their type.
@@ -249,11 +296,12 @@ impl Builder {
         let named = self.named(&mut local, &kinds);
         let mut entry_at: Vec<u32> = Vec::with_capacity(labels.len());
         let mut entry_of = vec![0; labels.len()];
+        let internalized = internalized(analysis);
         for (((n, up), &label), place) in analysis.dominator_order().zip(labels).zip(0u32..) {
-            let entry = if place == 0 {
+            let entry = if place == 0 || internalized.contains_key(&n.0) {
                 0
             } else {
-                let label = if label < FIRST_NAME { label } else { local.name(self, label - FIRST_NAME) };
+                let label = local.label(self, label);
                 let kind = kinds[n.0 as usize];
                 if self.anchors[kind as usize] {
                     self.child(0, NO_LABEL, kind)
@@ -266,6 +314,14 @@ impl Builder {
             };
             entry_at.push(entry);
             entry_of[n.0 as usize] = entry;
+        }
+        let mut strings: Vec<(u32, (NodeOrdinal, u32))> = internalized.into_iter().collect();
+        strings.sort_unstable_by_key(|&(n, _)| n);
+        for (n, (from, label)) in strings {
+            let label = local.label(self, label);
+            entry_of[n as usize] = self.child(entry_of[from.0 as usize], label, kinds[n as usize]);
+        }
+        for (n, &entry) in (0u32..).map(NodeOrdinal).zip(&entry_of) {
             let slot = entry as usize * self.steps + step;
             self.counts[slot] += 1;
             // Compiled code and hidden classes come and go with the optimiser.
@@ -400,6 +456,11 @@ impl<'s> Local<'s> {
             *slot = *builder.names.entry(text.into()).or_insert(next);
         }
         *slot
+    }
+
+    /// A label of this snapshot as the tree's.
+    fn label(&mut self, builder: &mut Builder, label: u32) -> u32 {
+        if label < FIRST_NAME { label } else { self.name(builder, label - FIRST_NAME) }
     }
 
     fn kind(&mut self, builder: &mut Builder, n: NodeOrdinal) -> u32 {

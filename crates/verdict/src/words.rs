@@ -1,4 +1,4 @@
-//! A path in words: each step as one would say it aloud.
+//! A path in words: each step as one would say it aloud. Sizes and numbers as people read them.
 
 use stillheap_core::types::{edge, node};
 
@@ -8,6 +8,36 @@ use crate::view::{is_index, weak_table};
 
 /// Text of a string on a path at most, in characters.
 const MOST_TEXT: usize = 40;
+
+/// Bytes as people read them, in powers of 1000 as DevTools has them: `512 B`, `1.23 kB`, `45.6 MB`.
+pub fn size(bytes: u64) -> String {
+    if bytes < 1000 {
+        return format!("{bytes} B");
+    }
+    let mut value = bytes as f64;
+    for unit in ["kB", "MB", "GB", "TB"] {
+        value /= 1000.0;
+        // 999.6 would be written as 1000.
+        if value < 999.5 || unit == "TB" {
+            let digits = if value < 9.995 { 2 } else { usize::from(value < 99.95) };
+            return format!("{value:.digits$} {unit}");
+        }
+    }
+    unreachable!("the last unit returns")
+}
+
+/// A number with separators: `1,234,567`.
+pub fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (i, c) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(c);
+    }
+    out
+}
 
 /// The steps of a case's path.
 pub(crate) fn steps(case: &Case<'_, '_>, decisive: usize) -> Vec<PathStep> {

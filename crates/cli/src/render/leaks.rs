@@ -20,9 +20,14 @@ pub fn leaks(answer: &LeaksAnswer, look: Look) -> String {
     let mut out = format!("{}\n", wrap(&look.bold(&visible(&leaks.verdict)), look, ""));
     let heap: Vec<String> = leaks.heap.sizes.iter().map(|&bytes| size(bytes)).collect();
     let _ = writeln!(out, "\nHeap: {}{}", heap.join(" → "), per_step(leaks.heap.growth_per_step, heap.len()));
-    if let Some(sizes) = &leaks.heap.allocated_sizes {
+    let outside = match (&leaks.heap.outside_sizes, &leaks.heap.allocated_sizes) {
+        (Some(sizes), _) => Some(("Native memory that no object owns", sizes)),
+        (None, Some(sizes)) => Some(("Memory outside it, from malloc", sizes)),
+        (None, None) => None,
+    };
+    if let Some((what, sizes)) = outside {
         let sizes: Vec<String> = sizes.iter().map(|&bytes| size(bytes)).collect();
-        let _ = writeln!(out, "Memory outside it, from malloc: {}", sizes.join(" → "));
+        let _ = writeln!(out, "{what}: {}", sizes.join(" → "));
     }
     let many = leaks.suspects.len() > 1;
     for (number, suspect) in leaks.suspects.iter().enumerate() {
@@ -131,7 +136,7 @@ fn kind(kind: CauseKind) -> &'static str {
         CauseKind::SharedContext => "kept by a closure that never reads it",
         CauseKind::Chain => "a chain in which each keeps the one before",
         CauseKind::Collection => "a collection that is never emptied",
-        CauseKind::ModuleCache => "a cache without a limit",
+        CauseKind::ModuleCache => "a module that is loaded again and again",
         CauseKind::WeakMap => "values of a WeakMap whose keys live on",
         CauseKind::Listeners => "listeners that are never removed",
         CauseKind::Timer => "timers that are never cleared",
@@ -145,7 +150,7 @@ fn kind(kind: CauseKind) -> &'static str {
         CauseKind::SlicedString => "slices that keep long strings",
         CauseKind::ConcatenatedString => "a string that becomes longer and longer",
         CauseKind::DuplicateStrings => "the same texts many times",
-        CauseKind::OutsideHeap => "not JavaScript",
+        CauseKind::OutsideHeap => "native memory",
         CauseKind::Growth => "it grows",
     }
 }

@@ -13,6 +13,7 @@ pub use classes::*;
 pub use graph::*;
 pub use leaks::*;
 pub use places::*;
+pub use stillheap_verdict::{count, size};
 pub use table::{Align, Table};
 
 use std::fmt::Write;
@@ -64,23 +65,6 @@ pub fn is_dangerous(c: char) -> bool {
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
-/// Bytes as people read them, in powers of 1000 as DevTools has them: `512 B`, `1.23 kB`, `45.6 MB`.
-pub fn size(bytes: u64) -> String {
-    if bytes < 1000 {
-        return format!("{bytes} B");
-    }
-    let mut value = bytes as f64;
-    for unit in ["kB", "MB", "GB", "TB"] {
-        value /= 1000.0;
-        // 999.6 would be written as 1000.
-        if value < 999.5 || unit == "TB" {
-            let digits = if value < 9.995 { 2 } else { usize::from(value < 99.95) };
-            return format!("{value:.digits$} {unit}");
-        }
-    }
-    unreachable!("the last unit returns")
-}
-
 /// The same with a sign.
 pub fn signed_size(bytes: i64) -> String {
     let sign = match bytes {
@@ -89,19 +73,6 @@ pub fn signed_size(bytes: i64) -> String {
         _ => "+",
     };
     format!("{sign}{}", size(bytes.unsigned_abs()))
-}
-
-/// A number with separators: `1,234,567`.
-pub fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(c);
-    }
-    out
 }
 
 /// The same with a sign.

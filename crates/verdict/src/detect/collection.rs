@@ -6,6 +6,7 @@ use super::{Finding, cause_at};
 use crate::case::Case;
 use crate::desk::Place;
 use crate::report::{CauseKind, Owner};
+use crate::words::count;
 
 /// Names of a library that are looked through.
 const LIBRARY_LEVELS: usize = 5;
@@ -99,20 +100,11 @@ pub(crate) fn detect(case: &Case<'_, '_>) -> Option<Finding> {
     let held = name(case, case.holder);
     let class = view.text(holder).into_owned();
     let on_global = is_global(case, holder);
-    let modules =
-        matches!(held.variable.as_deref(), Some("_cache" | "_pathCache" | "children" | "loadCache"));
-    let kind = if held.global || on_global {
-        CauseKind::Global
-    } else if modules
-        && case.find(held.at.saturating_sub(2), held.at + 1, |name| name.contains("Module")).is_some()
-    {
-        CauseKind::ModuleCache
-    } else {
-        CauseKind::Collection
-    };
+    let kind = if held.global || on_global { CauseKind::Global } else { CauseKind::Collection };
     let variable = held.variable.clone().unwrap_or_else(|| class.clone());
     let what = match class.as_str() {
         _ if on_global => "the global object".to_owned(),
+        _ if held.variable.is_none() => format!("a {class} that has no name"),
         "Map" | "Set" | "Array" => format!("{class} {variable}"),
         "Object" => format!("object {variable}"),
         _ => format!("{variable} ({class})"),
@@ -122,7 +114,7 @@ pub(crate) fn detect(case: &Case<'_, '_>) -> Option<Finding> {
     let fill = if case.head.in_place || held_by != Some(&1) {
         String::new()
     } else {
-        format!(" and holds {entries} objects by now")
+        format!(" and holds {} objects by now", count(entries))
     };
     let detail = format!("{what} is filled and never emptied{fill}");
     let explanation = format!(

@@ -7,6 +7,7 @@ mod chain;
 mod collection;
 mod events;
 mod memory;
+mod modules;
 mod native;
 mod shared_context;
 mod strings;
@@ -29,27 +30,28 @@ pub(crate) struct Finding {
 
 type Detector = for<'c, 's> fn(&Case<'c, 's>) -> Option<Finding>;
 
-const DETECTORS: [Detector; 14] = [
+const DETECTORS: [Detector; 16] = [
     native::inspector,
     strings::sliced,
     strings::concatenated,
     shared_context::detect,
+    modules::detect,
     waiting::promises,
     events::listeners,
     events::timers,
     waiting::async_context,
     chain::detect,
     collection::weak_map,
+    memory::detached,
     memory::external,
     strings::duplicates,
-    memory::detached,
     collection::detect,
+    native::handles,
 ];
 
 /// The cause of a case.
 pub(crate) fn cause(case: &Case<'_, '_>) -> Finding {
-    let found = DETECTORS.iter().find_map(|detector| detector(case));
-    found.or_else(|| native::handles(case)).unwrap_or_else(|| collection::unknown(case))
+    DETECTORS.iter().find_map(|detector| detector(case)).unwrap_or_else(|| collection::unknown(case))
 }
 
 /// A cause at a place.

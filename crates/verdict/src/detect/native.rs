@@ -51,7 +51,9 @@ fn is_wrapper(case: &Case<'_, '_>, n: stillheap_core::NodeOrdinal) -> bool {
 
 pub(crate) fn handles(case: &Case<'_, '_>) -> Option<Finding> {
     let view = case.view;
-    if view.ty(case.holder_node()) != node::SYNTHETIC {
+    // The stack and V8's own roots hold objects, too, but there is nothing to close.
+    let root = case.holder_node();
+    if view.ty(root) != node::SYNTHETIC || !view.raw_name(root).ends_with(b"handles)") {
         return None;
     }
     let class = view.analysis.class_name(case.node(case.grows));
@@ -66,8 +68,9 @@ pub(crate) fn handles(case: &Case<'_, '_>) -> Option<Finding> {
         "A {class} has a native side that keeps it alive until it is closed, however little JavaScript still refers to \
          it; and it keeps its listeners and what they refer to."
     );
-    let advice =
-        format!("Close each {class} when it is done with (close, destroy, terminate, unref is not enough).");
+    let advice = format!(
+        "Close each {class} when it is done with (close, destroy or terminate; unref is not enough)."
+    );
     let cause = cause_at(CauseKind::NativeHandle, None, place, detail);
     Some(Finding { cause, explanation, advice, decisive: case.grows })
 }

@@ -7,6 +7,7 @@ use super::collection::name;
 use super::{Finding, cause_at};
 use crate::case::Case;
 use crate::report::CauseKind;
+use crate::words::{count, size};
 
 /// Strings that are compared.
 const MOST_COMPARED: usize = 2_000;
@@ -29,8 +30,11 @@ pub(crate) fn sliced(case: &Case<'_, '_>) -> Option<Finding> {
     }
     let held = name(case, case.holder);
     let what = held.variable.clone().unwrap_or_else(|| "it".to_owned());
-    let detail =
-        format!("{} short strings are slices of long ones, and keep {parents} bytes of those", slices.len());
+    let detail = format!(
+        "{} short strings are slices of long ones, and keep {} of those",
+        count(slices.len() as u64),
+        size(parents)
+    );
     let explanation = format!(
         "A string cut out of another (slice, substring, split, a match) of 13 characters or more is a view of it, and \
          keeps all of it. {what} collects such slices."
@@ -47,7 +51,9 @@ pub(crate) fn concatenated(case: &Case<'_, '_>) -> Option<Finding> {
     let view = case.view;
     let end = case.node(case.grows);
     let growing = case.head.in_place && view.is_string(end);
-    let joined = view.ty(end) == node::CONS_STRING || (case.holder > 0 && view.is_string(case.holder_node()));
+    // Strings that were put together and never read are such objects, too: only those that keep one another count.
+    let joined = case.chain > 0 && view.ty(end) == node::CONS_STRING
+        || (case.holder > 0 && view.is_string(case.holder_node()));
     if !(growing || joined && case.share_of_strings() > 0.8) {
         return None;
     }

@@ -370,6 +370,16 @@ impl Text {
         (0..self.tokens.len()).filter(|&t| matches(t)).collect()
     }
 
+    /// Where a function is called with anything but a string that stands there.
+    pub(crate) fn dynamic_call(&self, word: &str) -> Option<usize> {
+        let calls = self.sequences(&[word, "("]).into_iter();
+        let mut own = calls.filter(|&t| t == 0 || !matches!(self.word(t - 1), "." | "function"));
+        own.find(|&t| {
+            let literal = self.tokens.get(t + 2).is_some_and(|t| t.kind == Kind::Literal);
+            !(literal && matches!(self.word(t + 3), ")" | ","))
+        })
+    }
+
     /// Name of the function around a token; classes count for their constructors' bodies.
     pub(crate) fn function_name(&self, token: usize) -> Option<String> {
         let around = self.around(token);
