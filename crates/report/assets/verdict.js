@@ -7,7 +7,7 @@ report.verdict = (() => {
     'shared-context': 'shared closure context',
     chain: 'growing chain',
     collection: 'growing collection',
-    'module-cache': 'module-level cache',
+    'module-cache': 'a module that is loaded again and again',
     'weak-map': 'WeakMap with live keys',
     listeners: 'listeners',
     timer: 'timer',
