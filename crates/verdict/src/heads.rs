@@ -37,11 +37,12 @@ pub(crate) struct Head {
 }
 
 /// All heads, largest growth first.
-pub(crate) fn find(tree: &GrowthTree) -> Vec<Head> {
+pub(crate) fn find(tree: &GrowthTree, least: Option<i64>) -> Vec<Head> {
     let mut heads = Vec::new();
     let mut covered = vec![false; tree.entries.len()];
     let heap = growth(&tree.total(0)[..1]);
-    let floor = FLOOR.max((heap / 1_000 * NEGLIGIBLE).min(ALWAYS_WORTH)) * (tree.steps() as i64 - 1).max(1);
+    let noise = || FLOOR.max((heap / 1_000 * NEGLIGIBLE).min(ALWAYS_WORTH));
+    let floor = least.map_or_else(noise, |least| least.max(1)) * (tree.steps() as i64 - 1).max(1);
     for entry in 1..tree.entries.len() as u32 {
         if covered[tree.entries[entry as usize].parent as usize] {
             covered[entry as usize] = true;

@@ -39,11 +39,13 @@ use view::View;
 pub struct Options {
     /// Suspects to give, at most.
     pub limit: usize,
+    /// Growth per step from which something is suspected, in bytes, instead of what is no noise in a running service.
+    pub least_growth: Option<i64>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { limit: 5 }
+        Options { limit: 5, least_growth: None }
     }
 }
 
@@ -59,7 +61,7 @@ pub fn leaks(snapshots: &[Analysis<'_>], sources: &dyn Sources, options: Options
         return Leaks { verdict: "There is no snapshot.".to_owned(), heap, suspects: Vec::new() };
     };
     let tree = GrowthTree::new(snapshots);
-    let mut heads = heads::find(&tree);
+    let mut heads = heads::find(&tree, options.least_growth);
     heads.truncate(MOST_HEADS);
     let examples = examples(&tree);
     let view = View::new(newest);

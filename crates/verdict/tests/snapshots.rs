@@ -71,6 +71,16 @@ fn one_snapshot_tells_what_stands_out() {
     assert!(leaks(&[], &NoSources, Options::default()).suspects.is_empty());
 }
 
+#[test]
+fn little_growth_is_noise_unless_it_is_asked_for() {
+    let opened: Vec<Snapshot> = [100, 110, 120].map(with_map).iter().map(open).collect();
+    let analyses: Vec<_> = opened.iter().map(|s| s.analysis(Model::Devtools)).collect();
+    let found = |least_growth| leaks(&analyses, &NoSources, Options { least_growth, ..Options::default() });
+    assert!(found(None).suspects.is_empty());
+    assert!(found(Some(3_000)).suspects.is_empty());
+    assert_eq!(found(Some(1_000)).suspects[0].cause.variable.as_deref(), Some("orders"));
+}
+
 /// The lab's leak: each template's `send` keeps the context whose `original` is the template before.
 fn with_templates(count: u64) -> Synthetic {
     let (mut s, _, _, global) = Synthetic::with_roots(Variant::Node22);

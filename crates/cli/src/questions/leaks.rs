@@ -12,11 +12,14 @@ pub struct LeaksRequest {
     /// Suspects to show
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     pub limit: u16,
+    /// Suspect what grows by so many bytes from file to file, instead of 6 kB or 0.3 % of the heap
+    #[arg(long, value_name = "BYTES")]
+    pub least_growth: Option<u32>,
 }
 
 impl Default for LeaksRequest {
     fn default() -> Self {
-        LeaksRequest { limit: 5 }
+        LeaksRequest { limit: 5, least_growth: None }
     }
 }
 
@@ -46,7 +49,8 @@ pub fn leaks(
         return Err(Failure::argument("a verdict needs a snapshot"));
     };
     let analyses: Vec<_> = files.iter().map(|file| file.snapshot.analysis(first.model)).collect();
-    let options = Options { limit: usize::from(request.limit) };
+    let least_growth = request.least_growth.map(i64::from);
+    let options = Options { limit: usize::from(request.limit), least_growth };
     Ok(LeaksAnswer {
         schema_version: SCHEMA_VERSION,
         model: first.model.name(),

@@ -1,9 +1,10 @@
 //! Something is filled and never emptied: an Array, a Map, a Set, an object used as a dictionary, a WeakMap.
 
 use stillheap_core::NodeOrdinal;
+use stillheap_core::types::node;
 
 use super::{Finding, cause_at};
-use crate::case::Case;
+use crate::case::{Case, is_builtin};
 use crate::desk::Place;
 use crate::report::{CauseKind, Owner};
 use crate::words::count;
@@ -19,13 +20,37 @@ pub(crate) struct Held {
     pub(crate) place: Place,
     /// It is a property of the global object.
     pub(crate) global: bool,
+    /// Class of the object that has it as a property, where that says something.
+    owner: Option<String>,
+    /// It is a context's.
+    in_context: bool,
+}
+
+impl Held {
+    /// The holder in a sentence: `variable cache`, `property open of UploadService`.
+    pub(crate) fn called(&self) -> Option<String> {
+        let kind = if self.in_context { "variable" } else { "property" };
+        Some(format!("{kind} {}", self.owned()?))
+    }
+
+    fn owned(&self) -> Option<String> {
+        let name = self.variable.as_deref()?;
+        Some(self.owner.as_ref().map_or_else(|| name.to_owned(), |owner| format!("{name} of {owner}")))
+    }
 }
 
 /// Names the object at a place of the path: the variable or property that holds it, or holds what holds it.
 pub(crate) fn name(case: &Case<'_, '_>, holder: usize) -> Held {
     let view = case.view;
     let Some(at) = case.name_before(holder).map(|at| own_name(case, at)) else {
-        return Held { at: holder, variable: None, place: Place::default(), global: false };
+        return Held {
+            at: holder,
+            variable: None,
+            place: Place::default(),
+            global: false,
+            owner: None,
+            in_context: false,
+        };
     };
     let variable = String::from_utf8_lossy(case.edge(at)).into_owned();
     let from = case.node(at - 1);
@@ -36,7 +61,11 @@ pub(crate) fn name(case: &Case<'_, '_>, holder: usize) -> Held {
         let place = case.desk.property(from, &variable);
         if place.location.is_some() { place } else { around(case, at, &variable).unwrap_or(place) }
     };
-    Held { at, variable: Some(variable), place, global }
+    let in_context = view.is_context(from);
+    let class = view.text(from);
+    let telling = !in_context && view.ty(from) == node::OBJECT && !is_builtin(&class);
+    let owner = telling.then(|| class.into_owned());
+    Held { at, variable: Some(variable), place, global, owner, in_context }
 }
 
 /// Above the inner fields of a library's object, the name that the application has for it.
@@ -94,7 +123,7 @@ pub(crate) fn weak_map(case: &Case<'_, '_>) -> Option<Finding> {
 pub(crate) fn detect(case: &Case<'_, '_>) -> Option<Finding> {
     let view = case.view;
     let holder = case.holder_node();
-    if view.ty(holder) == stillheap_core::types::node::SYNTHETIC {
+    if view.ty(holder) == node::SYNTHETIC {
         return None;
     }
     let held = name(case, case.holder);
@@ -102,12 +131,13 @@ pub(crate) fn detect(case: &Case<'_, '_>) -> Option<Finding> {
     let on_global = is_global(case, holder);
     let kind = if held.global || on_global { CauseKind::Global } else { CauseKind::Collection };
     let variable = held.variable.clone().unwrap_or_else(|| class.clone());
+    let owned = held.owned().unwrap_or_default();
     let what = match class.as_str() {
         _ if on_global => "the global object".to_owned(),
         _ if held.variable.is_none() => format!("a {class} that has no name"),
-        "Map" | "Set" | "Array" => format!("{class} {variable}"),
-        "Object" => format!("object {variable}"),
-        _ => format!("{variable} ({class})"),
+        "Map" | "Set" | "Array" => format!("{class} {owned}"),
+        "Object" => format!("object {owned}"),
+        _ => format!("{owned} ({class})"),
     };
     let entries = *case.tree.counts(case.head.entry).last().unwrap_or(&0);
     let held_by = case.tree.counts(case.tree.entry_of[holder.0 as usize]).last();

@@ -12,14 +12,14 @@ pub(crate) fn external(case: &Case<'_, '_>) -> Option<Finding> {
         return None;
     }
     let held = name(case, case.holder);
-    let what = held.variable.clone()?;
+    let (name, what) = (held.variable.clone()?, held.called()?);
     let detail = format!("{what} keeps Buffers, whose bytes lie outside the JavaScript heap");
     let explanation = format!(
         "What {what} keeps is small on the heap, but owns memory outside of it. The heap's limit does not count that \
          memory, so the process is killed before V8 complains."
     );
     let advice = format!(
-        "Remove entries of {what} when they are done with; copy the part of a Buffer that is needed."
+        "Remove entries of {name} when they are done with; where only a part of a Buffer is needed, copy that."
     );
     let cause = cause_at(CauseKind::ExternalMemory, held.variable, held.place, detail);
     Some(Finding { cause, explanation, advice, decisive: held.at })
@@ -48,7 +48,7 @@ pub(crate) fn detached(case: &Case<'_, '_>) -> Option<Finding> {
         return None;
     }
     let held = name(case, case.holder);
-    let what = held.variable.clone().unwrap_or_else(|| "a reference".to_owned());
+    let what = held.called().unwrap_or_else(|| "a reference".to_owned());
     let detail =
         format!("{what} keeps elements of trees that have been taken out, and each keeps its whole tree");
     let explanation = format!(
@@ -56,7 +56,8 @@ pub(crate) fn detached(case: &Case<'_, '_>) -> Option<Finding> {
          parent and a parent its children, so one of them keeps all."
     );
     let advice = format!(
-        "Let go of the element when its tree is taken out: remove it from {what}, or hold it by WeakRef."
+        "Let go of the element when its tree is taken out: remove it from {}, or hold it by WeakRef.",
+        held.variable.as_deref().unwrap_or("what holds it")
     );
     let cause = cause_at(CauseKind::DetachedTree, held.variable, held.place, detail);
     Some(Finding { cause, explanation, advice, decisive: held.at })

@@ -110,22 +110,26 @@ fn loaded(case: &Case<'_, '_>) -> Option<String> {
 fn place(case: &Case<'_, '_>, file: Option<&str>, word: &str) -> Place {
     let view = case.view;
     let mut scripts = HashSet::new();
-    let mut looked_at = 0;
+    let mut names = HashSet::new();
     for n in (0..view.analysis.snapshot().node_count()).map(NodeOrdinal).filter(|&n| view.is_closure(n)) {
         let Some(script) = view.script_node(n) else { continue };
         if !scripts.insert(script) || case.desk.owner(n) != Some(Owner::Application) {
             continue;
         }
-        looked_at += 1;
-        if looked_at > MOST_SCRIPTS {
+        // The copies of what is loaded are scripts, too.
+        let name = view.text(script).into_owned();
+        let stable = name.split('?').next().unwrap_or_default().trim_start_matches("file://").to_owned();
+        if names.contains(&stable) || file.is_some_and(|file| file != stable) {
+            continue;
+        }
+        names.insert(stable);
+        if names.len() > MOST_SCRIPTS {
             break;
         }
-        if file.is_none_or(|file| view.text(script).trim_start_matches("file://") == file) {
-            let cleared =
-                (word == "require").then(|| case.desk.call(n, &["require", ".", "cache", "["])).flatten();
-            if let Some(place) = cleared.or_else(|| case.desk.dynamic_call(n, word)) {
-                return place;
-            }
+        let cleared =
+            (word == "require").then(|| case.desk.call(n, &["require", ".", "cache", "["])).flatten();
+        if let Some(place) = cleared.or_else(|| case.desk.dynamic_call(n, word)) {
+            return place;
         }
     }
     Place::default()

@@ -3,7 +3,7 @@
 use foldhash::{HashSet, HashSetExt};
 use stillheap_core::types::node;
 
-use super::collection::name;
+use super::collection::{capital, name};
 use super::{Finding, cause_at};
 use crate::case::Case;
 use crate::report::CauseKind;
@@ -29,7 +29,7 @@ pub(crate) fn sliced(case: &Case<'_, '_>) -> Option<Finding> {
         return None;
     }
     let held = name(case, case.holder);
-    let what = held.variable.clone().unwrap_or_else(|| "it".to_owned());
+    let what = held.called().unwrap_or_else(|| "something".to_owned());
     let detail = format!(
         "{} short strings are slices of long ones, and keep {} of those",
         count(slices.len() as u64),
@@ -37,7 +37,8 @@ pub(crate) fn sliced(case: &Case<'_, '_>) -> Option<Finding> {
     );
     let explanation = format!(
         "A string cut out of another (slice, substring, split, a match) of 13 characters or more is a view of it, and \
-         keeps all of it. {what} collects such slices."
+         keeps all of it. {} collects such slices.",
+        capital(&what)
     );
     let advice =
         "Keep a copy instead of a slice: Buffer.from(text).toString(), or structuredClone(text); and bound \
@@ -60,13 +61,13 @@ pub(crate) fn concatenated(case: &Case<'_, '_>) -> Option<Finding> {
     // The string itself, not its parts: the last object before strings begin.
     let first = (0..case.path.len()).find(|&i| view.is_string(case.node(i)))?;
     let held = name(case, first);
-    let what = held.variable.clone().unwrap_or_else(|| "a string".to_owned());
+    let what = held.called().unwrap_or_else(|| "a string".to_owned());
     let detail = format!("{what} becomes longer and longer");
     let explanation = format!(
         "Text is added to {what} again and again. V8 keeps each part until the whole is needed in one piece, so short \
          parts cost more than their characters."
     );
-    let advice = format!("Write {what} out and begin anew, or keep the last part only.");
+    let advice = "Write the text out and begin anew, or keep the last part only.".to_owned();
     let cause = cause_at(CauseKind::ConcatenatedString, held.variable, held.place, detail);
     Some(Finding { cause, explanation, advice, decisive: held.at })
 }
@@ -92,16 +93,18 @@ pub(crate) fn duplicates(case: &Case<'_, '_>) -> Option<Finding> {
         return None;
     }
     let held = name(case, case.holder);
-    let what = held.variable.clone().unwrap_or_else(|| "it".to_owned());
+    let name = held.variable.clone().unwrap_or_else(|| "it".to_owned());
+    let what = held.called().unwrap_or_else(|| "something".to_owned());
     let percent = again * 100.0 / f64::max(all, 1.0);
     let detail =
         format!("{what} collects the same texts again and again: {percent:.0} % of the bytes are copies");
     let explanation = format!(
-        "{what} is filled and never emptied, and most of what is in it are copies of the same strings: text that comes \
-         out of JSON, a socket or a file is a new string each time."
+        "{} is filled and never emptied, and most of what is in it are copies of the same strings: text that comes \
+         out of JSON, a socket or a file is a new string each time.",
+        capital(&what)
     );
     let advice =
-        format!("Bound {what}, and keep one copy of each text: a Map from text to text before it is stored.");
+        format!("Bound {name}, and keep one copy of each text: a Map from text to text before it is stored.");
     let cause = cause_at(CauseKind::DuplicateStrings, held.variable, held.place, detail);
     Some(Finding { cause, explanation, advice, decisive: held.at })
 }
