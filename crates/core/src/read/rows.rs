@@ -35,7 +35,7 @@ fn non_digits_of(word: [u8; 8]) -> u64 {
 /// The value of `len` digits (1 to 8) that start `word`; for other lengths some number.
 #[inline(always)]
 fn value_of(word: u64, len: usize) -> u64 {
-    let x = (word ^ 0x3030_3030_3030_3030).wrapping_shl(64u32.wrapping_sub(8 * len as u32));
+    let x = (word ^ 0x3030_3030_3030_3030).wrapping_shl(64u32.wrapping_sub((len as u32).wrapping_mul(8)));
     let x = x.wrapping_mul(10).wrapping_add(x >> 8);
     let low = (x & 0x0000_00ff_0000_00ff).wrapping_mul(0x000f_4240_0000_0064);
     let high = ((x >> 16) & 0x0000_00ff_0000_00ff).wrapping_mul(0x0000_2710_0000_0001);
@@ -482,6 +482,33 @@ mod tests {
             }
             assert!(numbers.done());
         }
+    }
+
+    #[test]
+    fn whole_rows_are_read_as_single_numbers_are() {
+        let digits = |len: usize| "12345678901234567890"[..len].to_owned();
+        let mut quick = 0;
+        for (first, second, third) in (0..21usize.pow(3)).map(|n| (n / 441, n / 21 % 21, n % 21)) {
+            for (comma, end) in [(",", "\n,"), (",", ","), (" ,", "\n,"), (",", "\n"), ("x", ","), (",", "5")]
+            {
+                let row = [digits(first), digits(second), digits(third)].join(comma) + end;
+                let text = row.clone() + &"7".repeat(100);
+                let mut found = [0; 3];
+                let length = whole_row::<8>(text.as_bytes().first_chunk().unwrap(), &mut found);
+                assert!(length.is_none() || (comma == "," && end.ends_with(',')), "{row:?}");
+                let Some(length) = length else { continue };
+                quick += 1;
+                assert_eq!(length, row.len(), "{row:?}");
+                assert_eq!(found.map(|n| n.to_string()), [first, second, third].map(digits), "{row:?}");
+            }
+            // Rows that do not fit.
+            let short = whole_row::<3>(
+                ("1".repeat(first + 60) + ",2,3\n,44444444444444").as_bytes().first_chunk().unwrap(),
+                &mut [0; 3],
+            );
+            assert_eq!(short, None);
+        }
+        assert_eq!(quick, 2 * 16usize.pow(3));
     }
 
     #[test]
