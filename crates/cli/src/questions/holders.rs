@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use stillheap_core::{EdgeInfo, NodeInfo, NodeOrdinal, Page, RootPath};
 
-use super::{Failure, Id, MOST_ROWS, MergedPath, MergedTree, Opened, PageInfo, TreeShape, Window, patterns};
+use super::trees::Growing;
+use super::{Failure, Id, MergedPath, MergedTree, Opened, PageInfo, TreeShape, Window, patterns};
 
 /// Asks who holds a node, or the objects of a class.
 #[derive(Clone, Debug, Deserialize, schemars::JsonSchema, clap::Args)]
@@ -147,33 +148,21 @@ impl Opened {
             let total = all.len();
             request.window.cut(all, total)
         };
-        let mut way = vec![node];
-        let mut budget = MOST_ROWS;
-        let retainers =
-            rows.into_iter().map(|e| self.holder(e, request.shape, &mut way, &mut budget)).collect();
+        let mut tree = Growing::new(request.shape, node);
+        let retainers = rows.into_iter().map(|e| self.holder(e, &mut tree)).collect();
         let paths = if request.paths == 0 { Vec::new() } else { analysis.paths(node, request.paths, 0) };
         Ok(NodeRetainers { node: analysis.node(node), retainers, page, paths })
     }
 
-    fn holder(
-        &self,
-        edge: EdgeInfo,
-        shape: TreeShape,
-        way: &mut Vec<NodeOrdinal>,
-        budget: &mut usize,
-    ) -> Holder {
+    fn holder(&self, edge: EdgeInfo, tree: &mut Growing) -> Holder {
         let from = edge.node.ordinal;
-        let repeated = way.contains(&from);
+        let repeated = tree.repeats(from);
         // As in DevTools, what is a root to the user, or hangs right under one, is the end of the way.
-        if repeated || way.len() >= shape.depth || edge.node.distance <= 1 || *budget == 0 {
+        if repeated || edge.node.distance <= 1 {
             return Holder { edge, repeated, retainers: None, more: None };
         }
-        let found = self.analysis().retainers(from, Page::first(shape.branch));
-        *budget = budget.saturating_sub(found.items.len());
-        let more = found.total - found.items.len();
-        way.push(from);
-        let above = found.items.into_iter().map(|e| self.holder(e, shape, way, budget)).collect();
-        way.pop();
-        Holder { edge, repeated, retainers: Some(above), more: Some(more).filter(|&more| more > 0) }
+        let find = |page| self.analysis().retainers(from, page);
+        let (retainers, more) = tree.below(from, find, |e, tree| self.holder(e, tree));
+        Holder { edge, repeated, retainers, more }
     }
 }

@@ -4,7 +4,7 @@
 //! a person or a program can take.
 
 use serde::{Deserialize, Serialize};
-use stillheap_core::{EdgeInfo, EdgeSort, NodeInfo, NodeOrdinal, Page};
+use stillheap_core::{EdgeInfo, EdgeSort, NodeInfo, NodeOrdinal, Page, Paged};
 
 use super::{EdgeOrder, Failure, Id, Opened, PageInfo, Window, patterns};
 
@@ -41,6 +41,46 @@ impl TreeShape {
             "the depth of a tree is from 1 to {MOST_LEVELS}; given: {}",
             self.depth
         )))
+    }
+}
+
+/// A tree while it is made.
+pub(super) struct Growing {
+    shape: TreeShape,
+    /// Rows that may still come.
+    budget: usize,
+    /// The nodes above the next row.
+    way: Vec<NodeOrdinal>,
+}
+
+impl Growing {
+    pub(super) fn new(shape: TreeShape, start: NodeOrdinal) -> Growing {
+        Growing { shape, budget: MOST_ROWS, way: vec![start] }
+    }
+
+    /// Whether a node is shown already on the way to the next row.
+    pub(super) fn repeats(&self, node: NodeOrdinal) -> bool {
+        self.way.contains(&node)
+    }
+
+    /// The rows below `node`, made by `row` of what `find` finds, and how many more there are. Nothing beyond the depth
+    /// asked for.
+    pub(super) fn below<F, R>(
+        &mut self,
+        node: NodeOrdinal,
+        find: impl FnOnce(Page) -> Paged<F>,
+        mut row: impl FnMut(F, &mut Growing) -> R,
+    ) -> (Option<Vec<R>>, Option<usize>) {
+        if self.way.len() >= self.shape.depth || self.budget == 0 {
+            return (None, None);
+        }
+        let found = find(Page::first(self.shape.branch));
+        self.budget = self.budget.saturating_sub(found.items.len());
+        let more = found.total - found.items.len();
+        self.way.push(node);
+        let rows = found.items.into_iter().map(|item| row(item, self)).collect();
+        self.way.pop();
+        (Some(rows), Some(more).filter(|&more| more > 0))
     }
 }
 
@@ -188,8 +228,8 @@ impl Opened {
             let total = all.len();
             request.window.cut(all, total)
         };
-        let mut budget = MOST_ROWS;
-        let dominated = rows.into_iter().map(|n| self.dominated(n, request.shape, 1, &mut budget)).collect();
+        let mut tree = Growing::new(request.shape, node);
+        let dominated = rows.into_iter().map(|n| self.dominated(n, &mut tree)).collect();
         Ok(Dominators {
             node: analysis.node(node),
             chain: up().take(100).map(|n| analysis.node(n)).collect(),
@@ -199,15 +239,10 @@ impl Opened {
         })
     }
 
-    fn dominated(&self, node: NodeInfo, shape: TreeShape, level: usize, budget: &mut usize) -> Dominated {
-        if level >= shape.depth || *budget == 0 {
-            return Dominated { node, dominated: None, more: None };
-        }
-        let found = self.analysis().dominated(node.ordinal, Page::first(shape.branch));
-        *budget = budget.saturating_sub(found.items.len());
-        let more = found.total - found.items.len();
-        let below = found.items.into_iter().map(|n| self.dominated(n, shape, level + 1, budget)).collect();
-        Dominated { node, dominated: Some(below), more: Some(more).filter(|&more| more > 0) }
+    fn dominated(&self, node: NodeInfo, tree: &mut Growing) -> Dominated {
+        let find = |page| self.analysis().dominated(node.ordinal, page);
+        let (dominated, more) = tree.below(node.ordinal, find, |n, tree| self.dominated(n, tree));
+        Dominated { node, dominated, more }
     }
 
     /// What a node holds.
@@ -215,31 +250,18 @@ impl Opened {
         request.shape.check()?;
         let node = self.node_or_root(request.id)?;
         let (rows, page) = self.fields(node, request.sort, &request.filter, request.window)?;
-        let mut way = vec![node];
-        let mut budget = MOST_ROWS;
-        let edges =
-            rows.into_iter().map(|e| self.contained(e, request.shape, &mut way, &mut budget)).collect();
+        let mut tree = Growing::new(request.shape, node);
+        let edges = rows.into_iter().map(|e| self.contained(e, &mut tree)).collect();
         Ok(Containment { node: self.analysis().node(node), edges, page })
     }
 
-    fn contained(
-        &self,
-        edge: EdgeInfo,
-        shape: TreeShape,
-        way: &mut Vec<NodeOrdinal>,
-        budget: &mut usize,
-    ) -> Contained {
+    fn contained(&self, edge: EdgeInfo, tree: &mut Growing) -> Contained {
         let to = edge.node.ordinal;
-        let repeated = way.contains(&to);
-        if repeated || way.len() >= shape.depth || *budget == 0 {
-            return Contained { edge, repeated, edges: None, more: None };
+        if tree.repeats(to) {
+            return Contained { edge, repeated: true, edges: None, more: None };
         }
-        let found = self.analysis().children(to, EdgeSort::RetainedSize, Page::first(shape.branch));
-        *budget = budget.saturating_sub(found.items.len());
-        let more = found.total - found.items.len();
-        way.push(to);
-        let below = found.items.into_iter().map(|e| self.contained(e, shape, way, budget)).collect();
-        way.pop();
-        Contained { edge, repeated, edges: Some(below), more: Some(more).filter(|&more| more > 0) }
+        let find = |page| self.analysis().children(to, EdgeSort::RetainedSize, page);
+        let (edges, more) = tree.below(to, find, |e, tree| self.contained(e, tree));
+        Contained { edge, repeated: false, edges, more }
     }
 }
