@@ -3,7 +3,8 @@
 
 const assert = require('node:assert/strict');
 const { spawnSync } = require('node:child_process');
-const { copyFileSync, readdirSync, readFileSync, writeFileSync } = require('node:fs');
+const { once } = require('node:events');
+const { copyFileSync, createWriteStream, readdirSync, readFileSync, writeFileSync } = require('node:fs');
 const path = require('node:path');
 const { pathToFileURL } = require('node:url');
 const { root, runSource, temporaryDirectory } = require('./support/child.js');
@@ -268,6 +269,24 @@ test('an aborted signal rejects with its reason', async () => {
   const snapshot = await open(leak, { signal: late.signal });
   late.abort();
   assert.equal((await snapshot.summary()).totals.nodes, 58);
+});
+
+test('an aborted signal stops the reading itself', async (t) => {
+  const pipe = path.join(temporaryDirectory(t), 'endless.heapsnapshot');
+  assert.equal(spawnSync('mkfifo', [pipe]).status, 0);
+  const writer = createWriteStream(pipe);
+  const broken = once(writer, 'error');
+  const [head] = readFileSync(leak, 'latin1').split('"nodes":');
+  writer.write(`${head}"nodes":[0`);
+  const zeros = Buffer.from(',0'.repeat(1 << 16));
+  const more = () => writer.write(zeros, (error) => error || more());
+  more();
+  const controller = new AbortController();
+  const reason = new Error('enough');
+  const onProgress = () => controller.abort(reason);
+  await assert.rejects(open(pipe, { signal: controller.signal, onProgress }), reason);
+  // Nobody reads any more.
+  assert.equal((await broken)[0].code, 'EPIPE');
 });
 
 test('progress is told', async (t) => {

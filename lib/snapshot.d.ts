@@ -14,7 +14,7 @@ export interface OpenOptions {
   index?: boolean;
   /** Called while reading, about once per megabyte. */
   onProgress?: (progress: OpenProgress) => void;
-  /** When aborted, `open` rejects with its reason at once; what has begun ends by itself in the background. */
+  /** When aborted, `open` rejects with its reason at once, and the reading stops. */
   signal?: AbortSignal;
 }
 

@@ -300,7 +300,7 @@ async function open(file, options) {
     const facts = await (signal ? Promise.race([reading, aborted(signal, reading)]) : reading);
     return new Snapshot(key, handle, { ...facts, file: place, model });
   } catch (error) {
-    // The reading that nobody waits for any more ends by itself, and its snapshot goes with the handle.
+    // The reading that nobody waits for any more stops with the handle.
     reading.catch(() => {});
     handle.dispose();
     throw error;

@@ -9,6 +9,7 @@ mod heapdiff;
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use napi::bindgen_prelude::{AsyncTask, ClassInstance};
@@ -109,11 +110,13 @@ impl Shared {
 #[napi]
 pub struct SnapshotHandle {
     shared: Mutex<Option<Shared>>,
+    /// Nobody waits for the reading any more.
+    disposed: Arc<AtomicBool>,
 }
 
 impl Default for SnapshotHandle {
     fn default() -> Self {
-        Self { shared: Mutex::new(Some(Shared::default())) }
+        Self { shared: Mutex::new(Some(Shared::default())), disposed: Arc::default() }
     }
 }
 
@@ -128,6 +131,7 @@ impl SnapshotHandle {
     #[napi(catch_unwind)]
     pub fn open(&self, file: String, gc: bool, index: bool, on_bytes: Option<OnBytes>) -> AsyncTask<Job> {
         let shared = self.shared();
+        let disposed = self.disposed.clone();
         Job::start(move || {
             let shared = shared?;
             let mut report = |bytes: u64| {
@@ -137,7 +141,12 @@ impl SnapshotHandle {
                 }
             };
             let index = if index { stillheap_cli::index_options() } else { None };
-            let options = ReadOptions { progress: Some(&mut report), index, ..ReadOptions::default() };
+            let options = ReadOptions {
+                progress: Some(&mut report),
+                cancel: Some(&disposed),
+                index,
+                ..ReadOptions::default()
+            };
             let snapshot = Snapshot::open_with(Path::new(&file), options)
                 .map_err(|error| Failure::of_file(&error, &file))?;
             let model = if gc { Model::Gc } else { Model::Devtools };
@@ -198,9 +207,11 @@ impl SnapshotHandle {
         })
     }
 
-    /// Lets go of the snapshot; its memory is free when the questions under way have ended.
+    /// Lets go of the snapshot; its memory is free when the questions under way have ended. A reading that is
+    /// under way stops.
     #[napi(catch_unwind)]
     pub fn dispose(&self) {
+        self.disposed.store(true, Ordering::Relaxed);
         lock(&self.shared).take();
     }
 
