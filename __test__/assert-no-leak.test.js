@@ -90,6 +90,11 @@ for (const [name, [source, className]] of Object.entries(leaks)) {
   });
 }
 
+test('a few small objects: the failure says what holds them', async (t) => {
+  const { failure } = await examine(t, `${leaking} return (n) => { kept.push(new Session(n)); };`);
+  assert.match(failure?.message, /\n *Why: Array kept is filled and never emptied/);
+});
+
 test('classes: only those are watched, by name or constructor', async (t) => {
   const source = `${leaking} globalThis.Session = Session; return (n) => { kept.push(new Session(n)); };`;
   const other = await examine(t, source, { options: { classes: ['Buffer'] } });

@@ -490,6 +490,8 @@ export function leaks(
 export interface LeaksOptions {
   /** Suspects to give. Default: 5. */
   limit?: number;
+  /** Growth from file to file from which something is suspected, in bytes. Default: 6 kB or 0.3 % of the heap. */
+  leastGrowth?: number;
   /** A directory in which source maps and sources are looked for, too. */
   sourceMaps?: string | URL;
 }

@@ -98,7 +98,7 @@ const kinds = {
     match: oneOf(['auto', 'id', 'class']),
     failOn: conditions,
   },
-  leaks: { limit: suspects, sourceMaps: path },
+  leaks: { limit: suspects, leastGrowth: whole, sourceMaps: path },
 };
 kinds.leaksOf = { ...kinds.leaks, ...kinds.open };
 
@@ -314,12 +314,16 @@ async function leaks(files, options) {
   const all = Array.isArray(files) ? files : [files];
   if (all.length === 0) throw wrongValue('The files', 'at least one file', files);
   const places = all.map((file) => path('The file', file));
-  const { limit, sourceMaps, ...rest } = check(options, kinds.leaksOf, 'The second argument of leaks');
+  const { limit, leastGrowth, sourceMaps, ...rest } = check(
+    options,
+    kinds.leaksOf,
+    'The second argument of leaks',
+  );
   const snapshots = [];
   try {
     for (const place of places) snapshots.push(await open(place, rest));
     const [oldest, ...newer] = snapshots;
-    return await oldest.leaks(newer, { limit, sourceMaps });
+    return await oldest.leaks(newer, { limit, leastGrowth, sourceMaps });
   } finally {
     for (const snapshot of snapshots) snapshot.dispose();
   }
