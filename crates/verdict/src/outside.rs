@@ -28,7 +28,7 @@ pub(crate) fn course(snapshots: &[Analysis<'_>]) -> HeapCourse {
         (Some(allocated), Some(external), Some(malloced)) => {
             let known = external.iter().zip(&malloced).map(|(a, b)| a.saturating_add(*b));
             let known = known.zip(id_maps(snapshots)).map(|(a, b)| a.saturating_add(b));
-            Some(allocated.iter().zip(known).map(|(all, known)| all.saturating_sub(known)).collect())
+            Some(less(allocated, known))
         }
         _ => None,
     };
@@ -39,6 +39,16 @@ pub(crate) fn course(snapshots: &[Analysis<'_>]) -> HeapCourse {
         allocated_sizes,
         outside_sizes,
     }
+}
+
+/// The differences. Some of what V8 counts as external is not from malloc (a constant few MB), so they may lie below 0:
+/// then all are lifted, since it is their growth that counts.
+fn less(allocated: &[u64], known: impl Iterator<Item = u64>) -> Vec<u64> {
+    let signed = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+    let rest: Vec<i64> =
+        allocated.iter().zip(known).map(|(&all, known)| signed(all).saturating_sub(signed(known))).collect();
+    let lift = rest.iter().copied().min().unwrap_or(0).min(0);
+    rest.iter().map(|bytes| bytes.saturating_sub(lift).unsigned_abs()).collect()
 }
 
 /// The most that V8's map of object ids took before each snapshot, as the snapshots before it left it.
