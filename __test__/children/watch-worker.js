@@ -14,8 +14,8 @@ if (isMainThread) {
   watch.on('gc', () => {});
   watch.once('stats', ({ memory }) => {
     parentPort.postMessage(memory.rss);
-    // In a moment, since what is posted just before an exit may get lost.
-    if (workerData.how === 'exit') setTimeout(() => process.exit(0), 20);
+    // When that has come, since what is posted just before an exit may get lost.
+    if (workerData.how === 'exit') parentPort.once('message', () => process.exit(0));
     // Collections follow each other until the thread is ended among them.
     if (workerData.how === 'busy') for (;;) watch.gc();
     if (workerData.how === 'leave') clearInterval(alive);
@@ -39,6 +39,7 @@ async function main() {
       rss.add(message);
       const ended = once(worker, 'exit');
       if (how === 'busy' || how === 'terminate') worker.terminate();
+      if (how === 'exit') worker.postMessage('seen');
       const [code] = await ended;
       ends.push(code);
       watch.gc();
