@@ -35,9 +35,10 @@ async function main() {
   for (let round = 0; round < 3; round++) {
     for (const how of ['busy', 'terminate', 'exit', 'leave']) {
       const worker = new Worker(__filename, { workerData: { how, package_: process.argv[2] } });
+      // Its end may come in the same turn as its message.
+      const ended = once(worker, 'exit');
       const [message] = await once(worker, 'message');
       rss.add(message);
-      const ended = once(worker, 'exit');
       if (how === 'busy' || how === 'terminate') worker.terminate();
       if (how === 'exit') worker.postMessage('seen');
       const [code] = await ended;
