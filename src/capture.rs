@@ -127,7 +127,7 @@ impl Capture {
             .ok_or_else(|| Failure::own("ERR_STILLHEAP_UNSUPPORTED", "no V8 isolate is entered here"))?;
         let begun = Instant::now();
         // Before V8's snapshot takes memory of its own.
-        self.usage = usage(isolate);
+        self.usage = Usage::now().with_v8(isolate.statistics());
         if isolate.has_object_ids(target.environment) && !target.ids_are_ours() {
             self.ids = ObjectIds::Kept(KEPT_FOR_OTHERS);
         }
@@ -295,43 +295,56 @@ impl Capture {
             ObjectIds::Cleared => "cleared",
             ObjectIds::Kept(_) => "kept",
         };
-        header(target, self.clock.time, "inline", ids, &target.id_space(), self.usage)
+        Header::new(target, self.clock.time, "inline", ids, target.id_space(), self.usage).json()
     }
 }
 
-/// What the process has now, and how much of it is V8's and its Buffers'.
-pub fn usage(isolate: CurrentIsolate) -> Usage {
-    let statistics = isolate.statistics();
-    Usage {
-        external: statistics.map(|s| s.external as u64),
-        malloced: statistics.map(|s| s.malloced as u64),
-        ..Usage::now()
-    }
-}
-
-/// The object that we put into a snapshot's header.
-pub fn header(
-    target: &Target,
+/// What we write into a snapshot's header.
+#[derive(Clone)]
+pub struct Header {
+    pid: u32,
+    thread_id: u32,
     time: DateTime<Utc>,
-    mode: &str,
-    object_ids: &str,
-    id_space: &str,
+    mode: &'static str,
+    object_ids: &'static str,
+    id_space: String,
     usage: Usage,
-) -> String {
-    let header = serde_json::json!({
-        "version": env!("CARGO_PKG_VERSION"),
-        "pid": std::process::id(),
-        "threadId": target.thread_id,
-        "time": time.to_rfc3339_opts(SecondsFormat::Millis, true),
-        "mode": mode,
-        "objectIds": object_ids,
-        "processId": id_space,
-        "residentBytes": usage.resident,
-        "allocatedBytes": usage.allocated,
-        "externalBytes": usage.external,
-        "mallocedBytes": usage.malloced,
-    });
-    header.to_string()
+}
+
+impl Header {
+    pub fn new(
+        target: &Target,
+        time: DateTime<Utc>,
+        mode: &'static str,
+        object_ids: &'static str,
+        id_space: String,
+        usage: Usage,
+    ) -> Self {
+        let (pid, thread_id) = (std::process::id(), target.thread_id);
+        Self { pid, thread_id, time, mode, object_ids, id_space, usage }
+    }
+
+    /// The same, with what V8 knows of the memory. It may take V8 tens of milliseconds to say so.
+    pub fn with_v8(self, isolate: CurrentIsolate) -> Self {
+        Self { usage: self.usage.with_v8(isolate.statistics()), ..self }
+    }
+
+    pub fn json(&self) -> String {
+        let header = serde_json::json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "pid": self.pid,
+            "threadId": self.thread_id,
+            "time": self.time.to_rfc3339_opts(SecondsFormat::Millis, true),
+            "mode": self.mode,
+            "objectIds": self.object_ids,
+            "processId": self.id_space,
+            "residentBytes": self.usage.resident,
+            "allocatedBytes": self.usage.allocated,
+            "externalBytes": self.usage.external,
+            "mallocedBytes": self.usage.malloced,
+        });
+        header.to_string()
+    }
 }
 
 /// The capture after the JavaScript thread is free again.

@@ -1,6 +1,8 @@
 //! How much memory the process has, as a snapshot's header says it: a heap that does not grow in a process that
 //! does is an answer, too.
 
+use crate::v8::Statistics;
+
 /// Bytes of this process.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Usage {
@@ -18,6 +20,12 @@ impl Usage {
     /// As it is now, without what only V8 knows. Takes as long as malloc has free pieces, some microseconds.
     pub fn now() -> Usage {
         Usage { resident: resident(), allocated: allocated(), ..Usage::default() }
+    }
+
+    /// The same, with what V8 says.
+    pub fn with_v8(self, statistics: Option<Statistics>) -> Usage {
+        let of = |figure: fn(&Statistics) -> usize| statistics.as_ref().map(|s| figure(s) as u64);
+        Usage { external: of(|s| s.external), malloced: of(|s| s.malloced), ..self }
     }
 }
 

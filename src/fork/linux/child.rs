@@ -17,7 +17,7 @@ use stillheap_sink::{Direct, Failure};
 use super::arena::{self, Disk};
 use super::page::Page;
 use super::slots::Slots;
-use crate::capture::insert_header;
+use crate::capture::{Header, insert_header};
 use crate::v8::{CurrentIsolate, SnapshotOptions};
 
 /// Exit statuses from which the parent reads what happened. All others are V8's or the system's.
@@ -36,7 +36,7 @@ pub struct Task<'a> {
     pub slots: &'static Slots,
     pub options: SnapshotOptions,
     /// The object for the snapshot's header.
-    pub header: String,
+    pub header: Header,
     /// What V8 says on stderr goes here.
     pub log: RawFd,
     /// The temporary file's name, NUL-terminated, and its descriptor.
@@ -283,6 +283,8 @@ fn take(task: &Task<'_>, start: impl FnOnce() -> Result<Direct, Failure>) -> Res
     let mut direct = ManuallyDrop::new(start()?);
     let isolate = CurrentIsolate::get()
         .ok_or_else(|| Failure::own("ERR_STILLHEAP_UNSUPPORTED", "no V8 isolate is entered here"))?;
+    // Before V8's snapshot takes memory of its own; here, since the service would have to wait for V8's answer.
+    let header = task.header.clone().with_v8(isolate).json();
     let mut report = |done: u32, total: u32| {
         set(&figures.done, done.into());
         set(&figures.total, total.into());
@@ -299,7 +301,7 @@ fn take(task: &Task<'_>, start: impl FnOnce() -> Result<Direct, Failure>) -> Res
     figures.phase.store(2, Ordering::Relaxed);
     set(&figures.done, 0);
     set(&figures.total, 0);
-    let mut header = Some(task.header.as_str());
+    let mut header = Some(header.as_str());
     let mut outcome = Ok(());
     snapshot.serialize(&mut |chunk| {
         figures.in_io.store(1, Ordering::Relaxed);

@@ -17,11 +17,11 @@ use super::child::{self, Task};
 use super::page::Page;
 use super::ranges::Prepared;
 use super::slots::Slots;
-use crate::capture::{self, Place, milliseconds};
+use crate::capture::{Header, Place, milliseconds};
 use crate::fault;
 use crate::isolates::{Target, lock, new_id_space};
 use crate::request::{CaptureRequest, FallbackDir, PauseParts, Scratch, Trigger};
-use crate::sys::{address_space_limit, with_signals_blocked};
+use crate::sys::{Usage, address_space_limit, with_signals_blocked};
 use crate::v8::{CurrentIsolate, SnapshotOptions, V8};
 
 /// What earlier children of this process took: the heap they walked, and the bytes.
@@ -140,8 +140,7 @@ impl Forked {
         };
         let ranges = self.prepared.compare(self.page.address()).map_err(system("read", "/proc/self/maps"))?;
         let id_space = format!("{:016x}", new_id_space());
-        let header =
-            capture::header(target, self.time, "fork", "cleared", &id_space, capture::usage(isolate));
+        let header = Header::new(target, self.time, "fork", "cleared", id_space, Usage::now());
         let opened = self
             .opened
             .as_ref()
