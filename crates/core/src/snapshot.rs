@@ -215,8 +215,16 @@ impl Snapshot {
     /// Ordinals by id; equal ids stay in file order.
     pub(crate) fn by_id(&self) -> &Column<u32> {
         self.cache.by_id.get_or_init(|| {
+            let ids = |n: u32| self.graph.id(n);
+            if (0..self.node_count()).all(|n| ids(n) <= u32::MAX.into()) {
+                // Id and ordinal in one word sort without looking anything up.
+                let mut order: Vec<u64> =
+                    (0..self.node_count()).map(|n| ids(n) << 32 | u64::from(n)).collect();
+                order.sort_unstable();
+                return order.into_iter().map(|word| word as u32).collect::<Vec<u32>>().into();
+            }
             let mut order: Vec<u32> = (0..self.node_count()).collect();
-            order.sort_by_key(|&n| self.graph.id(n));
+            order.sort_by_key(|&n| ids(n));
             order.into()
         })
     }

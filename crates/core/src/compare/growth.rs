@@ -33,7 +33,8 @@ pub struct Growth {
 /// Order of survivors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum GrowthSort {
-    /// Largest growth of the self size first: the container itself, not those that hold it.
+    /// Largest growth of the self size first: the container itself, not those that hold it. Only objects whose self
+    /// size has grown.
     #[default]
     SelfSize,
     /// Largest growth of the retained size first: also everything above the container.
@@ -51,44 +52,43 @@ pub fn growth(
     if decide(old.snapshot, new.snapshot, matching).0 != MatchedBy::Id {
         return None;
     }
-    let sorted = |analysis: &Analysis<'_>| -> Vec<(u64, u32)> {
-        let graph = analysis.graph();
-        let mut ids: Vec<(u64, u32)> = (0..graph.node_count())
-            .filter(|&n| !matches!(graph.node_type[n as usize], node::SYNTHETIC | node::HIDDEN))
-            .map(|n| (graph.id(n), n))
-            .collect();
-        ids.sort_unstable();
-        ids
-    };
-    let (before, after) = (sorted(old), sorted(new));
     let (old_size, new_size) = (old.size_fn(), new.size_fn());
+    let retained_delta =
+        |a: u32, b: u32| new.retained_size(NodeOrdinal(b)) as i64 - old.retained_size(NodeOrdinal(a)) as i64;
+    // By what grows most: bytes of its own, or of what it retains; the latter isn't asked for unless it decides.
     let mut grown: Vec<(i64, i64, u32, u32)> = Vec::new();
-    let mut j = 0;
-    for (id, a) in before {
-        while after.get(j).is_some_and(|&(other, _)| other < id) {
-            j += 1;
-        }
-        let Some(&(_, b)) = after.get(j).filter(|&&(other, _)| other == id) else { continue };
+    let mut after = ids(new).peekable();
+    for (id, a) in ids(old) {
+        while after.next_if(|&(other, _)| other < id).is_some() {}
+        let Some(&(_, b)) = after.peek().filter(|&&(other, _)| other == id) else { continue };
         if old.graph().node_type[a as usize] != new.graph().node_type[b as usize] {
             continue;
         }
         let own = new_size(b) as i64 - old_size(a) as i64;
-        let all = new.retained_size(NodeOrdinal(b)) as i64 - old.retained_size(NodeOrdinal(a)) as i64;
-        if own > 0 || all > 0 {
-            grown.push((own, all, a, b));
+        let (first, second) = match sort {
+            GrowthSort::SelfSize => (own, 0),
+            GrowthSort::RetainedSize => (retained_delta(a, b), own),
+        };
+        if first > 0 || second > 0 {
+            grown.push((first, second, a, b));
         }
     }
-    grown.sort_by_key(|&(own, all, _, b)| match sort {
-        GrowthSort::SelfSize => (std::cmp::Reverse(own), std::cmp::Reverse(all), b),
-        GrowthSort::RetainedSize => (std::cmp::Reverse(all), std::cmp::Reverse(own), b),
-    });
-    Some(Paged::of(&grown, page, |&(own, all, a, b)| Growth {
+    grown.sort_by_key(|&(first, second, _, b)| (std::cmp::Reverse(first), std::cmp::Reverse(second), b));
+    Some(Paged::of(&grown, page, |&(_, _, a, b)| Growth {
         node: new.node(NodeOrdinal(b)),
         old_self_size: old_size(a),
         old_retained_size: old.retained_size(NodeOrdinal(a)),
-        self_size_delta: own,
-        retained_size_delta: all,
+        self_size_delta: new_size(b) as i64 - old_size(a) as i64,
+        retained_size_delta: retained_delta(a, b),
         old_elements: old.element_count(a),
         elements: new.element_count(b),
     }))
+}
+
+/// Ids in ascending order, with their objects; without V8's own and those that stand for none.
+fn ids<'s>(analysis: &Analysis<'s>) -> impl Iterator<Item = (u64, u32)> + use<'s> {
+    let (graph, by_id) = (analysis.graph(), analysis.snapshot.by_id());
+    let of_the_program =
+        move |n: &u32| !matches!(graph.node_type[*n as usize], node::SYNTHETIC | node::HIDDEN);
+    by_id.iter().copied().filter(of_the_program).map(move |n| (graph.id(n), n))
 }

@@ -39,24 +39,25 @@ pub(crate) fn members(analysis: &Analysis<'_>, definitions: Option<&[Definition]
     let mut slot_of = vec![u32::MAX; classes.list.len()];
     let mut found: Vec<(aggregates::Aggregate, Vec<u32>)> = Vec::new();
     for (ordinal, &class) in classes.of_node.iter().enumerate() {
-        if size(ordinal as u32) == 0 {
-            continue;
-        }
         let slot = &mut slot_of[class as usize];
-        if *slot == u32::MAX {
+        if *slot == u32::MAX && size(ordinal as u32) != 0 {
             *slot = found.len() as u32;
             let row =
                 aggregates::Aggregate { class, count: found.len() as u64, distance: 0, size: 0, retained: 0 };
             found.push((row, Vec::new()));
         }
-        found[*slot as usize].1.push(ordinal as u32);
+    }
+    // Sorted once for all classes, and for whoever else compares.
+    for &ordinal in snapshot.by_id().iter() {
+        if size(ordinal) != 0 {
+            found[slot_of[classes.of_node[ordinal as usize] as usize] as usize].1.push(ordinal);
+        }
     }
     // The same rule about equal keys as in the class view. `count` carries the place of the members.
     let rows = found.iter().map(|(row, _)| row.clone()).collect();
     let mut out = Vec::new();
     for (key, row) in aggregates::by_key(rows, &classes.list) {
-        let mut nodes = std::mem::take(&mut found[row.count as usize].1);
-        nodes.sort_by_key(|&n| graph.id(n));
+        let nodes = std::mem::take(&mut found[row.count as usize].1);
         // DevTools names the older side by what its last object is called under its own shapes.
         let class = match (&other, nodes.last()) {
             (Some(_), Some(&last)) => &own.list[own.of_node[last as usize] as usize],
