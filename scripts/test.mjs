@@ -50,7 +50,7 @@ function addon(major, wanted) {
   const binary = nodeBinary(major);
   const files = major === 18 ? [path.join('__test__', 'smoke.test.js')] : testFiles(wanted);
   // Node 18's runner knows neither; there is one file for it.
-  const options = major === 18 ? [] : ['--test-reporter=spec', '--test-concurrency=2'];
+  const options = major === 18 ? [] : ['--test-reporter=spec', '--test-concurrency=3'];
   return call(binary, ['--test', ...options, ...files], {
     STILLHEAP_TEST_LENGTH: major === thorough ? 'full' : 'short',
   });
