@@ -7,7 +7,7 @@ const { existsSync } = require('node:fs');
 const { startAgent, temporaryDirectory } = require('./support/child.js');
 const { atFullLength, test } = require('./support/test.js');
 
-const captures = atFullLength ? 1000 : 90;
+const captures = atFullLength ? 1000 : 60;
 
 /**
  * RSS may go up and down by what V8's and malloc's pools keep; this much more than after the first thirty
