@@ -1,7 +1,7 @@
 // The main job, on a service that leaks: three snapshots on a signal, and what to make of them.
 
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -89,6 +89,7 @@ stillheap('diff', first, last, '--limit', '8');
 
 say('What leaks, and why? (Exit code 1 says that something does.)\n');
 stillheapWith([1], 'leaks', ...files.map((file) => path.relative(root, file)));
+checkVerdict();
 
 say('All of it as a page:\n');
 const page = path.relative(root, path.join(output, 'report.html'));
@@ -105,6 +106,20 @@ say('  examples/subscriptions/README.md');
 say('      walks you through it, step by step');
 say('\nThe verdict with its paths, the growth and every class, to look at in a browser:');
 say(`  ${path.join(root, page)}`);
+
+/** The demonstration is worth nothing if the verdict it shows is wrong. */
+function checkVerdict() {
+  const { stdout: answer } = spawnSync(
+    process.execPath,
+    [path.join(root, 'bin/stillheap.js'), 'leaks', '--json', ...files],
+    { encoding: 'utf8', maxBuffer: 64e6 },
+  );
+  const { kind, variable, location } = JSON.parse(answer).suspects[0].cause;
+  const source = readFileSync(location.script, 'utf8').split('\n')[location.line - 1];
+  if (kind !== 'shared-context' || variable !== 'original' || !source.includes('const original = template')) {
+    fail(`This verdict is wrong: the cause is the context that keeps 'original', not ${kind} ${variable}.`);
+  }
+}
 
 function once(emitter, event) {
   return new Promise((resolve) => emitter.once(event, (...args) => resolve(args)));

@@ -51,6 +51,6 @@ function subscribe(address) {
   });
 }
 
-for (let n = 0; n < 3; n += 1) subscribe(`user${n}@example.org`);
+for (let n = 0; n < 12; n += 1) subscribe(`user${n}@example.org`);
 
-traffic(() => scheduler.tick(), { warmUp: 20, calls: 60 });
+traffic(() => scheduler.tick(), { warmUp: 5, calls: 5 });

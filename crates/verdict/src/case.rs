@@ -19,6 +19,8 @@ pub(crate) const MOST_MEMBERS: usize = 2_000;
 const SAMPLES: usize = 5;
 /// A repeating pattern is a chain from this length on.
 const CHAIN: usize = 6;
+/// Members whose place in a chain is looked at.
+const CHAIN_SAMPLES: usize = 16;
 /// Objects of a suspect that its detectors look at.
 const MOST_LOOKED_AT: usize = 20_000;
 /// Objects up the path from what holds the growth for which the application may have a name.
@@ -171,13 +173,21 @@ impl<'c, 's> Case<'c, 's> {
     }
 }
 
-/// How long the chain is that the members form.
+/// How long the longest chain is that was seen among the members; 0 if they form none. Several chains may grow side by
+/// side, and the first of each have little above them: a quarter of the members has to stand well inside of one.
 fn chain_length(view: View<'_>, tree: &GrowthTree, members: &[NodeOrdinal]) -> usize {
-    let Some(&middle) = members.get(members.len() / 2) else { return 0 };
-    let entry = tree.entry_of[middle.0 as usize];
-    let above = view.analysis.dominator_ordinals(middle).take(1_000);
-    let length = above.filter(|n| tree.entry_of[n.0 as usize] == entry).count();
-    if length >= CHAIN { length } else { 0 }
+    let above = |&member: &NodeOrdinal| {
+        let entry = tree.entry_of[member.0 as usize];
+        let dominators = view.analysis.dominator_ordinals(member).take(1_000);
+        dominators.filter(|n| tree.entry_of[n.0 as usize] == entry).count()
+    };
+    let every = members.len().div_ceil(CHAIN_SAMPLES).max(1);
+    let mut lengths: Vec<usize> = members.iter().skip(every / 2).step_by(every).map(above).collect();
+    lengths.sort_unstable();
+    match lengths.get(lengths.len() * 3 / 4) {
+        Some(&usual) if usual >= CHAIN => lengths[lengths.len() - 1],
+        _ => 0,
+    }
 }
 
 /// The way that most of a few members have; cut where it begins to repeat itself.

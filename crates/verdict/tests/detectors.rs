@@ -148,6 +148,32 @@ fn shared_contexts() {
     );
 }
 
+#[test]
+fn chains_side_by_side() {
+    // 31 subscribers, each with a chain of its own: many of the objects have little above them.
+    let found = expect(
+        (CauseKind::SharedContext, Some("original"), Some("const original")),
+        TEMPLATES,
+        |p, rounds| {
+            let subscribers: Vec<NodeId> = (0..31)
+                .map(|_| {
+                    let mut newest = p.object("Template", 200);
+                    for _ in 0..rounds / 31 {
+                        let context = p.context("original", newest);
+                        let send = p.function("", "template.send = ", context);
+                        newest = p.object("Template", 200);
+                        p.s.property(newest, "send", send);
+                    }
+                    p.context("template", newest)
+                })
+                .collect();
+            let jobs = p.filled("Array", &subscribers);
+            p.variable("template", jobs);
+        },
+    );
+    assert!(found.path.iter().any(|step| step.repeats >= 6), "{:?}", found.path);
+}
+
 const EVENTS: &str = "const bus = new EventEmitter();
 function handle(client) {
   bus.on('settings', () => client.reload());
