@@ -162,7 +162,11 @@ pub fn diff(files: &[&Opened], request: &DiffRequest) -> Result<Diff, Failure> {
     rows.retain(|row| keep(&row.name));
     let total = rows.len();
     let (classes, page) = request.window.cut(rows, total);
-    let grown = growth(&old, &new, matching, GrowthSort::SelfSize, Page::first(MOST_GROWN));
+    let matched = match comparison.matched_by {
+        MatchedBy::Id => Matching::Id,
+        MatchedBy::Class => Matching::Class,
+    };
+    let grown = growth(&old, &new, matched, GrowthSort::SelfSize, Page::first(MOST_GROWN));
     let mut course = None;
     if files.len() > 2 {
         let order = match request.sort {

@@ -88,22 +88,18 @@ fn headers_forbid(old: &Snapshot, new: &Snapshot) -> Option<String> {
 
 /// How many objects and functions have an id in both files, and how many of those agree in type and name.
 fn agreement(old: &Snapshot, new: &Snapshot) -> (u64, u64) {
-    let sorted = |snapshot: &Snapshot| -> Vec<(u64, u32)> {
-        let graph = &snapshot.graph;
-        let telling = |n: &u32| matches!(graph.node_type[*n as usize], node::OBJECT | node::CLOSURE);
-        let mut ids: Vec<(u64, u32)> =
-            (0..graph.node_count()).filter(telling).map(|n| (graph.id(n), n)).collect();
-        ids.sort_unstable();
-        ids
+    let telling = |snapshot: &Snapshot, n: u32| {
+        matches!(snapshot.graph.node_type[n as usize], node::OBJECT | node::CLOSURE)
     };
-    let (old_ids, new_ids) = (sorted(old), sorted(new));
+    let new_ids = new.by_id();
     let (mut common, mut equal, mut j) = (0, 0, 0);
-    for (id, a) in old_ids {
-        while new_ids.get(j).is_some_and(|&(other, _)| other < id) {
+    for a in old.by_id().iter().copied().filter(|&n| telling(old, n)) {
+        let id = old.graph.id(a);
+        while new_ids.get(j).is_some_and(|&b| new.graph.id(b) < id || !telling(new, b)) {
             j += 1;
         }
-        let Some(&(other, b)) = new_ids.get(j) else { break };
-        if other == id {
+        let Some(&b) = new_ids.get(j) else { break };
+        if new.graph.id(b) == id {
             common += 1;
             let same_type = old.graph.node_type[a as usize] == new.graph.node_type[b as usize];
             equal += (same_type && old.graph.name_bytes(a) == new.graph.name_bytes(b)) as u64;
