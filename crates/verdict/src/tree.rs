@@ -25,6 +25,10 @@ const LOOK_BACK: usize = 16;
 const MOST_LEVELS: u32 = 500;
 /// An object with more properties is a dictionary: its keys are data, not names.
 const DICTIONARY: usize = 200;
+/// And so is one with fewer, down to this, if nearly all of them lead to things of one kind.
+const SMALL_DICTIONARY: usize = 24;
+/// That many of a hundred.
+const OF_ONE_KIND: usize = 90;
 
 /// V8's table of strings that are there once.
 pub(crate) const INTERNALIZED: &[u8] = b"(Internalized strings)";
@@ -150,9 +154,8 @@ fn labels(analysis: Analysis<'_>) -> Vec<u32> {
     // Names of properties and variables win over V8's own names.
     let mut strong = vec![false; nodes];
     for from in (0..nodes as u32).map(NodeOrdinal) {
-        let range = analysis.edge_range(from);
-        let dictionary = range.len() > DICTIONARY;
-        for e in range.map(EdgeOrdinal) {
+        let dictionary = is_dictionary(analysis, from);
+        for e in analysis.edge_range(from).map(EdgeOrdinal) {
             let to = analysis.target(e).0;
             if dominator[to as usize] != from.0 || strong[to as usize] {
                 continue;
@@ -163,6 +166,32 @@ fn labels(analysis: Analysis<'_>) -> Vec<u32> {
         }
     }
     order.iter().map(|&n| label[n as usize]).collect()
+}
+
+/// Whether an object's property names are data.
+fn is_dictionary(analysis: Analysis<'_>, object: NodeOrdinal) -> bool {
+    let range = analysis.edge_range(object);
+    if range.len() > DICTIONARY || range.len() < SMALL_DICTIONARY {
+        return range.len() > DICTIONARY;
+    }
+    if analysis.type_code(object) != node::OBJECT {
+        return false;
+    }
+    let mut kinds: Vec<(u8, u32)> = range
+        .map(EdgeOrdinal)
+        .filter(|&e| analysis.edge_code(e) == edge::PROPERTY)
+        .map(|e| analysis.target(e))
+        .map(|to| match analysis.type_code(to) {
+            // A string's name is its text, a number's its value.
+            ty @ (node::OBJECT | node::ARRAY | node::CLOSURE | node::NATIVE) => {
+                (ty, analysis.name_index(to))
+            }
+            ty => (ty, 0),
+        })
+        .collect();
+    kinds.sort_unstable();
+    let most = kinds.chunk_by(|a, b| a == b).map(<[_]>::len).max().unwrap_or(0);
+    kinds.len() >= SMALL_DICTIONARY && most * 100 >= kinds.len() * OF_ONE_KIND
 }
 
 /// How an edge is written, and whether somebody has chosen that name; None for one that holds nothing.
@@ -215,10 +244,7 @@ fn internalized(analysis: Analysis<'_>) -> HashMap<u32, (NodeOrdinal, u32)> {
         let mut only = None;
         let mut alone = true;
         for (e, from) in analysis.holders(to).filter(|&(_, from)| from != table) {
-            let Some((label, _)) = label_of(analysis, from, e, analysis.edge_range(from).len() > DICTIONARY)
-            else {
-                continue;
-            };
+            let Some((label, _)) = label_of(analysis, from, e, is_dictionary(analysis, from)) else { continue };
             alone &= only.is_none_or(|(other, _)| other == from);
             only = Some((from, label));
             if !alone {

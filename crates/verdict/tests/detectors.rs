@@ -41,12 +41,17 @@ fn orders(p: &mut Program, rounds: u64) -> Vec<NodeId> {
 fn collections() {
     for class in ["Array", "Map", "Set", "Object"] {
         expect((CauseKind::Collection, Some("orders"), Some("orders.push")), ORDERS, |p, rounds| {
-            // An object is a dictionary from some 200 keys on.
-            let items = orders(p, rounds + 150);
+            let items = orders(p, rounds);
             let collection = p.filled(class, &items);
             p.variable("orders", collection);
         });
     }
+    // A dictionary with few keys of much.
+    expect((CauseKind::Collection, Some("orders"), Some("orders.push")), ORDERS, |p, rounds| {
+        let items: Vec<NodeId> = (0..rounds / 5).map(|_| p.object("Order", 2_000)).collect();
+        let collection = p.filled("Object", &items);
+        p.variable("orders", collection);
+    });
     // The same as a global variable.
     expect((CauseKind::Global, Some("orders"), None), ORDERS, |p, rounds| {
         let items = orders(p, rounds);
