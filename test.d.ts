@@ -17,7 +17,7 @@ interface LeakOptions {
   /** Bytes of a class that may be left per call, in each round. Default: 32. */
   toleranceBytes?: number;
   /**
-   * A directory in which the snapshots of a leak are left, each run's in a folder of its own (for `stillheap
+   * A directory, made if it is not there, in which the snapshots of a leak are left, each run's in a folder of its own (for `stillheap
    * leaks` or Chrome DevTools; they hold every string of the process). Default: none are left.
    */
   snapshotDir?: string | URL;

@@ -3,7 +3,7 @@
 // assertNoLeak: what leaks is found, what doesn't is left alone, and nothing stays behind.
 
 const assert = require('node:assert/strict');
-const { existsSync, mkdirSync, readdirSync, statSync } = require('node:fs');
+const { mkdirSync, readdirSync, statSync, writeFileSync } = require('node:fs');
 const path = require('node:path');
 const { root, runSource, temporaryDirectory } = require('./support/child.js');
 const { readSnapshot } = require('./support/snapshot.js');
@@ -242,11 +242,17 @@ test('wrong arguments are TypeErrors that name the option', async () => {
   }
 });
 
-test('a directory for snapshots that is not there is told by its name', async (t) => {
-  const missing = path.join(temporaryDirectory(t), 'missing');
+test('a directory for snapshots that is not there is made; one that cannot be is told by its name', async (t) => {
+  const missing = path.join(temporaryDirectory(t), 'artifacts', 'leaks');
   const source = `${leaking} return (n) => { kept.push(new Session(n)); };`;
-  const { failure } = await examine(t, source, { options: { snapshotDir: missing } });
-  assert.equal(failure.code, 'ENOENT');
-  assert.ok(failure.message.includes(missing));
-  assert.ok(!existsSync(missing));
+  const { failure } = await examine(t, source, { options: { snapshotDir: missing, iterations: 20 } });
+  assert.equal(failure.code, 'ERR_STILLHEAP_LEAK');
+  assert.equal(readdirSync(missing).length, 1);
+  assert.equal(statSync(missing).mode & 0o777, 0o700);
+
+  const inTheWay = path.join(missing, 'file');
+  writeFileSync(inTheWay, '');
+  const second = await examine(t, source, { options: { snapshotDir: inTheWay, iterations: 20 } });
+  assert.equal(second.failure.code, 'EEXIST');
+  assert.ok(second.failure.message.includes(inTheWay));
 });

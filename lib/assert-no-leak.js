@@ -8,7 +8,7 @@
 // (caches, compiled code, lazily loaded modules) stops growing; what grows by compilation is not looked at.
 
 const { tmpdir } = require('node:os');
-const { mkdtempSync, rmSync } = require('node:fs');
+const { mkdirSync, mkdtempSync, rmSync } = require('node:fs');
 const path = require('node:path');
 const { settle } = require('./collect-garbage.js');
 const { wrongType, wrongValue } = require('./errors.js');
@@ -172,6 +172,7 @@ async function run(body, options) {
   if (options.classes === undefined && !(await mayGrow(call, options))) return;
 
   const kept = options.snapshotDir;
+  if (kept !== undefined) mkdirSync(kept, { recursive: true, mode: 0o700 });
   const directory = mkdtempSync(path.join(kept ?? tmpdir(), 'stillheap-leak-'));
   let leaks = false;
   try {

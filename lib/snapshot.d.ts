@@ -96,6 +96,8 @@ export interface EdgeInfo {
   name: string;
   /** V8's edge type: `'property'`, `'element'`, `'context'` … */
   edgeType: string;
+  /** Name of the block-scoped variable that it is, for which V8 (and DevTools) has only a number. */
+  variable?: string;
   node: NodeInfo;
 }
 

@@ -115,7 +115,7 @@ impl<'c, 's> Case<'c, 's> {
 
     fn edge_code(&self, at: usize) -> u8 {
         let edge = self.path.get(at).and_then(|step| step.edge);
-        edge.map_or(edge::WEAK, |e| self.view.analysis.edge_code(e))
+        edge.map_or(edge::WEAK, |e| self.view.edge_code(e))
     }
 
     /// Whether the edge to an object of the path has a name that somebody wrote: a property or a variable.
@@ -256,12 +256,11 @@ fn rerouted(desk: &Desk<'_, '_>, tree: &GrowthTree, head: Head, path: Vec<Step>)
         if !matches!(view.ty(here), node::OBJECT | node::CLOSURE) {
             continue;
         }
-        let found =
-            view.analysis.holders(here).take(200).find(|&(e, from)| match view.analysis.edge_code(e) {
-                edge::CONTEXT => view.is_context(from) && application(from),
-                edge::PROPERTY => view.ty(from) == node::OBJECT && application(from),
-                _ => false,
-            });
+        let found = view.analysis.holders(here).take(200).find(|&(e, from)| match view.edge_code(e) {
+            edge::CONTEXT => view.is_context(from) && application(from),
+            edge::PROPERTY => view.ty(from) == node::OBJECT && application(from),
+            _ => false,
+        });
         let Some((e, context)) = found else { continue };
         let Some(mut way) = paths::to_root_without(view, context, here) else { continue };
         if way.iter().any(|step| path[up..].iter().any(|later| later.node == step.node)) {

@@ -168,6 +168,9 @@ impl<'a, 's> Desk<'a, 's> {
         if let Some(name) = self.maker(context).and_then(|closure| view.function_name(closure)) {
             return Some(name);
         }
+        if view.is_block(context) {
+            return None;
+        }
         let scope = view.internal(context, "scope_info")?;
         let variables: Vec<&[u8]> = view.variables(context).map(|(name, _)| name).collect();
         let names = view.edges(scope).filter(|&(_, to)| view.ty(to) == node::STRING).map(|(_, to)| to);

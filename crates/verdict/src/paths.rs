@@ -88,7 +88,7 @@ fn is_root(view: View<'_>, n: NodeOrdinal) -> bool {
 /// What it costs to go through a reference; None for those that hold nothing.
 fn price(view: View<'_>, e: EdgeOrdinal, from: NodeOrdinal) -> Option<u32> {
     let name = view.edge_bytes(e);
-    let of_edge = match view.analysis.edge_code(e) {
+    let of_edge = match view.edge_code(e) {
         edge::WEAK | edge::INVISIBLE | edge::SHORTCUT => return None,
         edge::PROPERTY | edge::CONTEXT => match name {
             b"__proto__" | b"constructor" | b"prototype" => 60,

@@ -102,7 +102,7 @@ pub struct PathStep {
 pub struct PathEdge {
     /// Name of the property or variable; an index for elements.
     pub name: String,
-    /// V8's edge type.
+    /// V8's edge type; `hidden` with a name is a block-scoped variable.
     pub edge_type: String,
 }
 

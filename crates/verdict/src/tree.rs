@@ -183,9 +183,7 @@ fn is_dictionary(analysis: Analysis<'_>, object: NodeOrdinal) -> bool {
         .map(|e| analysis.target(e))
         .map(|to| match analysis.type_code(to) {
             // A string's name is its text, a number's its value.
-            ty @ (node::OBJECT | node::ARRAY | node::CLOSURE | node::NATIVE) => {
-                (ty, analysis.name_index(to))
-            }
+            ty @ (node::OBJECT | node::ARRAY | node::CLOSURE | node::NATIVE) => (ty, analysis.name_index(to)),
             ty => (ty, 0),
         })
         .collect();
@@ -204,7 +202,10 @@ fn label_of(
     Some(match analysis.edge_code(e) {
         edge::WEAK | edge::INVISIBLE | edge::SHORTCUT => return None,
         edge::ELEMENT => (ELEMENT, true),
-        edge::HIDDEN => (ELEMENT, false),
+        edge::HIDDEN => match analysis.block_variable_of(from, e) {
+            Some(name) => (name + FIRST_NAME, true),
+            None => (ELEMENT, false),
+        },
         edge::PROPERTY if dictionary => (KEY, true),
         code => match analysis.edge_name_index(e) {
             None => (ELEMENT, false),
@@ -244,7 +245,9 @@ fn internalized(analysis: Analysis<'_>) -> HashMap<u32, (NodeOrdinal, u32)> {
         let mut only = None;
         let mut alone = true;
         for (e, from) in analysis.holders(to).filter(|&(_, from)| from != table) {
-            let Some((label, _)) = label_of(analysis, from, e, is_dictionary(analysis, from)) else { continue };
+            let Some((label, _)) = label_of(analysis, from, e, is_dictionary(analysis, from)) else {
+                continue;
+            };
             alone &= only.is_none_or(|(other, _)| other == from);
             only = Some((from, label));
             if !alone {
@@ -369,13 +372,14 @@ impl Builder {
             }
             for e in analysis.edge_range(NodeOrdinal(from as u32)).take(DICTIONARY).map(EdgeOrdinal) {
                 let to = analysis.target(e);
-                if !matches!(analysis.edge_code(e), edge::PROPERTY | edge::CONTEXT)
+                if !matches!(local.view.edge_code(e), edge::PROPERTY | edge::CONTEXT)
                     || analysis.type_code(to) != node::OBJECT
                     || self.anchors[kinds[to.0 as usize] as usize]
                 {
                     continue;
                 }
-                let Some(name) = analysis.edge_name_index(e) else { continue };
+                let name = analysis.edge_name_index(e).or_else(|| analysis.block_variable(e));
+                let Some(name) = name else { continue };
                 if matches!(analysis.text(name), b"__proto__" | b"prototype" | b"constructor") {
                     continue;
                 }

@@ -36,7 +36,13 @@ impl<'s> View<'s> {
 
     /// An edge's name as bytes; empty for elements.
     pub(crate) fn edge_bytes(&self, e: EdgeOrdinal) -> &'s [u8] {
-        self.analysis.edge_name_index(e).map_or(b"", |name| self.analysis.text(name))
+        let name = self.analysis.edge_name_index(e).or_else(|| self.analysis.block_variable(e));
+        name.map_or(b"", |name| self.analysis.text(name))
+    }
+
+    /// An edge's type; block-scoped variables, which V8 hides, are variables as well.
+    pub(crate) fn edge_code(&self, e: EdgeOrdinal) -> u8 {
+        if self.analysis.block_variable(e).is_some() { edge::CONTEXT } else { self.analysis.edge_code(e) }
     }
 
     pub(crate) fn internal(&self, n: NodeOrdinal, name: &str) -> Option<NodeOrdinal> {
@@ -46,6 +52,12 @@ impl<'s> View<'s> {
     /// A context: the variables of a scope that its closures share.
     pub(crate) fn is_context(&self, n: NodeOrdinal) -> bool {
         matches!(self.ty(n), node::OBJECT | node::HIDDEN) && self.raw_name(n).starts_with(b"system / Context")
+    }
+
+    /// A block's context, as far as it can be told: V8 names none of its variables.
+    pub(crate) fn is_block(&self, context: NodeOrdinal) -> bool {
+        let of_type = |ty| self.edges(context).any(|(e, _)| self.analysis.edge_code(e) == ty);
+        of_type(edge::HIDDEN) && !of_type(edge::CONTEXT)
     }
 
     pub(crate) fn is_closure(&self, n: NodeOrdinal) -> bool {
@@ -72,7 +84,7 @@ impl<'s> View<'s> {
     ) -> impl Iterator<Item = (&'s [u8], NodeOrdinal)> + use<'s> {
         let view = *self;
         self.edges(context)
-            .filter(move |&(e, _)| view.analysis.edge_code(e) == edge::CONTEXT)
+            .filter(move |&(e, _)| view.edge_code(e) == edge::CONTEXT)
             .map(move |(e, to)| (view.edge_bytes(e), to))
     }
 

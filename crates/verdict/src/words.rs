@@ -61,7 +61,10 @@ pub(crate) fn steps(case: &Case<'_, '_>, decisive: usize) -> Vec<PathStep> {
             PathStep {
                 node,
                 edge: step.edge.map(|e| PathEdge {
-                    name: analysis.edge_name(e).into_owned(),
+                    name: match analysis.block_variable(e) {
+                        Some(name) => String::from_utf8_lossy(analysis.text(name)).into_owned(),
+                        None => analysis.edge_name(e).into_owned(),
+                    },
                     edge_type: analysis.edge_type(e).to_owned(),
                 }),
                 location,
@@ -81,7 +84,7 @@ fn in_words(case: &Case<'_, '_>, at: usize) -> String {
     let from = case.node(at - 1);
     let view = case.view;
     let name = String::from_utf8_lossy(case.edge(at)).into_owned();
-    match view.analysis.edge_code(e) {
+    match view.edge_code(e) {
         edge::CONTEXT => {
             let function = case.desk.scope_name(from).filter(|name| !name.is_empty());
             match function {

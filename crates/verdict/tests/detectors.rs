@@ -61,6 +61,47 @@ fn collections() {
 }
 
 #[test]
+fn block_scoped_variables() {
+    let source = "function handle(queue) {
+  for (const seen of [[]]) {
+    let count = 0;
+    queue.on('order', (order) => {
+      count += 1;
+      seen.push(order);
+    });
+  }
+}";
+    // As V8 writes the variables of a block: numbered, and the names in the scope only. An integer has no edge.
+    let heap = |before: u64, names: &'static [&'static str]| {
+        move |p: &mut Program, rounds: u64| {
+            let items = orders(p, rounds);
+            let seen = p.filled("Array", &items);
+            let block = p.part("object", "system / Context");
+            let scope = p.part("code", "system / ScopeInfo");
+            p.s.edge(block, "internal", "scope_info", scope);
+            for (i, name) in (0u64..).zip(names) {
+                let name = p.s.node("string", name, 0);
+                p.s.edge(scope, "hidden", i, name);
+            }
+            for i in 0..before {
+                let other = p.object("Other", 16);
+                p.s.edge(block, "hidden", i, other);
+            }
+            p.s.edge(block, "hidden", before, seen);
+            let listener = p.function("", "queue.on('order', ", block);
+            p.variable("listener", listener);
+        }
+    };
+    let kind = CauseKind::Collection;
+    let found = expect((kind, Some("seen"), Some("seen.push")), source, heap(0, &["seen"]));
+    assert!(found.path.iter().any(|step| step.text.starts_with("variable seen")), "{:?}", found.path);
+    expect((kind, Some("seen"), Some("seen.push")), source, heap(1, &["other", "seen"]));
+    // One of the two is an integer: which one, nothing tells.
+    let unknown = verdict(source, heap(0, &["count", "seen"])).suspects.remove(0);
+    assert_ne!(unknown.cause.variable.as_deref(), Some("count"));
+}
+
+#[test]
 fn weak_maps() {
     let source =
         "const notes = new WeakMap();\nfunction handle(connection) {\n  notes.set(connection, []);\n}";
@@ -206,6 +247,18 @@ fn listeners() {
     let found = expect((CauseKind::Listeners, Some("bus"), Some("bus.on")), EVENTS, held("_events"));
     assert!(found.cause.detail.contains("'settings'"), "{}", found.cause.detail);
     assert_eq!(found.class_name.as_deref(), Some("Client"));
+    // One listener that keeps more and more is none of them.
+    let (collection, seen) = (CauseKind::Collection, Some("seen"));
+    expect((collection, seen, Some("bus.on")), EVENTS, |p, rounds| {
+        let clients = orders(p, rounds);
+        let list = p.filled("Array", &clients);
+        let context = p.context("seen", list);
+        let listener = p.function("", "bus.on('settings', ", context);
+        let (bus, events) = (p.object("EventEmitter", 64), p.object("Object", 32));
+        p.s.property(events, "settings", listener);
+        p.s.property(bus, "_events", events);
+        p.variable("bus", bus);
+    });
     // Functions in a table of one's own are a collection.
     expect((CauseKind::Collection, Some("settings"), None), EVENTS, held("handlers"));
 }

@@ -75,7 +75,8 @@ impl Opened {
         let context = detail.function.as_ref().and_then(|f| f.context.as_ref());
         let variables = context.map(|context| {
             let all = analysis.children(context.ordinal, EdgeSort::RetainedSize, Page::ALL).items;
-            all.into_iter().filter(|edge| edge.edge_type == "context").collect()
+            let variables = all.into_iter().filter(|e| e.edge_type == "context" || e.variable.is_some());
+            variables.collect()
         });
         let (fields, page) = self.fields(node, request.sort, &request.filter, request.window)?;
         let allocation_stack = analysis.allocation_stack(node);

@@ -167,6 +167,9 @@ impl Opened {
 
 /// An edge's name, indices as `[]`.
 fn merged_name(analysis: Analysis<'_>, edge: EdgeOrdinal) -> String {
+    if let Some(variable) = analysis.block_variable(edge) {
+        return String::from_utf8_lossy(analysis.text(variable)).into_owned();
+    }
     let name = analysis.edge_name(edge);
     let is_index = matches!(analysis.edge_type(edge), "element" | "hidden")
         || (!name.is_empty() && name.bytes().all(|b| b.is_ascii_digit()));

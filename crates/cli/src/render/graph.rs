@@ -50,20 +50,32 @@ fn indent(level: usize) -> String {
     if level == 0 { String::new() } else { format!("{}└ ", "  ".repeat(level - 1)) }
 }
 
-fn field(edge_info: &EdgeInfo) -> String {
-    let kind = match edge_info.edge_type.as_str() {
+/// What sort of edge it is, where that isn't plain.
+fn kind(edge_type: &str, name: &str) -> String {
+    match edge_type {
         "property" | "element" => String::new(),
+        // The only hidden edges that have one.
+        "hidden" if name != "[]" => " (block variable)".to_owned(),
         other => format!(" ({other})"),
-    };
-    format!("{}{kind}: {}", edge(&edge_info.name, &edge_info.edge_type), node(&edge_info.node))
+    }
+}
+
+/// An edge's name, and what sort of edge it is.
+fn link(edge_info: &EdgeInfo) -> String {
+    match &edge_info.variable {
+        Some(name) => format!("{}{}", visible(&shorten(name, 100)), kind("hidden", name)),
+        None => {
+            format!("{}{}", edge(&edge_info.name, &edge_info.edge_type), kind(&edge_info.edge_type, "[]"))
+        }
+    }
+}
+
+fn field(edge_info: &EdgeInfo) -> String {
+    format!("{}: {}", link(edge_info), node(&edge_info.node))
 }
 
 fn held(edge_info: &EdgeInfo) -> String {
-    let kind = match edge_info.edge_type.as_str() {
-        "property" | "element" => String::new(),
-        other => format!(" ({other})"),
-    };
-    format!("{}{kind} in {}", edge(&edge_info.name, &edge_info.edge_type), node(&edge_info.node))
+    format!("{} in {}", link(edge_info), node(&edge_info.node))
 }
 
 /// Everything about a node.
@@ -104,7 +116,7 @@ pub fn inspection(answer: &Inspection, look: Look) -> String {
             let _ = writeln!(
                 out,
                 "    {}: {}, {} retained",
-                visible(&variable.name),
+                visible(variable.variable.as_ref().unwrap_or(&variable.name)),
                 node(&variable.node),
                 size(variable.node.retained_size)
             );
@@ -224,10 +236,7 @@ fn class_retainers(answer: &ClassRetainers, look: Look) -> String {
 
 fn merged_rows(table: &mut Table, row: &MergedTree, level: usize) {
     let holder = &row.holder;
-    let kind = match holder.edge_type.as_str() {
-        "property" | "element" => String::new(),
-        other => format!(" ({other})"),
-    };
+    let kind = kind(&holder.edge_type, &holder.edge);
     table.row(vec![
         count(holder.objects),
         count(holder.holders),
@@ -260,10 +269,7 @@ fn merged_path(path: &MergedPath, class: &str) -> String {
     let objects = plural(path.count as u64, "object");
     let mut out = format!("\n  {objects}, such as {}, to {end}:\n", node(&path.example));
     for step in &path.steps {
-        let kind = match step.edge_type.as_str() {
-            "property" | "element" => String::new(),
-            other => format!(" ({other})"),
-        };
+        let kind = kind(&step.edge_type, &step.edge);
         let repeats = if step.repeats { "  (again and again)" } else { "" };
         let holder = match step.function_name.as_deref() {
             Some("") => "(anonymous function)".to_owned(),

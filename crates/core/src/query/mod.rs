@@ -14,6 +14,7 @@ mod retainers;
 mod search;
 mod strings;
 mod timeline;
+mod variables;
 mod walk;
 
 pub use class_tree::*;

@@ -44,6 +44,9 @@ pub struct EdgeInfo {
     pub name: String,
     /// V8's edge type.
     pub edge_type: String,
+    /// Name of the block-scoped variable that it is, for which V8 (and DevTools) has only a number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub variable: Option<String>,
     /// The node at the other end.
     pub node: NodeInfo,
 }
@@ -177,10 +180,12 @@ impl<'s> Analysis<'s> {
 
     pub(crate) fn edge_info(&self, e: u32, other: u32) -> EdgeInfo {
         let graph = self.graph();
+        let variable = self.block_variable(EdgeOrdinal(e)).map(|name| graph.strings.text(name).into_owned());
         EdgeInfo {
             edge: EdgeOrdinal(e),
             name: names::edge(graph, e as usize).into_owned(),
             edge_type: graph.edge_type_name(graph.edge_type[e as usize]).to_owned(),
+            variable,
             node: self.node(NodeOrdinal(other)),
         }
     }

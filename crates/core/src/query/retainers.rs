@@ -5,9 +5,8 @@ use serde::Serialize;
 
 use super::{EdgeInfo, NodeInfo, Page, Paged};
 use crate::error::Result;
-use crate::passes::names;
 use crate::types::edge;
-use crate::{Analysis, NodeOrdinal};
+use crate::{Analysis, EdgeOrdinal, NodeOrdinal};
 
 /// One kind of holder of a class's objects.
 #[derive(Clone, Debug, Serialize)]
@@ -77,9 +76,14 @@ impl<'s> Analysis<'s> {
         let mut sums: HashMap<(u32, u8, u32), Sum> = HashMap::new();
         for node in nodes {
             for (e, from) in retainers.of(graph, node.0).filter(|&(e, from)| self.retains(e, from)) {
-                let (ty, name) = (graph.edge_type[e as usize], graph.edge_name[e as usize]);
-                let numbered = !crate::read::has_string_name(ty) || is_index(graph.strings.bytes(name));
-                let merged_name = if numbered { u32::MAX } else { name };
+                let ty = graph.edge_type[e as usize];
+                let name = match self.block_variable_of(NodeOrdinal(from), EdgeOrdinal(e)) {
+                    None if !crate::read::has_string_name(ty) => None,
+                    None => Some(graph.edge_name[e as usize]),
+                    variable => variable,
+                };
+                let name = name.filter(|&name| !is_index(graph.strings.bytes(name)));
+                let merged_name = name.unwrap_or(u32::MAX);
                 let sum = sums.entry((classes.of_node[from as usize], ty, merged_name)).or_insert(Sum {
                     objects: 0,
                     last_object: u32::MAX,
@@ -113,11 +117,7 @@ impl<'s> Analysis<'s> {
             MergedRetainer {
                 class_key: class.key(),
                 class_name: String::from_utf8_lossy(&class.name).into_owned(),
-                edge: if numbered {
-                    "[]".to_owned()
-                } else {
-                    names::edge(graph, sum.edge as usize).into_owned()
-                },
+                edge: if numbered { "[]".to_owned() } else { graph.strings.text(name).into_owned() },
                 edge_type: graph.edge_type_name(ty).to_owned(),
                 objects: sum.objects,
                 holders: sum.holders.len() as u64,

@@ -45,6 +45,52 @@ fn leak(steps: usize) -> (Builder, Vec<usize>) {
     (b, objects)
 }
 
+/// A block's context with its scope: names of all places, and what the pointers among them lead to (a number from V8's
+/// count, an object's type and its name). The variables as the core names them.
+fn block(names: &[&str], pointers: &[(&str, &str, &str)]) -> Vec<Option<String>> {
+    let mut b = Builder::new();
+    let context = b.node("object", "system / Context", 40);
+    b.edge(0, "shortcut", "1", context);
+    let scope = b.node("code", "system / ScopeInfo", 40);
+    b.edge(context, "internal", "scope_info", scope);
+    for (i, name) in names.iter().enumerate() {
+        let name = b.node("string", name, 16);
+        b.edge(scope, "hidden", &i.to_string(), name);
+    }
+    let outer = b.node("code", "system / ScopeInfo", 40);
+    b.edge(scope, "hidden", &names.len().to_string(), outer);
+    for (number, ty, name) in pointers {
+        let value = b.node(ty, name, 16);
+        b.edge(context, "hidden", number, value);
+    }
+    let snapshot = b.snapshot();
+    let a = snapshot.analysis(Model::Devtools);
+    let children = a.children(NodeOrdinal(context as u32), EdgeSort::File, Page::ALL).items;
+    children.into_iter().filter(|e| e.edge_type == "hidden").map(|e| e.variable).collect()
+}
+
+#[test]
+fn block_scoped_variables_have_their_names() {
+    let name = |text: &str| Some(text.to_owned());
+    let two = [("0", "object", "Array"), ("1", "object", "Map")];
+    assert_eq!(block(&["list", "map"], &two), [name("list"), name("map")]);
+    // null is a pointer that has no edge.
+    assert_eq!(
+        block(&["list", "nothing", "map"], &[two[0], ("2", "object", "Map")]),
+        [name("list"), name("map")]
+    );
+    // One integer, before, between or behind.
+    assert_eq!(block(&["a", "b", "c"], &two), [None, None]);
+    // It comes before the class, and so is not behind.
+    let class = [("0", "object", "Array"), ("1", "closure", "Visit"), ("2", "object", "Map")];
+    assert_eq!(block(&["a", "b", "Visit", "map"], &class), [None, name("Visit"), name("map")]);
+    // And here it comes after it.
+    assert_eq!(block(&["list", "Visit", "a", "b"], &class), [name("list"), name("Visit"), None]);
+    // More pointers than names, and a scope without names: not understood.
+    assert_eq!(block(&["a"], &two), [None, None]);
+    assert_eq!(block(&[], &two), [None, None]);
+}
+
 #[test]
 fn closures_name_the_function_and_the_variable() {
     let (builder, objects) = leak(5);

@@ -15,6 +15,10 @@ pub(crate) fn listeners(case: &Case<'_, '_>) -> Option<Finding> {
     let events = case.find(from, case.grows + 1, |text| {
         text == "_events" || text == "listenerTree" || text.contains("kEvents") || text == "Listener"
     })?;
+    // Not the listeners become more, but what one of them keeps.
+    if (events..case.grows).any(|i| case.view.is_closure(case.node(i))) {
+        return None;
+    }
     // Who emits: the object that has the listeners, by its name.
     let emitter = events.saturating_sub(1);
     let held = name(case, emitter);
