@@ -50,7 +50,8 @@ report.verdict = (() => {
   };
 
   const edgeText = ({ name, edgeType }) => {
-    if (edgeType === 'context') return `variable ${name}`;
+    const ofBlock = edgeType === 'hidden' && !/^\d*$/.test(name);
+    if (edgeType === 'context' || ofBlock) return `variable ${name}`;
     if (edgeType === 'element') return `[${name}]`;
     if (edgeType === 'property') return `.${name}`;
     return name === '' ? edgeType : `${name} (${edgeType})`;

@@ -7,7 +7,6 @@
 use foldhash::{HashMap, HashMapExt};
 use serde::Serialize;
 
-use super::variables::block_variables;
 use super::{NodeInfo, Page, Paged, SourcePosition};
 use crate::passes::{duplicates, names};
 use crate::types::{edge, node};
@@ -155,7 +154,7 @@ impl<'s> Analysis<'s> {
             for e in graph.edges(context).filter(|&e| graph.edge_type[e] == edge::CONTEXT) {
                 by_name.entry(graph.edge_name[e]).or_default().push(graph.edge_to[e]);
             }
-            for (e, name) in block_variables(graph, context) {
+            for (e, name) in self.block_variables(context) {
                 by_name.entry(name).or_default().push(graph.edge_to[e as usize]);
             }
         }

@@ -7,6 +7,8 @@
 //! scope has as many names as there are pointers there are none, and a function that has the name of its place tells
 //! how many come before it. What may still be one of several is not named.
 //!
+//! A redacted file has placeholders instead of these names, so there nothing is named.
+//!
 //! Time: the edges of the context and of its scope, for each question. DevTools shows such edges by their number.
 
 use crate::graph::Graph;
@@ -29,13 +31,17 @@ impl Analysis<'_> {
         if graph.edge_type[edge.0 as usize] != edge::HIDDEN {
             return None;
         }
-        block_variables(graph, from.0).into_iter().find(|&(e, _)| e == edge.0).map(|(_, name)| name)
+        self.block_variables(from.0).into_iter().find(|&(e, _)| e == edge.0).map(|(_, name)| name)
     }
-}
 
-/// Edges of a block's context that are variables, with their names.
-pub(crate) fn block_variables(graph: &Graph, context: u32) -> Vec<(u32, u32)> {
-    named(graph, context).unwrap_or_default()
+    /// Edges of a block's context that are variables, with their names.
+    pub(crate) fn block_variables(&self, context: u32) -> Vec<(u32, u32)> {
+        let is_redacted = || {
+            let ours = self.snapshot.header().stillheap();
+            ours.and_then(|ours| ours.get("redacted")).is_some_and(|redacted| !redacted.is_null())
+        };
+        named(self.graph(), context).filter(|_| !is_redacted()).unwrap_or_default()
+    }
 }
 
 fn named(graph: &Graph, context: u32) -> Option<Vec<(u32, u32)>> {

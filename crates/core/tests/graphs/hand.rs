@@ -47,8 +47,9 @@ fn leak(steps: usize) -> (Builder, Vec<usize>) {
 
 /// A block's context with its scope: names of all places, and what the pointers among them lead to (a number from V8's
 /// count, an object's type and its name). The variables as the core names them.
-fn block(names: &[&str], pointers: &[(&str, &str, &str)]) -> Vec<Option<String>> {
+fn block(header: &str, names: &[&str], pointers: &[(&str, &str, &str)]) -> Vec<Option<String>> {
     let mut b = Builder::new();
+    b.header = header.to_owned();
     let context = b.node("object", "system / Context", 40);
     b.edge(0, "shortcut", "1", context);
     let scope = b.node("code", "system / ScopeInfo", 40);
@@ -72,23 +73,26 @@ fn block(names: &[&str], pointers: &[(&str, &str, &str)]) -> Vec<Option<String>>
 #[test]
 fn block_scoped_variables_have_their_names() {
     let name = |text: &str| Some(text.to_owned());
+    let redacted = ",\"stillheap\":{\"redacted\":{\"source\":true,\"key\":\"5e\"}}";
     let two = [("0", "object", "Array"), ("1", "object", "Map")];
-    assert_eq!(block(&["list", "map"], &two), [name("list"), name("map")]);
+    assert_eq!(block("", &["list", "map"], &two), [name("list"), name("map")]);
     // null is a pointer that has no edge.
     assert_eq!(
-        block(&["list", "nothing", "map"], &[two[0], ("2", "object", "Map")]),
+        block("", &["list", "nothing", "map"], &[two[0], ("2", "object", "Map")]),
         [name("list"), name("map")]
     );
     // One integer, before, between or behind.
-    assert_eq!(block(&["a", "b", "c"], &two), [None, None]);
+    assert_eq!(block("", &["a", "b", "c"], &two), [None, None]);
     // It comes before the class, and so is not behind.
     let class = [("0", "object", "Array"), ("1", "closure", "Visit"), ("2", "object", "Map")];
-    assert_eq!(block(&["a", "b", "Visit", "map"], &class), [None, name("Visit"), name("map")]);
+    assert_eq!(block("", &["a", "b", "Visit", "map"], &class), [None, name("Visit"), name("map")]);
     // And here it comes after it.
-    assert_eq!(block(&["list", "Visit", "a", "b"], &class), [name("list"), name("Visit"), None]);
+    assert_eq!(block("", &["list", "Visit", "a", "b"], &class), [name("list"), name("Visit"), None]);
     // More pointers than names, and a scope without names: not understood.
-    assert_eq!(block(&["a"], &two), [None, None]);
-    assert_eq!(block(&[], &two), [None, None]);
+    assert_eq!(block("", &["a"], &two), [None, None]);
+    assert_eq!(block("", &[], &two), [None, None]);
+    // Placeholders are no names.
+    assert_eq!(block(redacted, &["list", "map"], &two), [None, None]);
 }
 
 #[test]
