@@ -51,16 +51,18 @@ async function serve() {
 async function round(mode, work) {
   const { createRequire } = await import('node:module');
   const require = createRequire(import.meta.url);
-  let seen = 0;
+  let [seen, full] = [0, 0];
   // Loaded in every mode: what loading costs is measured elsewhere.
   const stillheap = require('../../index.js');
   if (mode.startsWith('watch')) {
     const watch = stillheap.watch();
     if (mode === 'watch with gc') watch.on('gc', () => seen++);
   } else if (mode === 'perf_hooks') {
-    const { PerformanceObserver } = await import('node:perf_hooks');
+    const { PerformanceObserver, constants } = await import('node:perf_hooks');
     new PerformanceObserver((list) => {
       seen += list.getEntries().length;
+      const isFull = ({ detail }) => detail.kind === constants.NODE_PERFORMANCE_GC_MAJOR;
+      full += list.getEntries().filter(isFull).length;
     }).observe({ entryTypes: ['gc'] });
   } else if (mode === 'sampling') {
     stillheap.captureNearHeapLimit({ sample: true });
@@ -68,7 +70,8 @@ async function round(mode, work) {
   const before = process.cpuUsage();
   const time = work === 'allocation' ? allocate() : await serve();
   const { user, system } = process.cpuUsage(before);
-  process.stdout.write(JSON.stringify({ time, cpu: (user + system) / 1000, seen }));
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  process.stdout.write(JSON.stringify({ time, cpu: (user + system) / 1000, seen, full }));
   process.exit();
 }
 

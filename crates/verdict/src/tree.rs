@@ -326,6 +326,7 @@ impl Builder {
         let mut entry_at: Vec<u32> = Vec::with_capacity(labels.len());
         let mut entry_of = vec![0; labels.len()];
         let internalized = internalized(analysis);
+        let mut order: Vec<NodeOrdinal> = Vec::with_capacity(labels.len());
         for (((n, up), &label), place) in analysis.dominator_order().zip(labels).zip(0u32..) {
             let entry = if place == 0 || internalized.contains_key(&n.0) {
                 0
@@ -337,10 +338,13 @@ impl Builder {
                 } else if let Some(&(anchor, label)) = named.get(&n.0) {
                     let anchor = self.child(0, NO_LABEL, anchor);
                     self.child(anchor, label, kind)
+                } else if analysis.is_flattened(order[up as usize]) && local.view.is_string(n) {
+                    entry_at[up as usize]
                 } else {
                     self.child(entry_at[up as usize], label, kind)
                 }
             };
+            order.push(n);
             entry_at.push(entry);
             entry_of[n.0 as usize] = entry;
         }
@@ -351,6 +355,10 @@ impl Builder {
             entry_of[n as usize] = self.child(entry_of[from.0 as usize], label, kinds[n as usize]);
         }
         for (n, &entry) in (0u32..).map(NodeOrdinal).zip(&entry_of) {
+            // The text counts, and what is gone with the next collection does not.
+            if analysis.is_flattened(n) {
+                continue;
+            }
             let slot = entry as usize * self.steps + step;
             self.counts[slot] += 1;
             // Compiled code and hidden classes come and go with the optimiser.
@@ -496,7 +504,9 @@ impl<'s> Local<'s> {
     fn kind(&mut self, builder: &mut Builder, n: NodeOrdinal) -> u32 {
         let ty = self.view.ty(n);
         let key = match ty {
-            node::STRING | node::CONS_STRING | node::SLICED_STRING => (ty, 0, 0),
+            // V8 puts concatenated strings together as it goes.
+            node::STRING | node::CONS_STRING => (node::STRING, 0, 0),
+            node::SLICED_STRING => (ty, 0, 0),
             node::NUMBER | node::BIGINT | node::SYMBOL | node::REGEXP => (ty, 0, 0),
             node::CLOSURE => {
                 let place =

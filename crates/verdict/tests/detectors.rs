@@ -599,3 +599,27 @@ fn modules() {
     assert!(found.cause.detail.starts_with("rules.mjs is loaded"), "{}", found.cause.detail);
     assert_eq!(verdict(RULES, imported("Map")).suspects[0].cause.kind, CauseKind::Collection);
 }
+
+#[test]
+fn strings_put_together_are_no_growth() {
+    // 400 texts, of which V8 has put more and more together; the next collection takes the halves away.
+    let source = "const texts = make();\nfunction handle(n) {\n  texts[n % 400] = `text ${n}`;\n}";
+    let found = verdict(source, |p, rounds| {
+        let empty = p.s.node("string", "", 16);
+        let texts: Vec<NodeId> = (0..400)
+            .map(|i| {
+                let whole = p.s.node("string", &format!("text {i} of many"), 40);
+                if i >= rounds {
+                    return whole;
+                }
+                let text = p.s.node("concatenated string", "(concatenated string)", 32);
+                p.s.edge(text, "internal", "first", whole);
+                p.s.edge(text, "internal", "second", empty);
+                text
+            })
+            .collect();
+        let list = p.filled("Array", &texts);
+        p.variable("texts", list);
+    });
+    assert!(found.suspects.is_empty(), "{}", found.verdict);
+}

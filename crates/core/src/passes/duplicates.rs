@@ -57,7 +57,7 @@ pub(crate) fn compute(graph: &Graph, size: impl Fn(u32) -> u64) -> Vec<Group> {
 }
 
 /// A concatenated string one of whose parts is empty has been flattened by V8; its other part is the text.
-fn is_flat(graph: &Graph, ordinal: u32) -> bool {
+pub(crate) fn is_flat(graph: &Graph, ordinal: u32) -> bool {
     graph.edges(ordinal).any(|e| {
         graph.edge_type[e] == edge::INTERNAL
             && matches!(graph.strings.kind(graph.edge_name[e]), kind::FIRST | kind::SECOND)

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use crate::passes::duplicates;
 use crate::read::has_string_name;
-use crate::types::edge;
+use crate::types::{edge, node};
 use crate::{Analysis, EdgeOrdinal, Location, NodeOrdinal};
 
 impl<'s> Analysis<'s> {
@@ -56,6 +56,12 @@ impl<'s> Analysis<'s> {
     /// Where an internal edge of that name leads, if the node has one.
     pub fn internal(&self, node: NodeOrdinal, name: &str) -> Option<NodeOrdinal> {
         duplicates::internal_target(self.graph(), node.0, name.as_bytes()).map(NodeOrdinal)
+    }
+
+    /// Whether it is a concatenated string that V8 has put together since: one of its parts is the whole text, the other
+    /// is empty, and a coming collection replaces it by the former.
+    pub fn is_flattened(&self, node: NodeOrdinal) -> bool {
+        self.type_code(node) == node::CONS_STRING && duplicates::is_flat(self.graph(), node.0)
     }
 
     /// Where a property or context variable of that name leads, if the node has one.
