@@ -40,9 +40,7 @@ pub(crate) struct Head {
 pub(crate) fn find(tree: &GrowthTree, least: Option<i64>) -> Vec<Head> {
     let mut heads = Vec::new();
     let mut covered = vec![false; tree.entries.len()];
-    let heap = growth(&tree.total(0)[..1]);
-    let noise = || FLOOR.max((heap / 1_000 * NEGLIGIBLE).min(ALWAYS_WORTH));
-    let floor = least.map_or_else(noise, |least| least.max(1)) * (tree.steps() as i64 - 1).max(1);
+    let floor = floor(tree, least);
     for entry in 1..tree.entries.len() as u32 {
         if covered[tree.entries[entry as usize].parent as usize] {
             covered[entry as usize] = true;
@@ -57,6 +55,19 @@ pub(crate) fn find(tree: &GrowthTree, least: Option<i64>) -> Vec<Head> {
     let all: f64 = heads.iter().map(|head| head.growth as f64).sum();
     heads.retain(|head| head.growth as f64 >= all * WORTH);
     heads
+}
+
+/// Growth over all snapshots below which nothing is said.
+fn floor(tree: &GrowthTree, least: Option<i64>) -> i64 {
+    let heap = growth(&tree.total(0)[..1]);
+    let noise = || FLOOR.max((heap / 1_000 * NEGLIGIBLE).min(ALWAYS_WORTH));
+    least.map_or_else(noise, |least| least.max(1)) * (tree.steps() as i64 - 1).max(1)
+}
+
+/// Whether the heap as a whole grows.
+pub(crate) fn grows_at_all(tree: &GrowthTree, least: Option<i64>) -> bool {
+    let total = tree.total(0);
+    total.len() > 1 && steady(total) && growth(total) >= floor(tree, least)
 }
 
 /// More in every step, and not as if it were about to stop.

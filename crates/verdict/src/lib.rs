@@ -60,8 +60,16 @@ pub fn leaks(snapshots: &[Analysis<'_>], sources: &dyn Sources, options: Options
         let heap = outside::course(snapshots);
         return Leaks { verdict: "There is no snapshot.".to_owned(), heap, suspects: Vec::new() };
     };
-    let tree = GrowthTree::new(snapshots);
+    let mut tree = GrowthTree::new(snapshots);
     let mut heads = heads::find(&tree, options.least_growth);
+    if heads.is_empty() && heads::grows_at_all(&tree, options.least_growth) {
+        let other = GrowthTree::with_chains_apart(snapshots);
+        heads = heads::find(&other, options.least_growth);
+        heads.retain(|head| other.entries[head.entry as usize].repeats);
+        if !heads.is_empty() {
+            tree = other;
+        }
+    }
     heads.truncate(MOST_HEADS);
     let examples = examples(&tree);
     let view = View::new(newest);

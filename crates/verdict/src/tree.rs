@@ -69,7 +69,18 @@ pub(crate) struct GrowthTree {
 impl GrowthTree {
     /// Builds the tree from snapshots given oldest first.
     pub(crate) fn new(snapshots: &[Analysis<'_>]) -> GrowthTree {
+        GrowthTree::build(snapshots, false)
+    }
+
+    /// The same, but with chains of the application's objects in one place each, wherever they hang: what holds the
+    /// end of a chain may be another thing at every moment, a timer now and the stack then.
+    pub(crate) fn with_chains_apart(snapshots: &[Analysis<'_>]) -> GrowthTree {
+        GrowthTree::build(snapshots, true)
+    }
+
+    fn build(snapshots: &[Analysis<'_>], chains_apart: bool) -> GrowthTree {
         let mut builder = Builder::new(snapshots.len());
+        builder.chains_apart = chains_apart;
         builder.find_anchors(snapshots);
         let mut entry_of = Vec::new();
         for (step, pair) in snapshots.chunks(2).enumerate() {
@@ -274,6 +285,9 @@ struct Builder {
     kinds: HashMap<KindKey, u32>,
     /// For each kind: whether it may be an anchor, later whether it is one.
     anchors: Vec<bool>,
+    /// For each kind that says what an object is: its rank in a chain of several kinds.
+    telling: Vec<Option<(u8, u32)>>,
+    chains_apart: bool,
 }
 
 impl Builder {
@@ -287,6 +301,8 @@ impl Builder {
             names: HashMap::new(),
             kinds: HashMap::from_iter([((u8::MAX, 0, 0), 0)]),
             anchors: vec![false],
+            telling: vec![None],
+            chains_apart: false,
         }
     }
 
@@ -338,6 +354,10 @@ impl Builder {
                 } else if let Some(&(anchor, label)) = named.get(&n.0) {
                     let anchor = self.child(0, NO_LABEL, anchor);
                     self.child(anchor, label, kind)
+                } else if self.chains_apart && self.continues(entry_at[up as usize], kind) {
+                    let chain = self.child(0, label, kind);
+                    self.entries[chain as usize].repeats = true;
+                    chain
                 } else if analysis.is_flattened(order[up as usize]) && local.view.is_string(n) {
                     entry_at[up as usize]
                 } else {
@@ -417,6 +437,25 @@ impl Builder {
         };
         self.children.insert((parent, label, kind), entry);
         entry
+    }
+
+    /// Whether an object below an entry is one more of a chain: close above there is one of the same kind. A round of
+    /// several kinds counts at one of them, whichever the chain begins with: an object rather than a function, and
+    /// that rather than a context.
+    fn continues(&self, parent: u32, kind: u32) -> bool {
+        let telling = |kind: u32| self.telling[kind as usize];
+        let mut at = parent;
+        for _ in 0..LOOK_BACK {
+            let above = self.entries[at as usize].kind;
+            if at == 0 || !telling(kind).is_some_and(|own| telling(above).is_none_or(|other| own <= other)) {
+                return false;
+            }
+            if above == kind {
+                return true;
+            }
+            at = self.entries[at as usize].parent;
+        }
+        false
     }
 
     /// The entry further up at which the same happened before: same label and kind, and the same above it.
@@ -556,6 +595,12 @@ impl Builder {
         let kind = *self.kinds.entry(key).or_insert(next);
         if kind == next {
             self.anchors.push(telling);
+            let rank = match key {
+                (node::CLOSURE, ..) => 1,
+                (_, _, 0) => 0,
+                _ => 2,
+            };
+            self.telling.push(telling.then_some((rank, kind)));
         }
         kind
     }

@@ -157,6 +157,32 @@ fn chains() {
     });
 }
 
+#[test]
+fn chains_whose_end_is_held_elsewhere_each_time() {
+    let found = expect((CauseKind::Chain, Some("previous"), Some("this.previous")), CHAIN, |p, rounds| {
+        let class = p.function("State", "class State {\n  constructor", p.scope);
+        let prototype = p.object("State", 16);
+        p.s.property(prototype, "constructor", class);
+        let mut newest = p.object("State", 200);
+        for _ in 1..rounds {
+            let next = p.object("State", 200);
+            p.s.property(next, "previous", newest);
+            p.s.property(next, "__proto__", prototype);
+            newest = next;
+        }
+        match rounds {
+            100 => p.variable("state", newest),
+            200 => {
+                let timer = p.object("Timeout", 80);
+                p.s.property(timer, "store", newest);
+                p.s.property(p.global, "timer", timer);
+            }
+            _ => p.s.edge(p.roots, "internal", "5", newest),
+        }
+    });
+    assert!(found.path.iter().any(|step| step.repeats >= 200), "{:?}", found.path);
+}
+
 const TEMPLATES: &str = "let template;
 function handle() {
   const original = template;
