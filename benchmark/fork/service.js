@@ -44,8 +44,8 @@ const loops = () => Array.from({ length: 9 }, loop);
 const stillheap = () => require('../../index.js');
 
 const ways = {
-  /** Nothing is captured: what the figures are by themselves. */
-  none: () => new Promise((resolve) => setTimeout(resolve, 3000, {})),
+  /** Nothing is captured, for about as long as a forked capture takes: what the figures are by themselves. */
+  none: () => new Promise((resolve) => setTimeout(resolve, Math.max(3000, megabytes * 60), {})),
   fork: ({ file, scratch }) => stillheap().capture({ mode: 'fork', file, scratch }),
   inline: ({ file }) => stillheap().capture({ mode: 'inline', file }),
   'v8.writeHeapSnapshot'({ file }) {

@@ -15,7 +15,10 @@ import stillheap from '../../index.js';
 import { nodeBinary, supported } from '../../scripts/node-versions.mjs';
 
 const rounds = 60;
-const kinds = { minor: { type: 'minor', collections: 1000 }, full: { type: 'major', collections: 20 } };
+const kinds = {
+  minor: { collect: () => globalThis.gc({ type: 'minor' }), collections: 1000 },
+  full: { collect: () => globalThis.gc(), collections: 20 },
+};
 
 const modes = {
   nothing: () => () => {},
@@ -36,9 +39,9 @@ const modes = {
 };
 
 /** Microseconds per collection. */
-function round({ type, collections }) {
+function round({ collect, collections }) {
   const begun = process.hrtime.bigint();
-  for (let i = 0; i < collections; i++) globalThis.gc({ type });
+  for (let i = 0; i < collections; i++) collect();
   return Number(process.hrtime.bigint() - begun) / 1000 / collections;
 }
 
@@ -83,7 +86,9 @@ async function main() {
         const more = (kind) => least[kind][mode] - least[kind].nothing;
         return (((seen - full) * more('minor') + full * more('full')) / (time * 1000)) * 100;
       };
-      const shares = ['watch', 'watch with gc', 'perf_hooks'].map((mode) => `${mode} ${share(mode).toFixed(3)} %`);
+      const shares = ['watch', 'watch with gc', 'perf_hooks'].map(
+        (mode) => `${mode} ${share(mode).toFixed(3)} %`,
+      );
       console.log(
         `Node ${major}, ${work}: ${seen} collections, ${full} of them full, in ${time.toFixed(0)} ms: ${shares.join(', ')}`,
       );
