@@ -443,11 +443,11 @@ impl Builder {
     /// several kinds counts at one of them, whichever the chain begins with: an object rather than a function, and
     /// that rather than a context.
     fn continues(&self, parent: u32, kind: u32) -> bool {
-        let telling = |kind: u32| self.telling[kind as usize];
+        let Some(own) = self.telling[kind as usize] else { return false };
         let mut at = parent;
         for _ in 0..LOOK_BACK {
             let above = self.entries[at as usize].kind;
-            if at == 0 || !telling(kind).is_some_and(|own| telling(above).is_none_or(|other| own <= other)) {
+            if at == 0 || self.telling[above as usize].is_some_and(|other| other < own) {
                 return false;
             }
             if above == kind {
