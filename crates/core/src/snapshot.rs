@@ -217,11 +217,10 @@ impl Snapshot {
         self.cache.by_id.get_or_init(|| {
             let ids = |n: u32| self.graph.id(n);
             if (0..self.node_count()).all(|n| ids(n) <= u32::MAX.into()) {
-                // Id and ordinal in one word sort without looking anything up. V8 writes most objects in the order
-                // of their ids: this sort finds such stretches, the unstable one would not.
+                // Id and ordinal in one word sort without looking anything up.
                 let mut order: Vec<u64> =
                     (0..self.node_count()).map(|n| ids(n) << 32 | u64::from(n)).collect();
-                order.sort();
+                order.sort_unstable();
                 return order.into_iter().map(|word| word as u32).collect::<Vec<u32>>().into();
             }
             let mut order: Vec<u32> = (0..self.node_count()).collect();

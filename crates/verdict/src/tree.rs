@@ -342,6 +342,8 @@ impl Builder {
         let mut entry_at: Vec<u32> = Vec::with_capacity(labels.len());
         let mut entry_of = vec![0; labels.len()];
         let internalized = internalized(analysis);
+        let flattened: Vec<bool> =
+            (0..labels.len() as u32).map(|n| analysis.is_flattened(NodeOrdinal(n))).collect();
         let mut order: Vec<NodeOrdinal> = Vec::with_capacity(labels.len());
         for (((n, up), &label), place) in analysis.dominator_order().zip(labels).zip(0u32..) {
             let entry = if place == 0 || internalized.contains_key(&n.0) {
@@ -358,7 +360,7 @@ impl Builder {
                     let chain = self.child(0, label, kind);
                     self.entries[chain as usize].repeats = true;
                     chain
-                } else if analysis.is_flattened(order[up as usize]) && local.view.is_string(n) {
+                } else if local.view.is_string(n) && flattened[order[up as usize].0 as usize] {
                     entry_at[up as usize]
                 } else {
                     self.child(entry_at[up as usize], label, kind)
@@ -376,7 +378,7 @@ impl Builder {
         }
         for (n, &entry) in (0u32..).map(NodeOrdinal).zip(&entry_of) {
             // The text counts, and what is gone with the next collection does not.
-            if analysis.is_flattened(n) {
+            if flattened[n.0 as usize] {
                 continue;
             }
             let slot = entry as usize * self.steps + step;

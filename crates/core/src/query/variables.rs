@@ -16,6 +16,9 @@ use crate::passes::duplicates::internal_target;
 use crate::types::{edge, node};
 use crate::{Analysis, EdgeOrdinal, NodeOrdinal};
 
+/// More edges than V8 gives a block's context or its scope: it keeps no more than 75 names there in order.
+const MOST_EDGES: usize = 256;
+
 impl Analysis<'_> {
     /// Name of the block-scoped variable that a hidden edge of a context is, as a number for [`Analysis::text`]; None
     /// for every other edge, and where it could be one of several.
@@ -47,19 +50,25 @@ impl Analysis<'_> {
 fn named(graph: &Graph, context: u32) -> Option<Vec<(u32, u32)>> {
     let is_context = matches!(graph.node_type[context as usize], node::OBJECT | node::HIDDEN)
         && graph.name_bytes(context).starts_with(b"system / Context");
-    if !is_context || graph.edges(context).any(|e| graph.edge_type[e] == edge::CONTEXT) {
+    if !is_context || graph.edges(context).len() > MOST_EDGES {
+        return None;
+    }
+    if graph.edges(context).any(|e| graph.edge_type[e] == edge::CONTEXT) {
         return None;
     }
     let pointers = numbered(graph, context);
     let last = pointers.last()?.0;
     let scope = internal_target(graph, context, b"scope_info")?;
+    if graph.edges(scope).len() > MOST_EDGES {
+        return None;
+    }
     let names: Vec<u32> = numbered(graph, scope)
         .into_iter()
         .map(|(_, e)| graph.edge_to[e as usize])
         .filter(|&to| graph.node_type[to as usize] == node::STRING)
         .map(|to| graph.node_name[to as usize])
         .collect();
-    let integers = (names.len() as u32).checked_sub(last + 1)?;
+    let integers = (names.len() as u32).checked_sub(last.checked_add(1)?)?;
     // Least and most integers before each pointer.
     let mut bounds: Vec<(u32, u32)> = vec![(0, integers); pointers.len()];
     let mut least = 0;

@@ -91,6 +91,10 @@ fn block_scoped_variables_have_their_names() {
     // More pointers than names, and a scope without names: not understood.
     assert_eq!(block("", &["a"], &two), [None, None]);
     assert_eq!(block("", &[], &two), [None, None]);
+    let far = [("4294967295", "object", "Array")];
+    assert_eq!(block("", &["a", "b"], &far), [None]);
+    let many: Vec<(&str, &str, &str)> = std::iter::repeat_n(two[0], 300).collect();
+    assert_eq!(block("", &["a"], &many), vec![None; 300]);
     // Placeholders are no names.
     assert_eq!(block(redacted, &["list", "map"], &two), [None, None]);
 }
