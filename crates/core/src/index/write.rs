@@ -5,6 +5,7 @@ use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -89,13 +90,18 @@ fn is_temporary(name: &OsStr) -> bool {
     number() && number() && parts.next().is_none()
 }
 
+/// How long a temporary file is left alone: it may have been made, but not locked yet.
+const YOUNG: Duration = Duration::from_secs(60);
+
 /// Removes what writers that were killed have left in the folder. The system takes a lock back when its process ends,
-/// however it does, and in whatever container; so a file that nobody has locked has no writer any more. One that has
-/// been made but not locked yet can be taken for such; its writer then finds it gone, and there is no index this time.
+/// however it does, and in whatever container; so a file that nobody has locked has no writer any more.
 fn tidy(folder: &Path) {
     let Ok(entries) = std::fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
-        if !is_temporary(&entry.file_name()) || !entry.file_type().is_ok_and(|kind| kind.is_file()) {
+        // Of the entry itself, whatever it may point to.
+        let Ok(meta) = entry.metadata() else { continue };
+        let is_old = || meta.modified().is_ok_and(|at| at.elapsed().is_ok_and(|age| age > YOUNG));
+        if !is_temporary(&entry.file_name()) || !meta.is_file() || !is_old() {
             continue;
         }
         let Ok(file) = OpenOptions::new().write(true).open(entry.path()) else { continue };

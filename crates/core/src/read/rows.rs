@@ -6,6 +6,8 @@
 //! that could be odd about it. Signs and other white space take the slow path, which is also the one that writes the
 //! error messages.
 
+use wide::i8x16;
+
 use super::scan::Block;
 use crate::error::{Error, Result};
 use crate::meta::{EdgeLayout, NodeLayout};
@@ -17,19 +19,20 @@ pub(crate) const LARGE: u32 = u32::MAX;
 /// One bit per byte that is not a digit.
 #[inline(always)]
 fn non_digits(bytes: &[u8; 64]) -> u64 {
-    let mut mask = 0;
-    for (i, word) in bytes.as_chunks::<8>().0.iter().enumerate() {
-        mask |= non_digits_of(*word) << (8 * i);
-    }
-    mask
+    non_digits_of::<4>(bytes.as_chunks().0)
 }
 
+/// The same of the first `LANES` times sixteen bytes (at most four lanes).
 #[inline(always)]
-fn non_digits_of(word: [u8; 8]) -> u64 {
-    let x = u64::from_le_bytes(word) ^ 0x3030_3030_3030_3030;
-    let high = (((x & 0x7f7f_7f7f_7f7f_7f7f) + 0x7676_7676_7676_7676) | x) & 0x8080_8080_8080_8080;
-    // Gathers the high bit of each byte into one byte.
-    (high >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
+fn non_digits_of<const LANES: usize>(lanes: &[[u8; 16]]) -> u64 {
+    // Moved there, the digits are the ten smallest signed values.
+    let (shift, last) = (i8x16::splat(i8::MIN.wrapping_sub(b'0' as i8)), i8x16::splat(i8::MIN + 9));
+    let mut mask = 0;
+    for (i, lane) in lanes[..LANES].iter().enumerate() {
+        let bytes = i8x16::new(lane.map(|byte| byte as i8));
+        mask |= ((bytes + shift).simd_gt(last).to_bitmask() as u64) << (16 * i);
+    }
+    mask
 }
 
 /// The value of `len` digits (1 to 8) that start `word`; for other lengths some number.
@@ -46,13 +49,10 @@ fn value_of(word: u64, len: usize) -> u64 {
 const ROW: usize = 80;
 
 /// The numbers of a row that stands at the start of `bytes` in V8's own form, its separators behind it included, and
-/// how long it is. `WORDS` bounds the length, in words of eight bytes. None if anything is unusual.
+/// how long it is. `LANES` bounds the length, in lanes of sixteen bytes. None if anything is unusual.
 #[inline(always)]
-fn whole_row<const WORDS: usize>(bytes: &[u8; ROW], row: &mut [u64]) -> Option<usize> {
-    let mut mask = 0;
-    for (i, word) in bytes.as_chunks::<8>().0[..WORDS].iter().enumerate() {
-        mask |= non_digits_of(*word) << (8 * i);
-    }
+fn whole_row<const LANES: usize>(bytes: &[u8; ROW], row: &mut [u64]) -> Option<usize> {
+    let mut mask = non_digits_of::<LANES>(bytes.as_chunks().0);
     let word_at = |at: usize| bytes[at..].first_chunk::<8>().map_or(0, |word| u64::from_le_bytes(*word));
     let last = row.len().wrapping_sub(1);
     let (mut start, mut usual) = (0, true);
@@ -291,15 +291,15 @@ fn narrow(value: u64, row: usize, large: &mut Vec<(u32, u64)>) -> u32 {
 }
 
 /// Reads one row; false at the end of the block. A row that stops half-way is an error unless salvaging.
-/// `WORDS` words are enough for nearly all rows of this width.
+/// `LANES` times sixteen bytes are enough for nearly all rows of this width.
 #[inline(always)]
-fn read_row<const WORDS: usize>(
+fn read_row<const LANES: usize>(
     numbers: &mut Numbers<'_>,
     row: &mut [u64],
     leftover: &mut usize,
 ) -> Result<bool> {
     let whole = numbers.bytes.get(numbers.at..).and_then(|rest| rest.first_chunk::<ROW>());
-    if let Some(length) = whole.and_then(|bytes| whole_row::<WORDS>(bytes, row)) {
+    if let Some(length) = whole.and_then(|bytes| whole_row::<LANES>(bytes, row)) {
         numbers.at += length;
         return Ok(true);
     }
@@ -328,14 +328,14 @@ pub(crate) fn parse_nodes(
     out: &mut NodeRows,
 ) -> Result<()> {
     match layout.width {
-        5 => nodes_of_width::<5, 5, 6>(block, layout, types, out),
-        6 => nodes_of_width::<6, 6, 6>(block, layout, types, out),
-        7 => nodes_of_width::<7, 7, 6>(block, layout, types, out),
-        _ => nodes_of_width::<0, 64, 8>(block, layout, types, out),
+        5 => nodes_of_width::<5, 5, 3>(block, layout, types, out),
+        6 => nodes_of_width::<6, 6, 3>(block, layout, types, out),
+        7 => nodes_of_width::<7, 7, 3>(block, layout, types, out),
+        _ => nodes_of_width::<0, 64, 4>(block, layout, types, out),
     }
 }
 
-fn nodes_of_width<const W: usize, const B: usize, const WORDS: usize>(
+fn nodes_of_width<const W: usize, const B: usize, const LANES: usize>(
     block: &Block,
     layout: &NodeLayout,
     types: &TypeTable,
@@ -348,7 +348,7 @@ fn nodes_of_width<const W: usize, const B: usize, const WORDS: usize>(
     let row = &mut buffer[..width];
     loop {
         let start = numbers.at;
-        if !read_row::<WORDS>(&mut numbers, row, &mut out.leftover)? {
+        if !read_row::<LANES>(&mut numbers, row, &mut out.leftover)? {
             break;
         }
         let n = out.ty.len();
@@ -423,7 +423,7 @@ fn edges_of<const W: usize, const B: usize, const N: u64>(
     let row = &mut buffer[..width];
     loop {
         let start = numbers.at;
-        if !read_row::<3>(&mut numbers, row, &mut out.leftover)? {
+        if !read_row::<2>(&mut numbers, row, &mut out.leftover)? {
             break;
         }
         let ty = types.code(row[layout.ty]);
@@ -494,7 +494,7 @@ mod tests {
                 let row = [digits(first), digits(second), digits(third)].join(comma) + end;
                 let text = row.clone() + &"7".repeat(100);
                 let mut found = [0; 3];
-                let length = whole_row::<8>(text.as_bytes().first_chunk().unwrap(), &mut found);
+                let length = whole_row::<4>(text.as_bytes().first_chunk().unwrap(), &mut found);
                 assert!(length.is_none() || (comma == "," && end.ends_with(',')), "{row:?}");
                 let Some(length) = length else { continue };
                 quick += 1;
@@ -502,13 +502,22 @@ mod tests {
                 assert_eq!(found.map(|n| n.to_string()), [first, second, third].map(digits), "{row:?}");
             }
             // Rows that do not fit.
-            let short = whole_row::<3>(
+            let short = whole_row::<2>(
                 ("1".repeat(first + 60) + ",2,3\n,44444444444444").as_bytes().first_chunk().unwrap(),
                 &mut [0; 3],
             );
             assert_eq!(short, None);
         }
         assert_eq!(quick, 2 * 16usize.pow(3));
+    }
+
+    #[test]
+    fn every_byte_is_a_digit_or_not() {
+        for (byte, place) in (0..=u8::MAX).flat_map(|byte| (0..64).map(move |place| (byte, place))) {
+            let mut bytes = *b"0123456789012345678901234567890123456789012345678901234567890123";
+            bytes[place] = byte;
+            assert_eq!(non_digits(&bytes), (!byte.is_ascii_digit() as u64) << place, "{byte} at {place}");
+        }
     }
 
     #[test]

@@ -343,13 +343,18 @@ fn what_a_killed_writer_left_is_removed_and_what_is_being_written_is_not() {
         ["a.stillheap-index.tmp", "a.stillheap-index.1-x.tmp", "a.stillheap-index.1-2-3.tmp", "1-2.tmp"];
     for name in left.iter().chain(&others) {
         fs::write(named(name), "half").unwrap();
+        set_age(&named(name), 61);
     }
+    // One that is being written for a long time, and one that has been made and not locked yet.
     let written = named(".a.heapsnapshot.stillheap-index.4712-0.tmp");
     let writer = File::create(&written).unwrap();
     writer.try_lock().unwrap();
+    set_age(&written, 61);
+    let young = named(".a.heapsnapshot.stillheap-index.4713-0.tmp");
+    fs::write(&young, "").unwrap();
     with_index(&path);
     assert_eq!(left.map(|name| named(name).exists()), [false; 2]);
-    assert!(written.exists() && others.iter().all(|name| named(name).exists()));
+    assert!(written.exists() && young.exists() && others.iter().all(|name| named(name).exists()));
     // Its process ends.
     drop(writer);
     fs::remove_file(folder.index()).unwrap();
