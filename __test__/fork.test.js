@@ -5,6 +5,7 @@
 const assert = require('node:assert/strict');
 const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
+const os = require('node:os');
 const path = require('node:path');
 const { cgroupTest, groupWrapper } = require('./support/cgroup.js');
 const { startAgent, startNode, root, temporaryDirectory } = require('./support/child.js');
@@ -95,6 +96,12 @@ forkTest('the result says what the pause was made of, and progress comes in phas
   assert.ok(recheckMs + includeMs + forkMs + restoreMs <= result.pauseMs + 0.01);
   assert.ok(result.pauseMs < result.generateMs, `${result.pauseMs} < ${result.generateMs}`);
   assert.ok(result.memory.estimate > 0 && result.memory.taken > 0);
+  const [major, minor] = os.release().split('.').map(Number);
+  if (major > 5 || (major === 5 && minor >= 14)) {
+    assert.ok(result.thaw.ms > 0 && result.thaw.bytes > 1e7, JSON.stringify(result.thaw));
+  } else {
+    assert.equal(result.thaw, undefined, 'MADV_POPULATE_WRITE came with Linux 5.14');
+  }
   assert.equal(phases.at(-1), 'done');
   assert.ok(phases.includes('generating'), phases.join());
 });

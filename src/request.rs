@@ -174,6 +174,16 @@ pub struct ForkFigures {
     pub pause_parts: PauseParts,
     pub child_pid: i32,
     pub memory: ForkMemory,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thaw: Option<Thaw>,
+}
+
+/// Making the service's pages writable again after the child's end, on a thread of ours.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Thaw {
+    pub ms: f64,
+    /// Resident bytes of pages.
+    pub bytes: u64,
 }
 
 /// The parts of the pause, of all attempts together.

@@ -11,6 +11,8 @@ pub struct Mapping {
     pub anonymous: bool,
     /// Whether any access is allowed. A reservation has none.
     pub accessible: bool,
+    /// Private memory of no file that the process writes its data to, the C heap included; neither code nor a stack.
+    pub writable: bool,
     /// `dc` among the flags (`MADV_DONTFORK`): a forked child doesn't get it. Only `smaps` says so.
     pub dont_fork: bool,
     /// Resident bytes. Only `smaps` says so.
@@ -57,11 +59,13 @@ fn head(line: &[u8]) -> Option<Mapping> {
     let permissions = words.next()?;
     let inode = words.nth(2)?;
     // Memory named by prctl(PR_SET_VMA_ANON_NAME) is as anonymous as unnamed memory.
-    let nameless = words.next().is_none_or(|name| name.starts_with(b"[anon:"));
+    let name = words.next();
+    let nameless = name.is_none_or(|name| name.starts_with(b"[anon:"));
     (start < end && permissions.len() >= 4).then(|| Mapping {
         start,
         end,
         anonymous: permissions[3] == b'p' && inode == b"0" && nameless,
+        writable: permissions == b"rw-p" && inode == b"0" && (nameless || name == Some(b"[heap]")),
         accessible: permissions[..3] != *b"---",
         ..Mapping::default()
     })
@@ -111,13 +115,17 @@ mod tests {
         let line = b"3a9c3580000-3a9c35c0000 rw-p 00000000 00:00 0                            [anon:v8]";
         let mapping = head(line).unwrap();
         assert_eq!((mapping.start, mapping.size()), (0x3a9_c358_0000, 0x4_0000));
-        assert!(mapping.anonymous && mapping.accessible);
+        assert!(mapping.anonymous && mapping.accessible && mapping.writable);
+        let heap = head(b"7f0-7f1 rw-p 00000000 00:00 0    [heap]").unwrap();
+        assert!(heap.writable && !heap.anonymous);
+        assert!(!head(b"7f0-7f1 rwxp 00000000 00:00 0").unwrap().writable, "code");
         for (line, what) in [
             (&b"7f0-7f1 rw-s 00000000 00:00 0"[..], "shared"),
             (b"7f0-7f1 rw-p 00000000 fe:00 77   /lib/libc.so", "a file"),
             (b"7f0-7f1 rw-p 00000000 00:00 0    [stack]", "the stack"),
         ] {
-            assert!(!head(line).unwrap().anonymous, "{what}");
+            let mapping = head(line).unwrap();
+            assert!(!mapping.anonymous && !mapping.writable, "{what}");
         }
         assert!(!head(b"7f0-7f1 ---p 00000000 00:00 0").unwrap().accessible);
         for broken in [&b""[..], b"x", b"7f1-7f0 rw-p 0 0 0", b"7f0-7f1", b"7f0 rw-p 0 0 0"] {

@@ -17,6 +17,7 @@ use stillheap_control::Phase;
 use stillheap_sink::Failure;
 
 use super::prepare::Forked;
+use super::thaw::thaw;
 use super::watch::{Done, Ending, watch};
 use crate::capture::milliseconds;
 use crate::isolates::{Target, lock};
@@ -171,18 +172,23 @@ fn run(target: &Arc<Target>, request: CaptureRequest, ticket: &Ticket) -> Result
     }
     let deadline = request.time_limit.map(|limit| Instant::now() + Duration::from_millis(limit));
     let mut forked = Box::new(Forked::prepare(request, target.thread_id)?);
-    loop {
+    let ending = loop {
         forked = ask(target, forked, ticket, deadline)?;
         *lock(&ticket.pause) = Some((forked.pause_ms, forked.parts));
         ticket.forked.store(true, Ordering::Release);
-        let ending = watch(&mut forked, &ticket.cancelled, |forked| report(target, forked, ticket));
-        match ending {
-            Ending::Done(done) => return Ok(result(target, *forked, done)),
-            Ending::Failed(failure) => return Err(failure),
+        match watch(&mut forked, &ticket.cancelled, |forked| report(target, forked, ticket)) {
             Ending::Again(failure) => {
-                try_again(&mut forked, failure, ATTEMPTS)?;
+                if let Err(failure) = try_again(&mut forked, failure, ATTEMPTS) {
+                    break Ending::Failed(failure);
+                }
             }
+            ending => break ending,
         }
+    };
+    forked.thaw = thaw();
+    match ending {
+        Ending::Done(done) => Ok(result(target, *forked, done)),
+        Ending::Again(failure) | Ending::Failed(failure) => Err(failure),
     }
 }
 
@@ -308,6 +314,7 @@ pub fn result(target: &Target, mut forked: Forked, done: Done) -> CaptureResult 
                 child_peak,
                 disk,
             },
+            thaw: forked.thaw,
         }),
         engine: "v8",
         engine_reason: None,

@@ -8,6 +8,7 @@ mod page;
 mod prepare;
 mod ranges;
 mod slots;
+mod thaw;
 mod watch;
 
 pub use child::is_child;

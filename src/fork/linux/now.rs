@@ -10,6 +10,7 @@ use stillheap_sink::Failure;
 
 use super::flow::{Turn, result, try_again};
 use super::prepare::Forked;
+use super::thaw::thaw;
 use super::watch::{Ending, watch};
 use crate::isolates::Target;
 use crate::request::{CaptureRequest, CaptureResult};
@@ -139,7 +140,10 @@ fn watch_released<F>(
             let _ = tell.send(Word::Again(forked, failure, turn, ended));
             return;
         }
-        Ending::Done(done) => Ok(result(target, *forked, done)),
+        Ending::Done(done) => {
+            forked.thaw = thaw();
+            Ok(result(target, *forked, done))
+        }
         Ending::Again(failure) | Ending::Failed(failure) => Err(failure),
     };
     drop(turn);

@@ -20,7 +20,7 @@ use super::slots::Slots;
 use crate::capture::{Header, Place, milliseconds};
 use crate::fault;
 use crate::isolates::{Target, lock, new_id_space};
-use crate::request::{CaptureRequest, FallbackDir, PauseParts, Scratch, Trigger};
+use crate::request::{CaptureRequest, FallbackDir, PauseParts, Scratch, Thaw, Trigger};
 use crate::sys::{Usage, address_space_limit, with_signals_blocked};
 use crate::v8::{CurrentIsolate, SnapshotOptions, V8};
 
@@ -52,6 +52,8 @@ pub struct Forked {
     pub room: Option<Room>,
     pub heap: HeapSize,
     pub child: Option<libc::pid_t>,
+    /// What became of the pages, once the last child has ended.
+    pub thaw: Option<Thaw>,
     /// Where the child's working memory may go instead, if that was asked for.
     disk: Option<Disk>,
     /// Whether it goes there.
@@ -102,6 +104,7 @@ impl Forked {
             room,
             heap: HeapSize::default(),
             child: None,
+            thaw: None,
             disk,
             on_disk: false,
             slots,

@@ -136,7 +136,7 @@ mod tests {
     const FAR: usize = 1 << 46;
 
     fn mapping(start: usize, end: usize, dont_fork: bool) -> Mapping {
-        Mapping { start, end, anonymous: true, accessible: true, dont_fork, resident: 0 }
+        Mapping { start, end, anonymous: true, accessible: true, dont_fork, ..Mapping::default() }
     }
 
     #[test]
