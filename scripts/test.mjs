@@ -38,10 +38,11 @@ function cargo(...args) {
   return call('cargo', args, args[0] === 'doc' ? { RUSTDOCFLAGS: '-D warnings' } : {});
 }
 
-function testFiles(wanted) {
+function testFiles(asked) {
+  const wanted = asked.map((name) => path.basename(name, '.test.js'));
   const directory = path.join(root, '__test__');
   const names = readdirSync(directory).filter((name) => name.endsWith('.test.js'));
-  const chosen = wanted.length === 0 ? names : names.filter((name) => wanted.includes(name.slice(0, -8)));
+  const chosen = wanted.length === 0 ? names : names.filter((name) => wanted.includes(name.slice(0, -'.test.js'.length)));
   if (chosen.length < wanted.length) throw new Error(`There are only ${names.join(', ')}.`);
   return chosen.map((name) => path.join('__test__', name));
 }
