@@ -42,7 +42,8 @@ function testFiles(asked) {
   const wanted = asked.map((name) => path.basename(name, '.test.js'));
   const directory = path.join(root, '__test__');
   const names = readdirSync(directory).filter((name) => name.endsWith('.test.js'));
-  const chosen = wanted.length === 0 ? names : names.filter((name) => wanted.includes(name.slice(0, -'.test.js'.length)));
+  const chosen =
+    wanted.length === 0 ? names : names.filter((name) => wanted.includes(name.slice(0, -'.test.js'.length)));
   if (chosen.length < wanted.length) throw new Error(`There are only ${names.join(', ')}.`);
   return chosen.map((name) => path.join('__test__', name));
 }
