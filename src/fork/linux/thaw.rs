@@ -20,6 +20,8 @@ use crate::request::Thaw;
 
 /// So much at a time.
 const CHUNK: usize = 1 << 20;
+/// A larger mapping is a reservation with little in it; looking for that takes longer than it is worth.
+const LARGEST: usize = 64 << 30;
 /// The bit of an entry of `pagemap` that says that the page is in memory.
 const PRESENT: u64 = 1 << 63;
 
@@ -29,7 +31,7 @@ pub fn thaw() -> Option<Thaw> {
     let pages = Pages::open().ok()?;
     let now = maps(&std::fs::read("/proc/self/maps").ok()?);
     let mut bytes = 0;
-    for mapping in now.iter().filter(|mapping| mapping.writable) {
+    for mapping in now.iter().filter(|mapping| mapping.writable && mapping.size() <= LARGEST) {
         bytes += pages.thaw(mapping).ok()?;
     }
     Some(Thaw { ms: milliseconds(begun), bytes })
