@@ -5,8 +5,9 @@
 //! writable again, 3 µs each where that was measured, and all of them on the thread that happens to write. The system does
 //! the same for a whole range at a fifth of the price (`MADV_POPULATE_WRITE`, Linux 5.14), and on a thread of ours.
 //!
-//! Only pages that are there are asked for, so that nothing is made resident that wasn't, a megabyte at a time: who
-//! wants to change the address space meanwhile waits for as long as that takes, a fraction of a millisecond.
+//! Only pages that are there and belong to nobody else are asked for, so that nothing is made resident that wasn't, a
+//! megabyte at a time: who wants to change the address space meanwhile waits for as long as that takes, a fraction of a
+//! millisecond.
 
 use std::fs::File;
 use std::io;
@@ -22,8 +23,9 @@ use crate::request::Thaw;
 const CHUNK: usize = 1 << 20;
 /// A larger mapping is a reservation with little in it; looking for that takes longer than it is worth.
 const LARGEST: usize = 64 << 30;
-/// The bit of an entry of `pagemap` that says that the page is in memory.
-const PRESENT: u64 = 1 << 63;
+/// The bits of an entry of `pagemap` that say that the page is in memory, and that no other process has it: one that
+/// the application has forked itself and that lives on would make a copy of each page we ask for.
+const PRESENT_AND_OURS: u64 = 1 << 63 | 1 << 56;
 
 /// Does it; on a thread of ours, with no child alive. None where the system can't.
 pub fn thaw() -> Option<Thaw> {
@@ -60,7 +62,7 @@ impl Pages {
             entries.resize((end - start) / self.page * size_of::<u64>(), 0);
             self.pagemap.read_exact_at(&mut entries, (start / self.page * size_of::<u64>()) as u64)?;
             let entries = entries.as_chunks().0.iter().map(|entry| u64::from_ne_bytes(*entry));
-            for (first, len) in runs(entries.map(|entry| entry & PRESENT != 0)) {
+            for (first, len) in runs(entries.map(|entry| entry & PRESENT_AND_OURS == PRESENT_AND_OURS)) {
                 match populate(start + first * self.page, len * self.page) {
                     Ok(()) => bytes += (len * self.page) as u64,
                     Err(error) if error.kind() == io::ErrorKind::InvalidInput => return Err(error),
@@ -74,9 +76,9 @@ impl Pages {
 }
 
 /// Where the trues stand that follow one another: the first's place, and how many.
-fn runs(present: impl Iterator<Item = bool>) -> Vec<(usize, usize)> {
+fn runs(wanted: impl Iterator<Item = bool>) -> Vec<(usize, usize)> {
     let mut runs: Vec<(usize, usize)> = Vec::new();
-    for (at, _) in present.enumerate().filter(|(_, present)| *present) {
+    for (at, _) in wanted.enumerate().filter(|(_, wanted)| *wanted) {
         match runs.last_mut() {
             Some((first, len)) if *first + *len == at => *len += 1,
             _ => runs.push((at, 1)),
@@ -101,15 +103,23 @@ mod tests {
     const PAGE: usize = 4096;
     const SIZE: usize = 32 << 20;
 
-    /// Pages of ours of which every `step`th is there, after a child that has ended.
+    /// Pages of ours of which every `step`th is there, and a child that has them, too.
     struct Frozen {
         address: *mut u8,
         step: usize,
+        child: libc::pid_t,
     }
 
     impl Frozen {
+        /// After the child has ended.
         fn new(step: usize) -> Self {
-            // SAFETY: a new mapping of ours, unmapped at the end; the child does nothing but end.
+            let mut frozen = Self::with_child(step);
+            frozen.end_child();
+            frozen
+        }
+
+        fn with_child(step: usize) -> Self {
+            // SAFETY: a new mapping of ours, unmapped at the end; the child does nothing but wait for its end.
             unsafe {
                 let address = libc::mmap(
                     std::ptr::null_mut(),
@@ -121,14 +131,28 @@ mod tests {
                 );
                 assert_ne!(address, libc::MAP_FAILED);
                 libc::madvise(address, SIZE, libc::MADV_NOHUGEPAGE);
-                let frozen = Self { address: address.cast(), step };
+                let mut frozen = Self { address: address.cast(), step, child: 0 };
                 frozen.write(1);
-                let child = libc::fork();
-                if child == 0 {
-                    libc::_exit(0);
+                frozen.child = libc::fork();
+                if frozen.child == 0 {
+                    // Whatever becomes of the test.
+                    libc::alarm(60);
+                    loop {
+                        libc::pause();
+                    }
                 }
-                assert_eq!(libc::waitpid(child, std::ptr::null_mut(), 0), child);
                 frozen
+            }
+        }
+
+        fn end_child(&mut self) {
+            let child = std::mem::replace(&mut self.child, 0);
+            if child > 0 {
+                // SAFETY: a child of ours that nobody else waits for.
+                unsafe {
+                    libc::kill(child, libc::SIGKILL);
+                    assert_eq!(libc::waitpid(child, std::ptr::null_mut(), 0), child);
+                }
             }
         }
 
@@ -169,6 +193,7 @@ mod tests {
 
     impl Drop for Frozen {
         fn drop(&mut self) {
+            self.end_child();
             // SAFETY: ours.
             unsafe { libc::munmap(self.address.cast(), SIZE) };
         }
@@ -215,6 +240,17 @@ mod tests {
             assert_eq!(done, (there * PAGE) as u64);
         }
         assert_eq!(frozen.resident(), there);
+    }
+
+    #[test]
+    fn what_another_process_has_is_not_copied() {
+        let mut frozen = Frozen::with_child(1);
+        if supported() {
+            let pages = Pages::open().unwrap();
+            assert_eq!(pages.thaw(&frozen.mapping()).unwrap(), 0);
+            frozen.end_child();
+            assert_eq!(pages.thaw(&frozen.mapping()).unwrap(), SIZE as u64);
+        }
     }
 
     #[test]
