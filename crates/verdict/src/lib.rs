@@ -174,7 +174,7 @@ fn suspect(group: &[&Case<'_, '_>], examples: &[u32]) -> Suspect {
         add(&mut retained_sizes, sizes);
         merge_classes(&mut classes, &case.classes);
     }
-    let class_name = telling_class(main, examples);
+    let class_name = telling_class(group, examples);
     let counts = classes
         .iter()
         .find(|class| class.class_name == class_name)
@@ -196,7 +196,24 @@ fn suspect(group: &[&Case<'_, '_>], examples: &[u32]) -> Suspect {
 
 /// The class that says most: the application's own that is nearest to where the growth begins, else a shape of
 /// plain objects, else what grows most.
-fn telling_class(case: &Case<'_, '_>, examples: &[u32]) -> String {
+fn telling_class(group: &[&Case<'_, '_>], examples: &[u32]) -> String {
+    let main = group[0];
+    let found: Vec<(Option<String>, Option<String>)> =
+        group.iter().map(|case| own_and_shape(case, examples)).collect();
+    if let Some(own) = found.iter().find_map(|(own, _)| own.clone()) {
+        return own;
+    }
+    let largest = main.classes.first().map(|class| class.class_name.clone());
+    if main.share_of_strings() > 0.5 && largest.is_some() {
+        return largest.unwrap_or_default();
+    }
+    let shape = found.into_iter().find_map(|(_, shape)| shape);
+    let first = main.members.first().map(|&n| main.view.analysis.class_name(n));
+    shape.or(largest).or(first).unwrap_or_else(|| "(unknown)".to_owned())
+}
+
+/// The nearest class of the application's own in a case, and the nearest shape before it.
+fn own_and_shape(case: &Case<'_, '_>, examples: &[u32]) -> (Option<String>, Option<String>) {
     let view = case.view;
     let mut shape = None;
     for entry in case.tree.subtree(case.head.entry) {
@@ -206,18 +223,13 @@ fn telling_class(case: &Case<'_, '_>, examples: &[u32]) -> String {
         }
         let name = view.analysis.class_name(example);
         if !is_builtin(&name) && case.desk.owner(example) != Some(Owner::Runtime) {
-            return name;
+            return (Some(name), shape);
         }
         if name.starts_with('{') && shape.is_none() {
             shape = Some(name);
         }
     }
-    let largest = case.classes.first().map(|class| class.class_name.clone());
-    if case.share_of_strings() > 0.5 && largest.is_some() {
-        return largest.unwrap_or_default();
-    }
-    let first = case.members.first().map(|&n| view.analysis.class_name(n));
-    shape.or(largest).or(first).unwrap_or_else(|| "(unknown)".to_owned())
+    (None, shape)
 }
 
 fn add(sum: &mut [u64], more: &[u64]) {
@@ -242,6 +254,11 @@ fn merge_classes(into: &mut Vec<SuspectClass>, more: &[SuspectClass]) {
 fn absorb(suspect: &mut Suspect, other: &Suspect) {
     add(&mut suspect.retained_sizes, &other.retained_sizes);
     suspect.growth_per_step = suspect.growth_per_step.saturating_add(other.growth_per_step);
+    let says_little = |suspect: &Suspect| suspect.class_name.as_deref().is_none_or(is_builtin);
+    if says_little(suspect) && !says_little(other) {
+        suspect.class_name.clone_from(&other.class_name);
+        suspect.counts.clone_from(&other.counts);
+    }
     merge_classes(&mut suspect.classes, &other.classes);
     suspect.classes.truncate(MOST_CLASSES);
 }

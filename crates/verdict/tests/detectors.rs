@@ -61,6 +61,32 @@ fn collections() {
 }
 
 #[test]
+fn what_two_collections_hold_is_named_by_its_class() {
+    // The keys belong to one map and are most of it; what leaks is what both maps hold.
+    let source = "const unit = make();
+function handle(entity) {
+  unit.identityMap.set(entity.key, entity);
+}";
+    let first = expect(
+        (CauseKind::Collection, Some("identityMap"), Some("unit.identityMap")),
+        source,
+        |p, rounds| {
+            let invoices: Vec<NodeId> = (0..rounds).map(|_| p.object("Invoice", 150)).collect();
+            let keys: Vec<NodeId> =
+                (0..rounds).map(|n| p.s.node("string", &format!("Invoice:{n}"), 200)).collect();
+            let both: Vec<NodeId> =
+                keys.iter().zip(&invoices).flat_map(|(&key, &value)| [key, value]).collect();
+            let (identities, originals) = (p.filled("Map", &both), p.filled("Map", &invoices));
+            let unit = p.object("UnitOfWork", 40);
+            p.s.property(unit, "identityMap", identities);
+            p.s.property(unit, "originals", originals);
+            p.variable("unit", unit);
+        },
+    );
+    assert_eq!(first.class_name.as_deref(), Some("Invoice"));
+}
+
+#[test]
 fn block_scoped_variables() {
     let source = "function handle(queue) {
   for (const seen of [[]]) {
