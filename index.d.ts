@@ -217,8 +217,8 @@ interface CaptureResult {
   memory?: { estimate: number; room: number | null; taken: number; childPeak: number; disk?: number };
   /**
    * Forked captures: making the service's resident pages writable again after the child's end, on another thread, so
-   * that the service's next writes to them aren't page faults; milliseconds, and bytes of pages. Absent before Linux
-   * 5.14, where each of those writes is a fault, once.
+   * that the service's next writes to them aren't page faults; milliseconds, and bytes of pages. Absent where the system
+   * can't (before Linux 5.14), where each of those writes is a fault, once, and at the heap limit with `hold`.
    */
   thaw?: { ms: number; bytes: number };
   /** Present when the first choice of directory could not be written to. */

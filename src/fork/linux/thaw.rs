@@ -98,7 +98,16 @@ fn populate(start: usize, len: usize) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Mutex, MutexGuard};
+
     use super::*;
+    use crate::isolates::lock;
+
+    /// A child of one test has the pages of every other that runs beside it.
+    fn alone() -> MutexGuard<'static, ()> {
+        static ALONE: Mutex<()> = Mutex::new(());
+        lock(&ALONE)
+    }
 
     const PAGE: usize = 4096;
     const SIZE: usize = 32 << 20;
@@ -211,6 +220,7 @@ mod tests {
 
     #[test]
     fn the_next_writes_cost_nothing_more() {
+        let _alone = alone();
         if !supported() {
             assert_eq!(thaw().map(|thaw| thaw.bytes), None);
             return;
@@ -232,6 +242,7 @@ mod tests {
 
     #[test]
     fn what_was_not_there_stays_away() {
+        let _alone = alone();
         let frozen = Frozen::new(7);
         let there = frozen.resident();
         assert_eq!(there, (SIZE / PAGE).div_ceil(7));
@@ -244,6 +255,7 @@ mod tests {
 
     #[test]
     fn what_another_process_has_is_not_copied() {
+        let _alone = alone();
         let mut frozen = Frozen::with_child(1);
         if supported() {
             let pages = Pages::open().unwrap();
