@@ -1,5 +1,6 @@
 //! Takes the secrets out of a heap snapshot while it streams by.
 //!
+//! What is not known here (types, fields, sections of another V8) counts as data or is refused.
 //! What may be data (the text of strings, numbers, keys that came from data, the source) is replaced by
 //! placeholders of the same length, the same for the same text; classes, names that stand in the source,
 //! sizes and the graph stay, so that every analysis gives the same numbers. Not one byte of what is replaced
@@ -14,6 +15,7 @@
 #![warn(missing_docs)]
 
 mod error;
+mod header;
 mod key;
 mod names;
 mod placeholder;
@@ -26,6 +28,7 @@ mod words;
 
 pub use error::Error;
 pub use key::Key;
+pub use names::Names;
 pub use stream::Redactor;
 
 /// What is replaced, and how.

@@ -64,6 +64,34 @@ pub(crate) fn is_known_value(text: &str) -> bool {
     VALUES.contains(&text)
 }
 
+/// Names of functions and scripts outside of a snapshot: in a report that goes with it. A text has the same
+/// placeholder here as in a snapshot that was redacted with the same key.
+pub struct Names {
+    made_up: Placeholders,
+    key: Key,
+}
+
+impl Names {
+    /// The key is the snapshot's.
+    pub fn new(key: Key) -> Names {
+        Names { made_up: Placeholders::new(key.clone()), key }
+    }
+
+    /// A path or URL of a script: directories become placeholders, but for usual ones.
+    pub fn script(&mut self, name: &str) -> String {
+        self.of(name, used::SCRIPT)
+    }
+
+    /// The name of a function that stands in the source.
+    pub fn function(&mut self, name: &str) -> String {
+        self.of(name, used::CODE)
+    }
+
+    fn of(&mut self, text: &str, uses: u16) -> String {
+        name(text, uses, true, &mut self.made_up, &self.key).into_owned()
+    }
+}
+
 /// What a name becomes. `written` says whether it stands in the source.
 pub(crate) fn name<'t>(
     text: &'t str,
@@ -119,9 +147,12 @@ fn is_tag(text: &str) -> bool {
 
 /// An element without.
 fn is_bare_tag(text: &str) -> bool {
-    text.strip_prefix('<')
-        .and_then(|rest| rest.strip_suffix('>'))
-        .is_some_and(|name| name.split('-').all(is_identifier))
+    text.strip_prefix('<').and_then(|rest| rest.strip_suffix('>')).is_some_and(is_element)
+}
+
+/// The name of an element, of a custom one too.
+fn is_element(name: &str) -> bool {
+    name.split('-').all(is_identifier)
 }
 
 fn is_class(text: &str, written: bool) -> bool {
@@ -207,7 +238,9 @@ fn in_part(text: &str, uses: u16, made_up: &mut Placeholders, key: &Key) -> Opti
             let (start, attributes) = text.split_at(text.find(' ')? + 1);
             let (attributes, end) =
                 attributes.strip_suffix('>').map_or((attributes, ""), |inner| (inner, ">"));
-            return Some(format!("{start}{}{end}", hide(attributes)));
+            let name = &start[1..start.len() - 1];
+            let name = if is_element(name) { name.to_owned() } else { hide(name) };
+            return Some(format!("<{name} {}{end}", hide(attributes)));
         }
         for start in [
             "system / NativeContext / ",
@@ -329,6 +362,18 @@ mod tests {
                 assert!(!found.contains(word), "{text}: {found}");
             }
         }
+    }
+
+    #[test]
+    fn names_beside_a_snapshot() {
+        let mut names = Names::new(Key::from_secret(b"k"));
+        let script = names.script("/srv/customers/acme-corp/app/server.js");
+        assert!(script.starts_with("/srv/") && script.ends_with("/app/server.js"), "{script}");
+        assert!(!script.contains("acme") && !script.contains("customers"), "{script}");
+        assert_eq!(script, redacted("/srv/customers/acme-corp/app/server.js", used::SCRIPT, true));
+        assert_eq!(names.function("handleRequest"), "handleRequest");
+        assert!(!names.function("mail to jane@example.com").contains("jane"));
+        assert_eq!(names.function(""), "");
     }
 
     #[test]

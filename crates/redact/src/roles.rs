@@ -40,14 +40,15 @@ pub(crate) mod used {
 /// Kinds of nodes, as far as it matters here.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// Its name is data.
+    /// Its name is data: a regular expression, or a type that is not known here.
     Value,
     String,
     Closure,
     Code,
     Object,
     Number,
-    Other,
+    /// V8 or the embedder names it.
+    System,
 }
 
 /// Kinds of edges.
@@ -58,7 +59,10 @@ enum Link {
     Property,
     Internal,
     Hidden,
-    Other,
+    /// A known type that nothing more has to be known of; it has a name.
+    Named,
+    /// Whether it has a name or an index, nobody can tell.
+    Unknown,
 }
 
 /// A number node belongs to a string.
@@ -131,12 +135,13 @@ impl Roles {
         let kinds = names(meta, "node_types", layout.node_type)
             .map(|name| match name {
                 "string" | "concatenated string" | "sliced string" => Kind::String,
-                "regexp" => Kind::Value,
                 "closure" => Kind::Closure,
                 "code" => Kind::Code,
                 "object" => Kind::Object,
                 "number" => Kind::Number,
-                _ => Kind::Other,
+                "hidden" | "array" | "native" | "synthetic" | "symbol" | "bigint" | "object shape"
+                | "wasm object" => Kind::System,
+                _ => Kind::Value,
             })
             .collect();
         let links = names(meta, "edge_types", layout.edge_type)
@@ -146,7 +151,8 @@ impl Roles {
                 "property" => Link::Property,
                 "internal" => Link::Internal,
                 "hidden" => Link::Hidden,
-                _ => Link::Other,
+                "shortcut" | "weak" | "invisible" => Link::Named,
+                _ => Link::Unknown,
             })
             .collect();
         Ok(Roles {
@@ -206,7 +212,7 @@ impl Roles {
             Kind::Closure => self.note(name, used::CODE | used::IN_SOURCE)?,
             Kind::Code => self.note(name, used::SCRIPT | used::IN_SOURCE)?,
             Kind::Object => self.note(name, used::CLASS)?,
-            Kind::Number | Kind::Other => self.note(name, used::SYSTEM)?,
+            Kind::Number | Kind::System => self.note(name, used::SYSTEM)?,
         };
         let edges = row[self.layout.edge_count];
         self.node_kind.push(kind as u8);
@@ -216,7 +222,7 @@ impl Roles {
     }
 
     fn kind(&self, raw: i64) -> Kind {
-        usize::try_from(raw).ok().and_then(|raw| self.kinds.get(raw)).copied().unwrap_or(Kind::Other)
+        usize::try_from(raw).ok().and_then(|raw| self.kinds.get(raw)).copied().unwrap_or(Kind::Value)
     }
 
     /// Looks at a row of `edges`, and puts the new index of its name into it.
@@ -233,13 +239,18 @@ impl Roles {
         let name = row[self.layout.edge_name];
         let to = usize::try_from(row[self.layout.to]).unwrap_or(usize::MAX) / self.layout.width;
         let raw = usize::try_from(row[self.layout.edge_type]).unwrap_or(usize::MAX);
-        let link = self.links.get(raw).copied().unwrap_or(Link::Other);
+        let link = self.links.get(raw).copied().unwrap_or(Link::Unknown);
         let new = match link {
             Link::Element => self.element(from, name),
             Link::Hidden => name,
             Link::Context => self.note(name, used::CODE | used::IN_SOURCE)?,
             Link::Property => self.note(name, used::PROPERTY)?,
-            Link::Internal | Link::Other => self.note(name, used::SYSTEM)?,
+            Link::Internal | Link::Named => self.note(name, used::SYSTEM)?,
+            Link::Unknown => {
+                return Err(
+                    "an edge has a type that is not known, so whether it has a name can't be told".to_owned()
+                );
+            }
         };
         row[self.layout.edge_name] = new;
         let Some(&target) = self.node_kind.get(to) else { return Ok(()) };
@@ -249,6 +260,7 @@ impl Roles {
             if source == Kind::Code as u8 {
                 self.mentioned(from, link, name, string)?;
             } else if source == Kind::Number as u8 | OWNED && link == Link::Internal {
+                self.note(string.into(), used::OF_STRING)?;
                 self.number_values.push((from as u32, string));
             }
         } else if target == Kind::Number as u8 && source == Kind::String as u8 && link == Link::Internal {

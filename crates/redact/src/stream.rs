@@ -7,6 +7,7 @@ use std::io::Write;
 
 use serde_json::{Map, Value};
 
+use crate::header::{self, Column};
 use crate::placeholder::{Placeholders, digits};
 use crate::roles::{Roles, used};
 use crate::table::Table;
@@ -25,12 +26,8 @@ const PIECE: usize = 256 * 1024;
 enum Rows {
     Nodes,
     Edges,
-    /// Functions of allocation stacks.
-    Functions,
-    /// Names of the variables of scopes.
-    Variables,
-    /// As they are.
-    Plain,
+    /// Columns alone say what is done.
+    Other,
 }
 
 enum State {
@@ -49,7 +46,7 @@ enum State {
     },
     /// In an array of rows.
     Rows(Rows),
-    /// In the nested array of call sites, or another one that holds numbers only.
+    /// In the nested array of call sites.
     Nested {
         depth: u32,
     },
@@ -83,6 +80,8 @@ pub struct Redactor {
     roles: Option<Roles>,
     row: [i64; ROW],
     filled: usize,
+    /// Of the rows that are being read.
+    columns: Vec<Column>,
     rows_written: bool,
     sections_written: bool,
     number: Option<(i64, bool)>,
@@ -106,6 +105,7 @@ impl Redactor {
             roles: None,
             row: [0; ROW],
             filled: 0,
+            columns: Vec::new(),
             rows_written: false,
             sections_written: false,
             number: None,
@@ -228,18 +228,11 @@ impl Redactor {
 
     /// Begins a section's value.
     fn begin(&mut self, byte: u8) -> Result<usize, String> {
+        let columns = header::columns(&self.header, &self.section);
         let wanted = match self.section.as_str() {
             "snapshot" => b'{',
-            "nodes"
-            | "edges"
-            | "trace_function_infos"
-            | "trace_tree"
-            | "samples"
-            | "locations"
-            | "scopes"
-            | "scope_uses"
-            | "scope_context_vars"
-            | "strings" => b'[',
+            "strings" => b'[',
+            _ if columns.is_some() => b'[',
             _ => {
                 self.state = State::Skipped { depth: 0, in_string: false, escaped: false, started: false };
                 return Ok(0);
@@ -272,14 +265,13 @@ impl Redactor {
         self.filled = 0;
         self.rows_written = false;
         self.number = None;
+        self.columns = columns.unwrap_or_default();
         self.state = match self.section.as_str() {
             "nodes" => State::Rows(Rows::Nodes),
             "edges" => State::Rows(Rows::Edges),
-            "trace_function_infos" => State::Rows(Rows::Functions),
-            "scope_context_vars" => State::Rows(Rows::Variables),
             "trace_tree" => State::Nested { depth: 1 },
             "strings" => State::Strings { in_string: false, escaped: false, expect: true },
-            _ => State::Rows(Rows::Plain),
+            _ => State::Rows(Rows::Other),
         };
         Ok(1)
     }
@@ -309,61 +301,24 @@ impl Redactor {
     }
 
     fn end_header(&mut self) -> Result<(), String> {
-        const KEPT: [&str; 7] = [
-            "meta",
-            "node_count",
-            "edge_count",
-            "trace_function_count",
-            "extra_native_bytes",
-            "root_index",
-            "stillheap",
-        ];
-        let Ok(Value::Object(mut header)) = serde_json::from_slice(&self.text) else {
+        let Ok(Value::Object(header)) = serde_json::from_slice(&self.text) else {
             return Err("the header \"snapshot\" is not valid JSON".to_owned());
         };
-        // Whatever else a producer puts there (a title, a page's address) may be data.
-        header.retain(|name, _| KEPT.contains(&name.as_str()));
         let roles = Roles::new(&header, self.options.key.clone())?;
         if roles.node_width() > ROW || roles.edge_width() > ROW {
             return Err("more than 64 fields per node or edge".to_owned());
         }
         self.roles = Some(roles);
-        let redacted = serde_json::json!({ "source": self.options.source, "key": self.options.key.id() });
-        match header.entry("stillheap").or_insert_with(|| Value::Object(Map::new())) {
-            Value::Object(ours) => {
-                if ours.contains_key("redacted") {
-                    return Err("this snapshot is redacted already".to_owned());
-                }
-                ours.insert("redacted".to_owned(), redacted);
-            }
-            other => *other = serde_json::json!({ "redacted": redacted }),
-        }
+        let redacted = header::rewrite(&header, &self.options.key, self.options.source)?;
         self.name_section();
-        self.out.extend_from_slice(Value::Object(header.clone()).to_string().as_bytes());
+        self.out.extend_from_slice(Value::Object(redacted).to_string().as_bytes());
         self.header = header;
         Ok(())
     }
 
-    /// Where in a row names are, and how long a row is.
-    fn width(&self, rows: Rows) -> usize {
-        let Some(roles) = &self.roles else { return 1 };
-        match rows {
-            Rows::Nodes => roles.node_width(),
-            Rows::Edges => roles.edge_width(),
-            Rows::Functions => self.fields("trace_function_info_fields").len().clamp(1, ROW),
-            Rows::Variables => self.fields("scope_context_var_fields").len().clamp(1, ROW),
-            Rows::Plain => 1,
-        }
-    }
-
-    fn fields(&self, list: &str) -> Vec<&str> {
-        let fields = self.header.get("meta").and_then(|meta| meta.get(list)).and_then(Value::as_array);
-        fields.into_iter().flatten().map(|name| name.as_str().unwrap_or("")).collect()
-    }
-
     /// Reads numbers as far as they go.
     fn rows(&mut self, rows: Rows, bytes: &[u8]) -> Result<usize, String> {
-        let width = self.width(rows);
+        let width = self.columns.len();
         for (at, &byte) in bytes.iter().enumerate() {
             match byte {
                 b'0'..=b'9' => {
@@ -374,6 +329,12 @@ impl Redactor {
                 b'-' if self.number.is_none() => self.number = Some((0, true)),
                 b',' | b']' => {
                     if let Some((value, negative)) = self.number.take() {
+                        if width == 0 || width > ROW {
+                            return Err(format!(
+                                "`meta` names {width} fields for a row of \"{}\"; what its numbers are can't be told",
+                                self.section
+                            ));
+                        }
                         self.row[self.filled] = if negative { -value } else { value };
                         self.filled += 1;
                         if self.filled == width {
@@ -411,22 +372,13 @@ impl Redactor {
         match rows {
             Rows::Nodes => roles.node(row)?,
             Rows::Edges => roles.edge(row)?,
-            Rows::Plain => {}
-            Rows::Functions | Rows::Variables => {
-                let list = match rows {
-                    Rows::Functions => "trace_function_info_fields",
-                    _ => "scope_context_var_fields",
-                };
-                let fields =
-                    self.header.get("meta").and_then(|meta| meta.get(list)).and_then(Value::as_array);
-                for (value, name) in row.iter_mut().zip(fields.into_iter().flatten()) {
-                    let how = match name.as_str() {
-                        Some("name") => used::CODE | used::IN_SOURCE,
-                        Some("script_name") => used::SCRIPT,
-                        _ => continue,
-                    };
-                    *value = roles.note(*value, how)?;
-                }
+            Rows::Other => {}
+        }
+        for (value, column) in row.iter_mut().zip(&self.columns) {
+            match *column {
+                Column::Number => {}
+                Column::Text(how) => *value = roles.note(*value, how)?,
+                Column::Unknown => *value = 0,
             }
         }
         if self.rows_written {
@@ -449,7 +401,12 @@ impl Redactor {
             match byte {
                 b'[' => depth += 1,
                 b']' => depth -= 1,
-                b'0'..=b'9' | b',' => {}
+                b',' => {}
+                // The columns nest, so an unknown one can't be found and blanked.
+                b'0'..=b'9' if self.columns.is_empty() || self.columns.contains(&Column::Unknown) => {
+                    return Err("\"trace_tree\" has fields that are not known".to_owned());
+                }
+                b'0'..=b'9' => {}
                 _ if byte.is_ascii_whitespace() => {}
                 _ => {
                     return Err(format!(

@@ -61,6 +61,12 @@ impl Fields {
     }
 }
 
+/// A length of a string, or whether it is cut off; anything else behind these names is not V8's.
+fn is_length(text: &str) -> bool {
+    let digits = text.len() <= 10 && text.bytes().all(|b| b.is_ascii_digit());
+    digits || ["true", "false"].contains(&text)
+}
+
 impl Table {
     pub(crate) fn new(key: Key) -> Table {
         Table { key: Some(key), ..Table::default() }
@@ -183,12 +189,12 @@ impl Table {
         let numbers: HashMap<u32, u32> = roles.number_values.iter().copied().collect();
         for &(name, number) in &roles.string_fields {
             let Some(&value) = numbers.get(&number) else { continue };
-            match field(name, &["length", "truncated"]) {
+            let is_v8s = field(name, &["length", "truncated"]) && is_length(&self.text(value as usize));
+            match is_v8s {
                 true => fields.kept.insert(value),
                 false => fields.numbers.insert(value),
             };
         }
-        // A length is digits; anything else behind that name is not V8's.
         fields.kept.retain(|&index| !fields.numbers.contains(&index));
         fields
     }
