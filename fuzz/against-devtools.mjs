@@ -4,36 +4,10 @@
 // Prints one line for each seed that differs and exits with 1 if any does.
 import { readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
-import { MessageChannel } from 'node:worker_threads';
-import { install, rivals } from '../benchmark/analysis/install.mjs';
+import { engine } from '../scripts/devtools/engine.mjs';
 
-Promise.withResolvers ??= () => {
-  let resolve, reject;
-  const promise = new Promise((yes, no) => {
-    resolve = yes;
-    reject = no;
-  });
-  return { promise, resolve, reject };
-};
-await install();
-const { HeapSnapshotLoader, SecondaryInitManager, NodeFilter } = await import(
-  path.join(rivals, 'devtools/engine.mjs')
-);
-// It tells of every unreachable node, and random graphs have many.
-console.warn = () => {};
-
-async function load(file) {
-  const loader = new HeapSnapshotLoader({ sendEvent() {} });
-  loader.write(readFileSync(file, 'utf8'));
-  loader.close();
-  const { port1, port2 } = new MessageChannel();
-  new SecondaryInitManager(port2);
-  try {
-    return await loader.buildSnapshot(port1);
-  } finally {
-    port1.close();
-  }
-}
+const { load, NodeFilter } = await engine();
+const read = (file) => load(readFileSync(file, 'utf8'));
 
 function answers(snapshot) {
   const classes = {};
@@ -81,8 +55,8 @@ for (const seed of seeds) {
   const ours = JSON.parse(readFileSync(path.join(folder, `${seed}.json`), 'utf8'));
   let found;
   try {
-    const old = await load(path.join(folder, `${seed}.heapsnapshot`));
-    const young = await load(path.join(folder, `${seed}-after.heapsnapshot`));
+    const old = await read(path.join(folder, `${seed}.heapsnapshot`));
+    const young = await read(path.join(folder, `${seed}-after.heapsnapshot`));
     const [a, b] = [answers(old), answers(young)];
     const rows = young.calculateSnapshotDiff(1, old.aggregatesForDiff(young.interfaceDefinitions()));
     const diff = Object.fromEntries(

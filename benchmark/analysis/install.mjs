@@ -75,6 +75,12 @@ async function bundleDevtools() {
   });
 }
 
+/** DevTools alone, for who compares with it. */
+export async function installDevtools() {
+  npmInstall('devtools', PINNED.devtools);
+  await bundleDevtools();
+}
+
 export async function install() {
   for (const [folder, packages] of Object.entries(PINNED)) npmInstall(folder, packages);
   await bundleDevtools();

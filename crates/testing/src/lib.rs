@@ -1,0 +1,5 @@
+//! What the tests of several crates share. A dev-dependency only.
+#![forbid(unsafe_code)]
+
+pub mod devtools;
+pub mod skip;
