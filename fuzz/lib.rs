@@ -8,7 +8,7 @@ mod exercise;
 
 pub use exercise::{exercise, exercise_pair, read};
 
-use stillheap_cli::questions::{self, Opened};
+use stillheap_questions::{self as questions, Opened};
 use stillheap_synth::{Node, NodeId, Snapshot, Variant};
 
 /// Node types worth telling apart, and names that mean something to a pass.
@@ -131,8 +131,8 @@ pub fn graph(bytes: &[u8]) -> Snapshot {
 }
 
 /// A snapshot as the command line has it.
-pub fn opened(snapshot: stillheap_core::Snapshot) -> Opened {
-    Opened { snapshot, model: stillheap_core::Model::Devtools, file: "fuzz".to_owned() }
+pub fn opened(snapshot: impl Into<stillheap_index::Indexed>) -> Opened {
+    Opened { snapshot: snapshot.into(), model: stillheap_analysis::Model::Devtools, file: "fuzz".to_owned() }
 }
 
 /// Every question of the command line; any answer or refusal will do.

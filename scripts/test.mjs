@@ -12,6 +12,7 @@ import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { browser } from './browser.mjs';
+import { main as layers } from './layers.mjs';
 import { nodeBinary, supported } from './node-versions.mjs';
 import { root, setup } from './setup.mjs';
 
@@ -74,6 +75,7 @@ function steps({ majors, files }) {
   const all = {
     lint: () => tool('@biomejs/biome/bin/biome', 'check', '--error-on-warnings', '.'),
     types: () => tool('typescript/bin/tsc', '--project', 'tsconfig.json'),
+    layers: () => layers([]),
     fmt: () => cargo('fmt', '--all', '--check'),
     clippy: () => cargo('clippy', '--workspace', '--all-targets', '--quiet', '--', '-D', 'warnings'),
     doc: () => cargo('doc', '--workspace', '--no-deps', '--document-private-items', '--quiet'),
@@ -88,7 +90,7 @@ function parse(args) {
   const at = args.indexOf('--node');
   const majors = at < 0 ? [18, ...supported] : [Number(args[at + 1])];
   const words = at < 0 ? args : args.filter((_, n) => n !== at && n !== at + 1);
-  const known = ['lint', 'types', 'fmt', 'clippy', 'doc', 'crates', 'report', 'addon'];
+  const known = ['lint', 'types', 'layers', 'fmt', 'clippy', 'doc', 'crates', 'report', 'addon'];
   return {
     majors,
     chosen: words.filter((word) => known.includes(word)),

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Serialize;
-use stillheap_cli::questions::Failure;
-use stillheap_core::{DiffRow, DiffSort, MatchedBy, Matching, Model, Page, ReadOptions, Snapshot, compare};
+use stillheap_analysis::{DiffRow, DiffSort, MatchedBy, Matching, Model, Page, Snapshot, compare};
+use stillheap_questions::Failure;
+use stillheap_snapshot::ReadOptions;
 
 /// Classes that are given with their whole names.
 const CLASSES: usize = 50;
@@ -81,7 +82,8 @@ fn details(rows: &[DiffRow]) -> Vec<Detail> {
 /// became of the ids after that.
 pub fn diff(before: &str, after: &str, by_id: bool) -> Result<String, Failure> {
     let open = |file: &str| {
-        Snapshot::open_with(Path::new(file), ReadOptions::default())
+        stillheap_snapshot::open(Path::new(file), ReadOptions::default())
+            .map(Snapshot::new)
             .map_err(|error| Failure::of_file(&error, file))
     };
     let (old, new) = (open(before)?, open(after)?);

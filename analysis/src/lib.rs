@@ -18,9 +18,9 @@ use napi::{Env, Result, Status, Task};
 use napi_derive::napi;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use stillheap_cli::Scripts;
-use stillheap_cli::questions::{self, DiffRequest, Failure, LeaksRequest, Opened};
-use stillheap_core::{Model, ReadOptions, Snapshot};
+use stillheap_analysis::Model;
+use stillheap_questions::{self as questions, DiffRequest, Failure, LeaksRequest, Opened, Scripts};
+use stillheap_snapshot::ReadOptions;
 
 /// Told how many bytes have been read; never keeps the process alive.
 type OnBytes = ThreadsafeFunction<f64, (), f64, Status, false, true>;
@@ -144,10 +144,9 @@ impl SnapshotHandle {
             let options = ReadOptions {
                 progress: Some(&mut report),
                 cancel: Some(&disposed),
-                index,
                 ..ReadOptions::default()
             };
-            let snapshot = Snapshot::open_with(Path::new(&file), options)
+            let snapshot = stillheap_index::open(Path::new(&file), options, index.as_ref())
                 .map_err(|error| Failure::of_file(&error, &file))?;
             let model = if gc { Model::Gc } else { Model::Devtools };
             let facts = serde_json::json!({

@@ -3,12 +3,13 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
 use libfuzzer_sys::fuzz_target;
-use stillheap_core::{IndexOptions, IndexStatus, ReadOptions, Snapshot};
+use stillheap_index::{IndexOptions, IndexStatus, Indexed};
+use stillheap_snapshot::ReadOptions;
 
 /// The snapshot's file, and its index as it was written.
 struct Case {
@@ -17,9 +18,10 @@ struct Case {
     good: Vec<u8>,
 }
 
-fn options() -> ReadOptions<'static> {
-    let index = Some(IndexOptions { smallest: 0, ..IndexOptions::default() });
-    ReadOptions { index, threads: 1, ..ReadOptions::default() }
+fn open(snapshot: &Path) -> Indexed {
+    let index = IndexOptions { smallest: 0, ..IndexOptions::default() };
+    let options = ReadOptions { threads: 1, ..ReadOptions::default() };
+    stillheap_index::open(snapshot, options, Some(&index)).expect("the snapshot itself is good")
 }
 
 fn case() -> Case {
@@ -31,7 +33,7 @@ fn case() -> Case {
     // One that was written just now gets no index.
     let file = OpenOptions::new().append(true).open(&snapshot).unwrap();
     file.set_modified(SystemTime::now() - Duration::from_secs(3600)).unwrap();
-    let status = Snapshot::open_with(&snapshot, options()).unwrap().write_index();
+    let status = open(&snapshot).write_index();
     assert!(matches!(status, IndexStatus::Written(_)), "{status:?}");
     let index = folder.join(".a.heapsnapshot.stillheap-index");
     let good = fs::read(&index).unwrap();
@@ -49,6 +51,6 @@ fuzz_target!(|input: (Vec<(u16, u8)>, Option<u16>)| {
     bytes.truncate(input.1.map_or(usize::MAX, usize::from));
     let file = File::options().write(true).create(true).truncate(true).open(&case.index).unwrap();
     file.write_all_at(&bytes, 0).unwrap();
-    let snapshot = Snapshot::open_with(&case.snapshot, options()).expect("the snapshot itself is good");
+    let snapshot = open(&case.snapshot);
     stillheap_fuzz::ask_all(&stillheap_fuzz::opened(snapshot));
 });

@@ -4,7 +4,7 @@
 use std::sync::OnceLock;
 
 use libfuzzer_sys::fuzz_target;
-use stillheap_cli::questions::Opened;
+use stillheap_questions::Opened;
 
 fuzz_target!(|expression: &str| {
     static OPENED: OnceLock<Opened> = OnceLock::new();
@@ -15,7 +15,7 @@ fuzz_target!(|expression: &str| {
         stillheap_fuzz::opened(snapshot)
     });
     let request = serde_json::json!({ "expression": expression, "all": true, "limit": 5 });
-    if let Err(failure) = stillheap_cli::questions::answer(opened, "query", &request.to_string()) {
+    if let Err(failure) = stillheap_questions::answer(opened, "query", &request.to_string()) {
         assert_ne!(failure.code, "ERR_STILLHEAP_INTERNAL", "{}", failure.message);
     }
 });

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use stillheap_core::Model;
+use stillheap_analysis::Model;
 
-use crate::questions::{
+use stillheap_questions::{
     ClosuresRequest, ContainmentRequest, DiffRequest, DominatorsRequest, InspectRequest, InstancesRequest,
     LeaksRequest, QueryRequest, RetainersRequest, StringsRequest, SummaryRequest, TimelineRequest,
 };

@@ -7,8 +7,8 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 
 use serde::Serialize;
 
-use crate::questions::{Failure, SCHEMA_VERSION};
-use crate::render::{Look, is_dangerous, visible};
+use stillheap_questions::{Failure, SCHEMA_VERSION};
+use stillheap_render::{Look, is_dangerous, visible};
 
 /// Where answers go.
 pub struct Console {

@@ -18,10 +18,10 @@ use serde::Serialize;
 use serde_json::Value;
 use stillheap_control::{Outcome, PROTOCOL, Phase, Progress, Status};
 
-use crate::questions::SCHEMA_VERSION;
-use crate::render::{size, visible};
+use crate::exit::{NO, USAGE};
 use crate::target::{PAUSE, Refusal, Target, refusal};
-use crate::{NO, USAGE};
+use stillheap_questions::SCHEMA_VERSION;
+use stillheap_render::{size, visible};
 
 /// What came of it.
 #[derive(Serialize)]

@@ -1,7 +1,7 @@
-//! The command line `stillheap`, and the questions about snapshots that it shares with JavaScript.
+//! The command line `stillheap`.
 //!
-//! Data flows one way: arguments → a snapshot from the core → an answer ([`questions`]) → JSON, or text. Only
-//! this file and its neighbours print; memory is the core's plus one answer, which is bounded unless `--limit 0`
+//! Data flows one way: arguments → a snapshot → an answer ([`stillheap_questions`]) → JSON, or text. Only
+//! this file and its neighbours print; memory is the snapshot's plus one answer, which is bounded unless `--limit 0`
 //! asks for all.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -10,14 +10,10 @@ mod args;
 mod console;
 #[cfg(target_os = "linux")]
 mod dump;
-mod language;
+mod exit;
 mod load;
-mod mcp;
-pub mod questions;
 mod redact;
-mod render;
 mod report;
-mod scripts;
 #[cfg(target_os = "linux")]
 mod target;
 #[cfg(target_os = "linux")]
@@ -29,20 +25,11 @@ use std::io::IsTerminal;
 use args::{Ask, Cli, Command, DiffArgs, LeaksArgs, ReportArgs, VerifyArgs};
 use clap::{Args, Parser};
 use console::{Console, fail, say};
+use exit::{NO, OK, SALVAGED, USAGE};
 pub use load::index_options;
-use questions::{Failure, Opened};
-use render::Look;
-pub use scripts::Scripts;
 use serde::Serialize;
-
-/// Done.
-const OK: i32 = 0;
-/// The answer is no: not whole, a condition holds, no snapshot came.
-const NO: i32 = 1;
-/// Wrong usage, or an input that cannot be read.
-const USAGE: i32 = 2;
-/// Done, but with the first part of a truncated input.
-const SALVAGED: i32 = 3;
+use stillheap_questions::{self as questions, Failure, Opened, Scripts};
+use stillheap_render::{self as render, Look};
 
 /// Runs a command, given without the program's name, and prints what comes of it; returns the exit code.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> i32 {
@@ -238,13 +225,22 @@ fn report(args: &ReportArgs) -> i32 {
     }
 }
 
+#[cfg(not(feature = "mcp"))]
+fn serve() -> i32 {
+    refuse(
+        &Failure::new("ERR_STILLHEAP_UNSUPPORTED", "this binary was built without the server for assistants"),
+        false,
+    )
+}
+
+#[cfg(feature = "mcp")]
 fn serve() -> i32 {
     if std::io::stdin().is_terminal() {
         say(
             "this is a server for assistants; it speaks the Model Context Protocol on standard input and output",
         );
     }
-    match mcp::serve() {
+    match stillheap_mcp::serve(index_options()) {
         Ok(()) => OK,
         Err(failure) => refuse(&failure, false),
     }

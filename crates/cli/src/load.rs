@@ -6,11 +6,13 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use stillheap_core::{Error, IndexOptions, IndexPlace, ReadOptions, Snapshot};
+use stillheap_analysis::{Error, Snapshot};
+use stillheap_index::{IndexOptions, IndexPlace, Indexed};
+use stillheap_questions::{Failure, Opened};
+use stillheap_snapshot::ReadOptions;
 
 use crate::args::Common;
 use crate::console::{Patient, say};
-use crate::questions::{Failure, Opened};
 
 /// Nothing is shown for what ends sooner.
 const PATIENCE: Duration = Duration::from_millis(300);
@@ -28,16 +30,17 @@ pub fn index_options() -> Option<IndexOptions> {
 }
 
 /// Reads a file; `-` is standard input.
-pub fn read(path: &Path, index: Option<IndexOptions>) -> Result<Snapshot, Error> {
+pub fn read(path: &Path, index: Option<IndexOptions>) -> Result<Indexed, Error> {
     let stdin = is_stdin(path);
     let length = if stdin { None } else { std::fs::metadata(path).ok().map(|meta| meta.len()) };
     let mut progress = Progress::new(length);
     let mut report = |bytes: u64| progress.reading(bytes);
-    let options = ReadOptions { progress: Some(&mut report), index, ..ReadOptions::default() };
+    let options = ReadOptions { progress: Some(&mut report), ..ReadOptions::default() };
     if stdin {
-        Snapshot::from_reader(Patient(std::io::stdin()), options)
+        let data = stillheap_snapshot::read(Patient(std::io::stdin()), options)?;
+        Ok(Indexed::from(Snapshot::new(data)))
     } else {
-        Snapshot::open_with(path, options)
+        stillheap_index::open(path, options, index.as_ref())
     }
 }
 

@@ -13,8 +13,8 @@ use stillheap_sink::{Compression, Destination, Opened, Written};
 use crate::args::{CompressionName, RedactArgs, SourceText};
 use crate::console::Patient;
 use crate::load::{Progress, is_stdin};
-use crate::questions::{Failure, SCHEMA_VERSION};
-use crate::render::{count, plural, size, visible};
+use stillheap_questions::{Failure, SCHEMA_VERSION};
+use stillheap_render::{count, plural, size, visible};
 
 /// What is read at a time.
 const PIECE: usize = 256 * 1024;
@@ -58,12 +58,12 @@ impl Redaction {
 pub fn redact(args: &RedactArgs) -> Result<Redaction, Failure> {
     let stdin = is_stdin(&args.file);
     let shown = if stdin { "standard input".to_owned() } else { args.file.to_string_lossy().into_owned() };
-    let of_input = |error: &stillheap_core::Error| Failure::of_file(error, &shown);
+    let of_input = |error: &stillheap_analysis::Error| Failure::of_file(error, &shown);
     let (mut input, length) = match stdin {
         true => {
-            (stillheap_core::unpack(Box::new(Patient(std::io::stdin()))).map_err(|e| of_input(&e))?, None)
+            (stillheap_snapshot::unpack(Box::new(Patient(std::io::stdin()))).map_err(|e| of_input(&e))?, None)
         }
-        false => stillheap_core::open_unpacked(&args.file).map_err(|e| of_input(&e))?,
+        false => stillheap_snapshot::open_unpacked(&args.file).map_err(|e| of_input(&e))?,
     };
     let key = match &args.key {
         Some(path) => key_from(path)?,

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use stillheap_control::{MEMFD_NAME, PAGE_SIZE, Status, decode};
 
-use crate::USAGE;
-use crate::questions::Failure;
-use crate::render::visible;
+use crate::exit::USAGE;
+use stillheap_questions::Failure;
+use stillheap_render::visible;
 
 /// How long to sleep between looks at the page.
 pub const PAUSE: Duration = Duration::from_millis(25);

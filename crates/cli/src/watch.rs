@@ -17,10 +17,10 @@ use stillheap_control::{Note, Sample, Status, Watch};
 
 use crate::args::WatchArgs;
 use crate::console::Patient;
-use crate::questions::SCHEMA_VERSION;
-use crate::render::{size, visible};
+use crate::exit::{NO, OK, USAGE};
 use crate::target::{PAUSE, Refusal, Target, refusal};
-use crate::{NO, OK, USAGE};
+use stillheap_questions::SCHEMA_VERSION;
+use stillheap_render::{size, visible};
 
 /// How long a command may take to load stillheap before it is said that it hasn't.
 const PATIENCE: Duration = Duration::from_secs(20);

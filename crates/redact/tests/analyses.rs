@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::io::Cursor;
 
-use stillheap_core::{
-    Analysis, DuplicateSort, EdgeSort, Filter, Matching, Model, NodeFilter, NodeOrdinal, Page, ReadOptions,
-    SiteSort, Snapshot, compare,
+use stillheap_analysis::{
+    Analysis, DuplicateSort, EdgeSort, Filter, Matching, Model, NodeFilter, NodeOrdinal, Page, SiteSort,
+    Snapshot, compare,
 };
 use stillheap_redact::{Key, Options, Redactor};
+use stillheap_snapshot::ReadOptions;
 use stillheap_synth::{RandomOptions, Shape, Variant, Workload, random_graph};
 
 fn redact(bytes: &[u8], piece: usize, source: bool) -> Result<Vec<u8>, stillheap_redact::Error> {
@@ -22,7 +23,7 @@ fn redact(bytes: &[u8], piece: usize, source: bool) -> Result<Vec<u8>, stillheap
 
 fn read(bytes: &[u8]) -> Snapshot {
     let options = ReadOptions { salvage: false, threads: 1, ..ReadOptions::default() };
-    Snapshot::from_reader(Cursor::new(bytes.to_vec()), options).expect("well-formed")
+    stillheap_snapshot::read(Cursor::new(bytes.to_vec()), options).map(Snapshot::new).expect("well-formed")
 }
 
 /// The same name for the same class in both.

@@ -3,7 +3,7 @@
 use foldhash::{HashMap, HashSet, HashSetExt};
 use serde::Serialize;
 use serde_json::Value;
-use stillheap_core::{Analysis, ClassTree, SeriesClass, Statistics, series};
+use stillheap_analysis::{Analysis, ClassTree, SeriesClass, Statistics, series};
 
 /// Counts up when a field changes its meaning or goes away.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -177,7 +177,7 @@ fn classes(inputs: &[Input<'_>]) -> (Vec<ClassSeries>, Rest) {
             retained: rows.iter().map(|rows| rows.get(class.key.as_str()).map(|r| r.retained_size)).collect(),
             distance: row
                 .map(|row| row.distance)
-                .filter(|d| (0..stillheap_core::SYSTEM_DISTANCE).contains(d)),
+                .filter(|d| (0..stillheap_analysis::SYSTEM_DISTANCE).contains(d)),
             grows: class.count_grows_always,
         });
     }

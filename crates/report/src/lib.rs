@@ -12,6 +12,8 @@
 
 mod collect;
 mod page;
+mod write;
 
 pub use collect::{ClassSeries, FileFacts, Input, Report, Rest, SCHEMA_VERSION};
 pub use page::page;
+pub use write::{Outcome, Place, make, write};

@@ -2,8 +2,9 @@
 
 use std::io::Cursor;
 
-use stillheap_core::{Model, ReadOptions, Snapshot};
+use stillheap_analysis::{Model, Snapshot};
 use stillheap_report::{Input, Report, page};
+use stillheap_snapshot::ReadOptions;
 use stillheap_synth::{Snapshot as Synthetic, Variant};
 
 /// Names that try to leave their place.
@@ -27,7 +28,7 @@ fn bytes(names: &[String]) -> Vec<u8> {
 }
 
 fn read(bytes: Vec<u8>) -> Snapshot {
-    Snapshot::from_reader(Cursor::new(bytes), ReadOptions::default()).unwrap()
+    stillheap_snapshot::read(Cursor::new(bytes), ReadOptions::default()).map(Snapshot::new).unwrap()
 }
 
 fn report_of(snapshots: &[&Snapshot], file: &str) -> Report {

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use stillheap_redact::{Options, Redactor};
 
 use crate::encoder::Encoder;
+use crate::outcome::{Outcome, Spooled, Written};
 use crate::place::{Temporary, spool_file};
-use crate::writer::{Spooled, Written};
 use crate::{Compression, Destination, Failure};
 
 pub(crate) enum Place {
@@ -27,12 +27,6 @@ impl Place {
             Self::Spool(directory) => directory,
         }
     }
-}
-
-/// What became of a complete file.
-pub(crate) enum Outcome {
-    Named(Written),
-    Spooled(Spooled),
 }
 
 /// An open, empty temporary file; it vanishes when this is dropped.

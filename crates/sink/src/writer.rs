@@ -1,41 +1,17 @@
 //! The writer thread, and the end of the queue that the producer holds.
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 
-use crate::direct::{Direct, Opened, Outcome};
+use crate::direct::{Direct, Opened};
+use crate::outcome::{Outcome, Spooled, Written};
 use crate::{Compression, Destination, Failure};
 
 /// How many chunks may wait for the writer before the producer has to.
 pub const QUEUED_CHUNKS: usize = 16;
-
-/// A file that stands under its final name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Written {
-    /// Where it is; absolute if the destination was.
-    pub path: PathBuf,
-    /// Its size on disk.
-    pub bytes: u64,
-    /// Its size before compression.
-    pub raw_bytes: u64,
-    /// What redaction did, if it was asked for.
-    pub redacted: Option<stillheap_redact::Summary>,
-}
-
-/// An unlinked file, complete, positioned at its start by whoever reads it.
-#[derive(Debug)]
-pub struct Spooled {
-    /// The open file.
-    pub file: File,
-    /// Its size on disk.
-    pub bytes: u64,
-    /// Its size before compression.
-    pub raw_bytes: u64,
-}
 
 enum Message {
     Chunk(Vec<u8>),
@@ -372,7 +348,7 @@ mod tests {
             let written = sink.finish().unwrap();
             assert_eq!(written.raw_bytes, line.len() as u64);
             assert!(written.bytes < written.raw_bytes / 2);
-            let file = File::open(&path).unwrap();
+            let file = fs::File::open(&path).unwrap();
             let mut back = Vec::new();
             match compression {
                 Compression::Gzip => flate2::read::GzDecoder::new(file).read_to_end(&mut back).unwrap(),

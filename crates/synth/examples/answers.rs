@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
-use stillheap_core::{Analysis, Matching, Model, NodeOrdinal, Snapshot, compare};
+use stillheap_analysis::{Analysis, Matching, Model, NodeOrdinal, Snapshot, compare};
 use stillheap_synth::{RandomOptions, random_pair};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             [(&old, &files[0]), (&young, &files[1])].map(|(graph, name)| -> Result<_, Box<dyn Error>> {
                 let path = Path::new(folder).join(name);
                 fs::write(&path, graph.to_json())?;
-                Ok(Snapshot::open(path)?)
+                Ok(stillheap_snapshot::open(path, Default::default()).map(Snapshot::new)?)
             });
         let (old, young) = (old?, young?);
         let (a, b) = (old.analysis(Model::Devtools), young.analysis(Model::Devtools));

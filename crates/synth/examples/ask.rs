@@ -6,14 +6,14 @@ use std::error::Error;
 use std::io::{Write, stdout};
 
 use serde_json::json;
-use stillheap_core::{ClassSort, DiffSort, Matching, Model, Page, Snapshot, compare};
+use stillheap_analysis::{ClassSort, DiffSort, Matching, Model, Page, Snapshot, compare};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let answer = match words.as_slice() {
         ["summary", file, ..] => {
-            let snapshot = Snapshot::open(file)?;
+            let snapshot = stillheap_snapshot::open(file, Default::default()).map(Snapshot::new)?;
             let analysis = snapshot.analysis(Model::Devtools);
             analysis.prepare();
             let statistics = analysis.statistics();
@@ -26,7 +26,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             })
         }
         ["diff", old, young, ..] => {
-            let (old, young) = (Snapshot::open(old)?, Snapshot::open(young)?);
+            let (old, young) = (
+                stillheap_snapshot::open(old, Default::default()).map(Snapshot::new)?,
+                stillheap_snapshot::open(young, Default::default()).map(Snapshot::new)?,
+            );
             let (a, b) = (old.analysis(Model::Devtools), young.analysis(Model::Devtools));
             let rows = compare(&a, &b, Matching::Auto).sorted(DiffSort::SizeDelta, Page::ALL).items;
             json!({ "classes": rows })

@@ -4,7 +4,7 @@
 mod exercise;
 
 use exercise::{exercise, exercise_pair, read};
-use stillheap_core::Model;
+use stillheap_analysis::Model;
 use stillheap_synth::{
     Damage, Outcome, RandomOptions, Rng, Shape, Snapshot, Variant, Workload, mutate, random_graph,
     random_pair,
@@ -122,7 +122,7 @@ fn workloads_are_answered_as_they_promise() {
             });
             let expected = after.expected();
             let (a, b) = (old.analysis(Model::Devtools), young.analysis(Model::Devtools));
-            let comparison = stillheap_core::compare(&a, &b, stillheap_core::Matching::Auto);
+            let comparison = stillheap_analysis::compare(&a, &b, stillheap_analysis::Matching::Auto);
             let row = comparison.rows.iter().find(|row| row.name == expected.planted_class).expect("planted");
             assert_eq!(
                 (row.added_count, row.removed_count),

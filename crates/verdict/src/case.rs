@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 
 use foldhash::{HashMap, HashMapExt};
-use stillheap_core::NodeOrdinal;
-use stillheap_core::types::{edge, node};
+use stillheap_analysis::NodeOrdinal;
+use stillheap_analysis::types::{edge, node};
 
 use crate::desk::Desk;
 use crate::heads::Head;
 use crate::paths::{self, Step};
 use crate::report::{Owner, SuspectClass};
 use crate::tree::{GrowthTree, growth};
-use crate::view::{View, is_index, is_string_type, weak_table};
+use crate::view::{View, is_builtin, is_index, is_string_type, weak_table};
 
 /// Objects of a head that are kept for looking at.
 pub(crate) const MOST_MEMBERS: usize = 2_000;
@@ -347,55 +347,4 @@ fn classes(
         growth(&b.sizes).cmp(&growth(&a.sizes)).then_with(|| a.class_name.cmp(&b.class_name))
     });
     (classes, by_type)
-}
-
-/// Classes of the language and of Node, which say little about what leaks.
-pub(crate) fn is_builtin(class: &str) -> bool {
-    const NAMES: [&str; 38] = [
-        "Object",
-        "Array",
-        "Map",
-        "Set",
-        "WeakMap",
-        "WeakSet",
-        "WeakRef",
-        "Promise",
-        "Generator",
-        "AsyncGenerator",
-        "Function",
-        "Error",
-        "Date",
-        "RegExp",
-        "Buffer",
-        "ArrayBuffer",
-        "SharedArrayBuffer",
-        "DataView",
-        "Uint8Array",
-        "FastBuffer",
-        "Symbol",
-        "BigInt",
-        "Number",
-        "String",
-        "Boolean",
-        "Timeout",
-        "Immediate",
-        "TimersList",
-        "AsyncResource",
-        "AsyncContextFrame",
-        "EventEmitter",
-        "EventTarget",
-        "Listener",
-        "SafeMap",
-        "SafeSet",
-        "AsyncFunction",
-        "FinalizationRegistry",
-        "global",
-    ];
-    NAMES.contains(&class)
-        || class.is_empty()
-        || class.starts_with(['(', '{', '<'])
-        || class.starts_with("system / ")
-        || class.starts_with("Node / ")
-        || class.starts_with("Detached ")
-        || class.ends_with("Array") && class.chars().next().is_some_and(|c| "IUBF".contains(c))
 }

@@ -9,12 +9,13 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use foldhash::{HashMap, HashMapExt};
-use stillheap_core::types::node;
-use stillheap_core::{Location, NodeOrdinal};
+use stillheap_analysis::types::node;
+use stillheap_analysis::{Location, NodeOrdinal};
 
 use crate::report::{Owner, Related, SourceLocation};
-use crate::source::{Function, Sources, Text};
+use crate::sources::Sources;
 use crate::view::View;
+use stillheap_jsscan::{Function, Text};
 
 /// V8 writes no more of a string than this many UTF-16 units.
 const STRING_LIMIT: usize = 1024;

@@ -18,21 +18,21 @@ mod heads;
 mod outside;
 mod paths;
 mod report;
-mod source;
+mod sources;
 mod tree;
 mod view;
 mod words;
 
 pub use report::*;
-pub use source::{NoSources, Original, Sources};
+pub use sources::{NoSources, Original, Sources};
 pub use words::{count, size};
 
-use case::{Case, is_builtin};
+use case::Case;
 use desk::Desk;
-use stillheap_core::types::node;
-use stillheap_core::{Analysis, NodeOrdinal};
+use stillheap_analysis::types::node;
+use stillheap_analysis::{Analysis, NodeOrdinal};
 use tree::{GrowthTree, growth};
-use view::View;
+use view::{View, is_builtin};
 
 /// How to look.
 #[derive(Clone, Copy, Debug)]

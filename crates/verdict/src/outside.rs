@@ -5,7 +5,7 @@
 //! V8's heap is not from malloc; Buffers are, and those that are garbage already count until they are collected,
 //! which may be tens of megabytes. So what V8 says of them is taken off, and so is what it needs itself.
 
-use stillheap_core::Analysis;
+use stillheap_analysis::Analysis;
 
 use crate::report::{Cause, CauseKind, HeapCourse, Suspect};
 use crate::words::size;

@@ -9,8 +9,8 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use foldhash::{HashMap, HashMapExt};
-use stillheap_core::types::{edge, node};
-use stillheap_core::{EdgeOrdinal, NodeOrdinal};
+use stillheap_analysis::types::{edge, node};
+use stillheap_analysis::{EdgeOrdinal, NodeOrdinal};
 
 use crate::tree::INTERNALIZED;
 use crate::view::{View, is_index, weak_table};

@@ -1,7 +1,7 @@
 //! What a verdict consists of: plain data, the same for the command line, JavaScript and the report.
 
 use serde::Serialize;
-use stillheap_core::NodeInfo;
+use stillheap_analysis::NodeInfo;
 
 /// What leaks, as far as the snapshots tell.
 #[derive(Clone, Debug, Serialize)]

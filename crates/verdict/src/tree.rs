@@ -11,11 +11,10 @@
 //! bounded by [`MOST_ENTRIES`].
 
 use foldhash::{HashMap, HashMapExt};
-use stillheap_core::types::{edge, node};
-use stillheap_core::{Analysis, EdgeOrdinal, NodeOrdinal};
+use stillheap_analysis::types::{edge, node};
+use stillheap_analysis::{Analysis, EdgeOrdinal, NodeOrdinal};
 
-use crate::case::is_builtin;
-use crate::view::{View, is_index, weak_table};
+use crate::view::{View, is_builtin, is_index, weak_table};
 
 /// Beyond this, new ways are not told apart any more.
 const MOST_ENTRIES: usize = 4_000_000;

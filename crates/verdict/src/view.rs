@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use stillheap_core::types::{edge, node};
-use stillheap_core::{Analysis, EdgeOrdinal, Location, NodeOrdinal};
+use stillheap_analysis::types::{edge, node};
+use stillheap_analysis::{Analysis, EdgeOrdinal, Location, NodeOrdinal};
 
 /// A snapshot with the questions that the detectors ask again and again.
 #[derive(Clone, Copy)]
@@ -135,4 +135,55 @@ pub(crate) fn weak_table(name: &[u8]) -> Option<u64> {
     }
     let digits = text.rsplit_once("(table @")?.1.strip_suffix(')')?;
     digits.parse().ok()
+}
+
+/// Classes of the language and of Node, which say little about what leaks.
+pub(crate) fn is_builtin(class: &str) -> bool {
+    const NAMES: [&str; 38] = [
+        "Object",
+        "Array",
+        "Map",
+        "Set",
+        "WeakMap",
+        "WeakSet",
+        "WeakRef",
+        "Promise",
+        "Generator",
+        "AsyncGenerator",
+        "Function",
+        "Error",
+        "Date",
+        "RegExp",
+        "Buffer",
+        "ArrayBuffer",
+        "SharedArrayBuffer",
+        "DataView",
+        "Uint8Array",
+        "FastBuffer",
+        "Symbol",
+        "BigInt",
+        "Number",
+        "String",
+        "Boolean",
+        "Timeout",
+        "Immediate",
+        "TimersList",
+        "AsyncResource",
+        "AsyncContextFrame",
+        "EventEmitter",
+        "EventTarget",
+        "Listener",
+        "SafeMap",
+        "SafeSet",
+        "AsyncFunction",
+        "FinalizationRegistry",
+        "global",
+    ];
+    NAMES.contains(&class)
+        || class.is_empty()
+        || class.starts_with(['(', '{', '<'])
+        || class.starts_with("system / ")
+        || class.starts_with("Node / ")
+        || class.starts_with("Detached ")
+        || class.ends_with("Array") && class.chars().next().is_some_and(|c| "IUBF".contains(c))
 }

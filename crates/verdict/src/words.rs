@@ -1,6 +1,6 @@
 //! A path in words: each step as one would say it aloud. Sizes and numbers as people read them.
 
-use stillheap_core::types::{edge, node};
+use stillheap_analysis::types::{edge, node};
 
 use crate::case::Case;
 use crate::report::{Owner, PathEdge, PathStep};

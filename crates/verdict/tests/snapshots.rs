@@ -1,11 +1,14 @@
 //! Verdicts over snapshots made by hand, and over ones that nobody could have made.
 
-use stillheap_core::{Model, ReadOptions, Snapshot};
+use stillheap_analysis::{Model, Snapshot};
+use stillheap_snapshot::ReadOptions;
 use stillheap_synth::{NodeId, RandomOptions, Snapshot as Synthetic, Variant, random_graph, random_pair};
 use stillheap_verdict::{CauseKind, Leaks, NoSources, Options, leaks};
 
 fn open(made: &Synthetic) -> Snapshot {
-    Snapshot::from_reader(std::io::Cursor::new(made.to_json()), ReadOptions::default()).unwrap()
+    stillheap_snapshot::read(std::io::Cursor::new(made.to_json()), ReadOptions::default())
+        .map(Snapshot::new)
+        .unwrap()
 }
 
 fn verdict(made: &[Synthetic]) -> Leaks {

@@ -4,8 +4,10 @@ use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use stillheap_cli::questions::{ContainmentRequest, Opened};
-use stillheap_core::{IndexOptions, IndexPlace, Model, ReadOptions, Snapshot};
+use stillheap_analysis::Model;
+use stillheap_index::{IndexOptions, IndexPlace};
+use stillheap_questions::{ContainmentRequest, Opened};
+use stillheap_snapshot::ReadOptions;
 use stillheap_synth::{Shape, Workload};
 
 use crate::scratch::Scratch;
@@ -87,7 +89,7 @@ fn an_answer_out_of_lost_blocks_is_not_shown() {
     let path = snapshot(&scratch, 1);
     summary(&path, &[], &[]);
     let index = Some(IndexOptions { place: IndexPlace::Beside, ..IndexOptions::default() });
-    let snapshot = Snapshot::open_with(&path, ReadOptions { index, ..ReadOptions::default() }).unwrap();
+    let snapshot = stillheap_index::open(&path, ReadOptions::default(), index.as_ref()).unwrap();
     let opened = Opened { snapshot, model: Model::Devtools, file: "a.heapsnapshot".to_owned() };
     assert_eq!(opened.lost(), None);
     for file in [scratch.at(".a.heapsnapshot.stillheap-index"), scratch.at("a.heapsnapshot")] {

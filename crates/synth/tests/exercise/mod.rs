@@ -4,11 +4,12 @@
 use std::collections::{HashMap, HashSet};
 use std::io::Cursor;
 
-use stillheap_core::{
+use stillheap_analysis::{
     Analysis, ClassSort, ClassTree, DiffSort, DuplicateSort, EdgeSort, Filter, GrowthSort, MatchedBy,
-    Matching, Model, NodeFilter, NodeOrdinal, NodeSort, Page, ReadOptions, Result, SiteSort, Snapshot,
-    compare, growth, series,
+    Matching, Model, NodeFilter, NodeOrdinal, NodeSort, Page, Result, SiteSort, Snapshot, compare, growth,
+    series,
 };
+use stillheap_snapshot::ReadOptions;
 
 const FILTERS: [Filter; 7] = [
     Filter::RetainedByContexts,
@@ -23,7 +24,7 @@ const FILTERS: [Filter; 7] = [
 /// Reads a file from memory, on one thread or two.
 pub fn read(bytes: &[u8], salvage: bool, threads: usize) -> Result<Snapshot> {
     let options = ReadOptions { salvage, threads, ..ReadOptions::default() };
-    Snapshot::from_reader(Cursor::new(bytes.to_vec()), options)
+    stillheap_snapshot::read(Cursor::new(bytes.to_vec()), options).map(Snapshot::new)
 }
 
 /// Every question about one snapshot.
@@ -201,7 +202,7 @@ pub fn exercise_pair(old: &Snapshot, young: &Snapshot) {
             growth(&a, &b, matching, GrowthSort::RetainedSize, Page::first(10));
         }
         let steps = series(&[a, b, a]);
-        steps.sorted(stillheap_core::SeriesSort::default(), Page::ALL);
+        steps.sorted(stillheap_analysis::SeriesSort::default(), Page::ALL);
         // A file's comparison with itself is empty, unless ids are given twice.
         if unique.0 {
             assert!(compare(&a, &a, Matching::Id).rows.is_empty());

@@ -1,12 +1,13 @@
 //! Something is filled and never emptied: an Array, a Map, a Set, an object used as a dictionary, a WeakMap.
 
-use stillheap_core::NodeOrdinal;
-use stillheap_core::types::node;
+use stillheap_analysis::NodeOrdinal;
+use stillheap_analysis::types::node;
 
 use super::{Finding, cause_at};
-use crate::case::{Case, is_builtin};
+use crate::case::Case;
 use crate::desk::Place;
 use crate::report::{CauseKind, Owner};
+use crate::view::is_builtin;
 use crate::words::count;
 
 /// Names of a library that are looked through.

@@ -1,6 +1,6 @@
 //! Listeners that are added and never removed; timers that are never cleared.
 
-use stillheap_core::NodeOrdinal;
+use stillheap_analysis::NodeOrdinal;
 
 use super::collection::name;
 use super::{Finding, called, cause_at};

@@ -1,6 +1,6 @@
 //! Buffers, whose memory is outside the heap; trees that have been taken out.
 
-use stillheap_core::types::node;
+use stillheap_analysis::types::node;
 
 use super::collection::name;
 use super::{Finding, cause_at};
@@ -65,8 +65,8 @@ pub(crate) fn detached(case: &Case<'_, '_>) -> Option<Finding> {
 
 fn dominates(
     case: &Case<'_, '_>,
-    above: stillheap_core::NodeOrdinal,
-    below: stillheap_core::NodeOrdinal,
+    above: stillheap_analysis::NodeOrdinal,
+    below: stillheap_analysis::NodeOrdinal,
 ) -> bool {
     case.view.analysis.dominator_ordinals(below).take(64).any(|n| n == above)
 }

@@ -1,7 +1,7 @@
 //! Modules that are loaded again and again: to Node each is a new one, and it gives none up.
 
 use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
-use stillheap_core::NodeOrdinal;
+use stillheap_analysis::NodeOrdinal;
 
 use super::{Finding, cause_at};
 use crate::case::Case;

@@ -1,6 +1,6 @@
 //! What native code holds: handles, and the inspector.
 
-use stillheap_core::types::node;
+use stillheap_analysis::types::node;
 
 use super::events::first_closure;
 use super::{Finding, cause_at};
@@ -40,7 +40,7 @@ fn first_is_plain(case: &Case<'_, '_>) -> bool {
 }
 
 /// An object with a native side: that holds handles for a living.
-fn is_wrapper(case: &Case<'_, '_>, n: stillheap_core::NodeOrdinal) -> bool {
+fn is_wrapper(case: &Case<'_, '_>, n: stillheap_analysis::NodeOrdinal) -> bool {
     let view = case.view;
     view.ty(n) == node::NATIVE
         || view

@@ -1,7 +1,7 @@
 //! Strings that keep more than they show: slices of large ones, ever longer ones, the same one many times.
 
 use foldhash::{HashSet, HashSetExt};
-use stillheap_core::types::node;
+use stillheap_analysis::types::node;
 
 use super::collection::{capital, name};
 use super::{Finding, cause_at};

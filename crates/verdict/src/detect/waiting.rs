@@ -1,7 +1,7 @@
 //! Promises that never settle, and asynchronous contexts.
 
 use foldhash::{HashMap, HashMapExt};
-use stillheap_core::NodeOrdinal;
+use stillheap_analysis::NodeOrdinal;
 
 use super::collection::name;
 use super::{Finding, called, cause_at};

@@ -2,7 +2,8 @@
 //! that function's variables.
 #![allow(dead_code)] // Each test file uses a part of it.
 
-use stillheap_core::{Model, ReadOptions, Snapshot};
+use stillheap_analysis::{Model, Snapshot};
+use stillheap_snapshot::ReadOptions;
 use stillheap_synth::{NodeId, Snapshot as Synthetic, Variant};
 use stillheap_verdict::{Leaks, NoSources, Options, leaks};
 
@@ -87,7 +88,7 @@ impl Program {
 }
 
 pub fn open(json: Vec<u8>) -> Snapshot {
-    Snapshot::from_reader(std::io::Cursor::new(json), ReadOptions::default()).unwrap()
+    stillheap_snapshot::read(std::io::Cursor::new(json), ReadOptions::default()).map(Snapshot::new).unwrap()
 }
 
 pub fn judge(files: Vec<Vec<u8>>) -> Leaks {

@@ -1,0 +1,97 @@
+//! Duplicate strings: nodes whose text another node has too.
+//!
+//! Flat and concatenated strings of non-zero size, by display name; truncated ones (V8 cuts long strings) only
+//! match if their length and hash, where the file has them, are equal as well. Time: one hash per string node.
+//! Memory: about 50 bytes per distinct string while running.
+
+use std::borrow::Cow;
+
+use foldhash::{HashMap, HashMapExt};
+
+use super::names;
+use stillheap_graph::Graph;
+use stillheap_graph::strings::{js_parse_int, kind};
+use stillheap_graph::types::{edge, node};
+
+/// Text, and for a truncated string its length and hash.
+type Identity<'g> = (Cow<'g, [u8]>, Option<(Option<u64>, Option<u64>)>);
+
+/// Nodes with the same text, at least two.
+pub(crate) struct Group {
+    pub(crate) nodes: Vec<u32>,
+    pub(crate) truncated: bool,
+}
+
+/// Groups in order of their first node.
+pub(crate) fn compute(graph: &Graph, size: impl Fn(u32) -> u64) -> Vec<Group> {
+    let mut seen: HashMap<Identity<'_>, u32> = HashMap::new();
+    let mut groups: Vec<Group> = Vec::new();
+    // First node of a text, until a second one shows up and a group is made.
+    const FIRST: u32 = 1 << 31;
+    let mut firsts: Vec<u32> = Vec::new();
+    for (ordinal, &ty) in graph.node_type.iter().enumerate() {
+        let ordinal = ordinal as u32;
+        if !matches!(ty, node::STRING | node::CONS_STRING) || size(ordinal) == 0 {
+            continue;
+        }
+        if ty == node::CONS_STRING && is_flat(graph, ordinal) {
+            continue;
+        }
+        let truncated = is_truncated(graph, ordinal);
+        let extra = truncated
+            .then(|| (number_behind(graph, ordinal, b"length"), number_behind(graph, ordinal, b"hash")));
+        let entry = seen.entry((names::display(graph, ordinal), extra)).or_insert(u32::MAX);
+        if *entry == u32::MAX {
+            *entry = FIRST | firsts.len() as u32;
+            firsts.push(ordinal);
+        } else if *entry & FIRST != 0 {
+            let first = firsts[(*entry & !FIRST) as usize];
+            *entry = groups.len() as u32;
+            groups.push(Group { nodes: vec![first, ordinal], truncated });
+        } else {
+            groups[*entry as usize].nodes.push(ordinal);
+        }
+    }
+    groups.sort_by_key(|g| (g.truncated, g.nodes[0]));
+    groups
+}
+
+/// A concatenated string one of whose parts is empty has been flattened by V8; its other part is the text.
+pub(crate) fn is_flat(graph: &Graph, ordinal: u32) -> bool {
+    graph.edges(ordinal).any(|e| {
+        graph.edge_type[e] == edge::INTERNAL
+            && matches!(graph.strings.kind(graph.edge_name[e]), kind::FIRST | kind::SECOND)
+            && names::display(graph, graph.edge_to[e]).is_empty()
+    })
+}
+
+pub(crate) fn internal_target(graph: &Graph, ordinal: u32, name: &[u8]) -> Option<u32> {
+    let mut edges = graph.edges(ordinal);
+    let found = edges
+        .find(|&e| graph.edge_type[e] == edge::INTERNAL && graph.strings.bytes(graph.edge_name[e]) == name);
+    found.map(|e| graph.edge_to[e])
+}
+
+/// V8 writes numbers and booleans of a string as nodes `int` and `bool` whose `value` is a string node.
+fn value_text(graph: &Graph, ordinal: u32, kind: &[u8]) -> Option<Vec<u8>> {
+    if graph.node_type[ordinal as usize] != node::NUMBER || graph.name_bytes(ordinal) != kind {
+        return None;
+    }
+    internal_target(graph, ordinal, b"value").map(|value| graph.name_bytes(value).to_vec())
+}
+
+pub(crate) fn is_truncated(graph: &Graph, ordinal: u32) -> bool {
+    let target = internal_target(graph, ordinal, b"truncated");
+    target.and_then(|t| value_text(graph, t, b"bool")).is_some_and(|text| text == b"true")
+}
+
+/// The number as bits of a float, which compare as the numbers do.
+fn number_behind(graph: &Graph, ordinal: u32, name: &[u8]) -> Option<u64> {
+    let target = internal_target(graph, ordinal, name)?;
+    js_parse_int(&value_text(graph, target, b"int")?).map(f64::to_bits)
+}
+
+/// The length of a string where the file gives it.
+pub(crate) fn string_length(graph: &Graph, ordinal: u32) -> Option<u64> {
+    number_behind(graph, ordinal, b"length").map(|bits| f64::from_bits(bits) as u64)
+}

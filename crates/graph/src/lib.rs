@@ -1,0 +1,27 @@
+//! The heap as a graph in flat columns, whoever reads it.
+//!
+//! [`Graph`] has 17 bytes per node, 9 per edge and the strings' text; [`SnapshotData`] adds what the file's header
+//! and its reader say. Nothing here reads or writes; columns may come block by block from elsewhere ([`Blocks`]).
+#![forbid(unsafe_code)]
+
+pub mod column;
+mod data;
+mod detached;
+mod error;
+mod graph;
+mod meta;
+mod rows;
+mod settle;
+pub mod strings;
+mod trace;
+pub mod types;
+
+pub use column::{Blocks, Column};
+pub use data::{Completeness, Packing, Salvage, SnapshotData};
+pub use error::{Error, ErrorKind, Result};
+pub use graph::{Graph, Location, Locations};
+pub use meta::{EdgeLayout, Fields, Header, NodeLayout};
+pub use rows::NodeRows;
+pub use strings::StringTable;
+pub use trace::TraceTree;
+pub use types::LOST_STRING;

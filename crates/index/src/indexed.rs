@@ -1,0 +1,112 @@
+//! Opened snapshots that may have an index.
+
+use std::ops::Deref;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use stillheap_analysis::{Result, Snapshot};
+use stillheap_snapshot::ReadOptions;
+
+use crate::load::load;
+use crate::place::{IndexOptions, Wanted};
+use crate::source::Source;
+use crate::write;
+
+/// What has become of a snapshot's index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IndexStatus {
+    /// None was asked for, or the input cannot have one: not a file, or a small one.
+    Off,
+    /// There is none that fits; why. [`Indexed::write_index`] makes one.
+    Missing(String),
+    /// The answers come from it.
+    Used,
+    /// The answers come from it, but parts of it were damaged and came from the snapshot instead.
+    Damaged,
+    /// Parts of it were damaged, and the snapshot could not be read again: **answers given are not right**.
+    Lost,
+    /// It has been written; its size in bytes.
+    Written(u64),
+    /// It could not be written, or must not be; why.
+    NotWritten(String),
+}
+
+/// A snapshot, and what is known about its index.
+pub struct Indexed {
+    snapshot: Snapshot,
+    /// Where it is or should be; None: not at all.
+    wanted: Option<Wanted>,
+    /// The index in use.
+    source: Option<Arc<Source>>,
+    status: Mutex<IndexStatus>,
+}
+
+/// Opens a file with options; through its index, if one is wanted and there is one that fits.
+///
+/// # Errors
+/// The file can't be read, or is no snapshot.
+pub fn open(
+    path: impl AsRef<Path>,
+    options: ReadOptions<'_>,
+    index: Option<&IndexOptions>,
+) -> Result<Indexed> {
+    let (file, size) = stillheap_snapshot::open_file(path.as_ref())?;
+    let Some(wanted) = Wanted::new(path.as_ref(), &file, index) else {
+        let data = stillheap_snapshot::read_sized(Box::new(file), size, options)?;
+        return Ok(Indexed::from(Snapshot::new(data)));
+    };
+    match load(&wanted) {
+        Ok((snapshot, source)) => Ok(Indexed {
+            snapshot,
+            wanted: None,
+            source: Some(source),
+            status: Mutex::new(IndexStatus::Used),
+        }),
+        Err(why) => {
+            let data = stillheap_snapshot::read_sized(Box::new(file), size, options)?;
+            let status = Mutex::new(IndexStatus::Missing(why));
+            Ok(Indexed { snapshot: Snapshot::new(data), wanted: Some(wanted), source: None, status })
+        }
+    }
+}
+
+impl From<Snapshot> for Indexed {
+    fn from(snapshot: Snapshot) -> Indexed {
+        Indexed { snapshot, wanted: None, source: None, status: Mutex::new(IndexStatus::Off) }
+    }
+}
+
+impl Deref for Indexed {
+    type Target = Snapshot;
+
+    fn deref(&self) -> &Snapshot {
+        &self.snapshot
+    }
+}
+
+impl Indexed {
+    /// Writes the index, if one was asked for, fits the input and is not there yet; call it when the user has the
+    /// answer. It holds what the `devtools` model's summary, inspections and retainers need; what of that has not
+    /// been computed yet is computed now. Never an error: what came of it is in the status.
+    pub fn write_index(&self) -> IndexStatus {
+        let Some(wanted) = &self.wanted else { return self.index_status() };
+        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(*status, IndexStatus::Missing(_)) {
+            *status = match write::write(wanted, &self.snapshot) {
+                Ok(bytes) => IndexStatus::Written(bytes),
+                Err(why) => IndexStatus::NotWritten(why),
+            };
+        }
+        status.clone()
+    }
+
+    /// What has become of the index so far. [`IndexStatus::Lost`] means that answers must not be trusted.
+    pub fn index_status(&self) -> IndexStatus {
+        match &self.source {
+            Some(source) if source.lost() => return IndexStatus::Lost,
+            Some(source) if source.damaged() => return IndexStatus::Damaged,
+            _ => {}
+        }
+        self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}

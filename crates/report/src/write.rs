@@ -1,0 +1,116 @@
+//! Makes the page of opened snapshots, and puts it into a file.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use stillheap_questions::{Failure, LeaksRequest, Opened, SCHEMA_VERSION, Scripts, leaks};
+use stillheap_sink::{Compression, Destination, Opened as Temporary};
+
+use crate::collect::{Input, Report};
+use crate::page::page;
+
+/// What came of it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Outcome {
+    schema_version: u32,
+    model: &'static str,
+    /// The page, as it was named.
+    pub report: String,
+    /// Its size.
+    pub bytes: u64,
+    /// The snapshots, oldest first.
+    files: Vec<String>,
+    /// Those of them whose end is missing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    truncated: Vec<String>,
+}
+
+/// Where the page goes.
+pub struct Place {
+    /// The file.
+    pub output: PathBuf,
+    /// Whether a file that is there may be replaced.
+    pub overwrite: bool,
+}
+
+/// Makes the page and writes it.
+///
+/// # Errors
+/// A snapshot cannot be read any more, or the page cannot be written.
+pub fn write(files: &[&Opened], place: &Place, scripts: &Scripts) -> Result<Outcome, Failure> {
+    let html = make(files, scripts)?;
+    let written = Temporary::create(place.destination(), Compression::None)
+        .and_then(Temporary::start)
+        .and_then(|mut file| file.write(html.as_bytes()).map(|()| file))
+        .and_then(|file| file.finish());
+    let written = written.map_err(|failure| of_sink(failure, &place.output))?;
+    let truncated = files.iter().filter(|f| f.snapshot.salvage().is_some());
+    Ok(Outcome {
+        schema_version: SCHEMA_VERSION,
+        model: files.first().map_or("devtools", |f| f.model.name()),
+        report: place.output.to_string_lossy().into_owned(),
+        bytes: written.bytes,
+        truncated: truncated.map(|f| f.file.clone()).collect(),
+        files: files.iter().map(|f| f.file.clone()).collect(),
+    })
+}
+
+/// Makes the page.
+///
+/// # Errors
+/// A snapshot cannot be read any more.
+pub fn make(files: &[&Opened], scripts: &Scripts) -> Result<String, Failure> {
+    let html = collect(files, scripts).map(|report| page(&report))?;
+    match files.iter().find_map(|file| file.lost()) {
+        Some(failure) => Err(failure),
+        None => Ok(html),
+    }
+}
+
+fn collect(files: &[&Opened], scripts: &Scripts) -> Result<Report, Failure> {
+    let answer = leaks(files, &LeaksRequest::default(), scripts)?;
+    let leaks = serde_json::to_value(&answer.leaks)
+        .map_err(|error| Failure::new("ERR_STILLHEAP_INTERNAL", error.to_string()))?;
+    let inputs: Vec<Input<'_>> = files
+        .iter()
+        .map(|opened| Input {
+            file: opened.file.clone(),
+            bytes: std::fs::metadata(&opened.file).ok().filter(|m| m.is_file()).map(|m| m.len()),
+            analysis: opened.analysis(),
+        })
+        .collect();
+    Ok(Report::collect(&inputs, leaks))
+}
+
+impl Place {
+    fn destination(&self) -> Destination {
+        // A bare name has no folder to put the temporary file into.
+        let bare = self.output.parent().is_some_and(|folder| folder.as_os_str().is_empty());
+        let path = if bare { Path::new(".").join(&self.output) } else { self.output.clone() };
+        Destination { path, overwrite: self.overwrite, generated: false }
+    }
+
+    /// What would fail at the end is better known before minutes are spent; and a snapshot is evidence, which no
+    /// page may replace, asked for or not.
+    ///
+    /// # Errors
+    /// The page is one of the snapshots, or its place can't be written to.
+    pub fn refuse_early(&self, inputs: &[impl AsRef<Path>]) -> Result<(), Failure> {
+        if let Ok(output) = self.output.canonicalize()
+            && inputs.iter().any(|input| input.as_ref().canonicalize().is_ok_and(|input| input == output))
+        {
+            let name = self.output.display();
+            return Err(Failure::argument(format!(
+                "'{name}' is one of the snapshots: give the page another name"
+            )));
+        }
+        Temporary::create(self.destination(), Compression::None)
+            .map(drop)
+            .map_err(|f| of_sink(f, &self.output))
+    }
+}
+
+fn of_sink(failure: stillheap_sink::Failure, output: &Path) -> Failure {
+    Failure { syscall: None, path: Some(output.to_string_lossy().into_owned()), ..Failure::of_sink(failure) }
+}

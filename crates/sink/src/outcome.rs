@@ -1,0 +1,33 @@
+//! What became of a complete file.
+
+use std::fs::File;
+use std::path::PathBuf;
+
+/// A file that stands under its final name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// Where it is; absolute if the destination was.
+    pub path: PathBuf,
+    /// Its size on disk.
+    pub bytes: u64,
+    /// Its size before compression.
+    pub raw_bytes: u64,
+    /// What redaction did, if it was asked for.
+    pub redacted: Option<stillheap_redact::Summary>,
+}
+
+/// An unlinked file, complete, positioned at its start by whoever reads it.
+#[derive(Debug)]
+pub struct Spooled {
+    /// The open file.
+    pub file: File,
+    /// Its size on disk.
+    pub bytes: u64,
+    /// Its size before compression.
+    pub raw_bytes: u64,
+}
+
+pub(crate) enum Outcome {
+    Named(Written),
+    Spooled(Spooled),
+}

@@ -1,0 +1,13 @@
+//! V8's `.heapsnapshot` format: reading, whatever the packing, whole or truncated.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+mod input;
+mod pool;
+mod read;
+mod rows;
+mod scan;
+mod text;
+mod trace;
+
+pub use read::{ReadOptions, open, open_file, open_unpacked, read, read_sized, unpack};

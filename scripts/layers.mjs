@@ -1,0 +1,316 @@
+// The check of layers. Crates may depend only on what the table below allows, and the top-level modules of a crate
+// (and of src/ and analysis/src/) may not use each other in circles. Tests are left out: dev-dependencies, and
+// what stands behind #[cfg(test)].
+//
+//   node scripts/layers.mjs           checks, and prints what is wrong
+//   node scripts/layers.mjs --show    prints the dependencies of crates and modules, too
+
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+
+/** What each package may depend on, the stillheap- prefix left out. Lower layers come first. */
+export const layers = {
+  testing: [],
+  limits: [],
+  redact: [],
+  watch: [],
+  control: [],
+  jsscan: [],
+  graph: [],
+  synth: [],
+  sink: ['redact'],
+  snapshot: ['graph'],
+  analysis: ['graph'],
+  index: ['graph', 'snapshot', 'analysis'],
+  verdict: ['graph', 'analysis', 'jsscan'],
+  questions: ['graph', 'snapshot', 'analysis', 'index', 'verdict', 'sink'],
+  render: ['graph', 'analysis', 'verdict', 'questions'],
+  report: ['graph', 'analysis', 'questions', 'sink'],
+  mcp: ['analysis', 'index', 'snapshot', 'questions', 'report'],
+  cli: [
+    ...['control', 'redact', 'sink', 'graph', 'snapshot', 'analysis', 'index', 'questions'],
+    ...['render', 'report', 'mcp'],
+  ],
+  'analysis-addon': ['graph', 'snapshot', 'analysis', 'index', 'questions', 'cli'],
+  stillheap: ['control', 'limits', 'redact', 'sink', 'watch'],
+};
+
+/** Circles that are known and not undone yet: package → the modules of the circle, sorted. Remove, never add. */
+export const knownCircles = {
+  stillheap: [['capture', 'fork', 'isolates', 'outstanding', 'request', 'signal', 'status']],
+};
+
+/** Rust source without comments, the text of literals, and what is behind #[cfg(test)]. */
+export function code(source) {
+  let out = '';
+  let at = 0;
+  const literal =
+    /^(?:b?r(#*)"[\s\S]*?"\1|b?"(?:\\[\s\S]|[^"\\])*"|b?'(?:\\(?:u\{[^}]*\}|x..|[\s\S])|[^'\\])')/;
+  while (at < source.length) {
+    if (source.startsWith('//', at)) {
+      const end = source.indexOf('\n', at);
+      at = end < 0 ? source.length : end;
+    } else if (source.startsWith('/*', at)) {
+      const end = source.indexOf('*/', at);
+      at = end < 0 ? source.length : end + 2;
+    } else {
+      const before = source[at - 1] ?? ' ';
+      const found =
+        /[b'"r]/.test(source[at]) && !/\w/.test(before) && literal.exec(source.slice(at, at + 100_000));
+      if (found) {
+        out += '""';
+        at += found[0].length;
+      } else {
+        out += source[at];
+        at += 1;
+      }
+    }
+  }
+  return withoutTests(out);
+}
+
+/** Where a bracket that opens at `from` ends. */
+function closing(text, from) {
+  let depth = 0;
+  for (let at = from; at < text.length; at++) {
+    if ('{(['.includes(text[at])) depth += 1;
+    if ('})]'.includes(text[at]) && --depth === 0) return at + 1;
+  }
+  return text.length;
+}
+
+function withoutTests(text) {
+  let rest = text;
+  for (;;) {
+    const start = rest.search(/#\[cfg\(test\)\]/);
+    if (start < 0) return rest;
+    const behind = start + '#[cfg(test)]'.length;
+    const item = /[{;]/.exec(rest.slice(behind));
+    if (!item) return rest.slice(0, start);
+    const at = behind + item.index;
+    rest = rest.slice(0, start) + rest.slice(item[0] === ';' ? at + 1 : closing(rest, at));
+  }
+}
+
+/** The paths of a use tree: `a::{b, c::{d as e, self}}` → a::b, a::c::d, a::c. */
+export function expand(tree) {
+  const text = tree.trim();
+  const open = text.indexOf('{');
+  if (open < 0) return [text.replace(/\s+as\s+\w+$/, '').replace(/::self$/, '')];
+  const prefix = text.slice(0, open);
+  const parts = [];
+  let depth = 0;
+  let part = '';
+  for (const c of text.slice(open + 1, closing(text, open) - 1)) {
+    if (c === '{') depth += 1;
+    if (c === '}') depth -= 1;
+    if (c === ',' && depth === 0) {
+      parts.push(part);
+      part = '';
+    } else part += c;
+  }
+  parts.push(part);
+  return parts
+    .filter((p) => p.trim())
+    .flatMap((p) => expand(p).map((inner) => (prefix + inner).replace(/::self$/, '')));
+}
+
+function rustFiles(directory) {
+  return readdirSync(directory).flatMap((name) => {
+    const file = path.join(directory, name);
+    if (statSync(file).isDirectory()) return rustFiles(file);
+    return name.endsWith('.rs') && name !== 'tests.rs' && name !== 'main.rs' ? [file] : [];
+  });
+}
+
+/** The module path of a file within its crate: [] for lib.rs, ['a', 'b'] for a/b.rs and a/b/mod.rs. */
+function modulePath(directory, file) {
+  const parts = path.relative(directory, file).slice(0, -3).split(path.sep);
+  if (parts.at(-1) === 'mod') parts.pop();
+  return parts.length === 1 && parts[0] === 'lib' ? [] : parts;
+}
+
+/** Modules of a crate and what they use: Map of module → Map of used module → an example. */
+export function moduleUses(directory) {
+  const files = rustFiles(directory).map((file) => ({
+    file,
+    at: modulePath(directory, file),
+    text: code(readFileSync(file, 'utf8')),
+  }));
+  const modules = new Set(files.map(({ at }) => at[0]).filter(Boolean));
+  // What the root makes of its modules: a name → the module that it comes from. Its own items belong to the root.
+  const lib = files.find(({ at }) => at.length === 0)?.text ?? '';
+  const exported = new Map();
+  for (const [, tree] of lib.matchAll(/\buse\s+([^;]+);/g)) {
+    for (const used of expand(tree.replace(/\s+/g, ' '))) {
+      const parts = used
+        .replace(/^(crate|self)::/, '')
+        .split('::')
+        .map((part) => part.trim());
+      if (!modules.has(parts[0])) continue;
+      if (parts.at(-1) !== '*') exported.set(parts.at(-1), parts[0]);
+      else for (const name of publicNames(files, parts[0])) exported.set(name, parts[0]);
+    }
+  }
+  const uses = new Map([
+    ['(root)', rootUses(lib, modules)],
+    ...[...modules].map((module) => [module, new Map()]),
+  ]);
+  for (const { file, at, text } of files) {
+    if (at.length === 0) continue;
+    const note = (used) => {
+      const parts = used.split('::').map((part) => part.trim());
+      let scope = [...at];
+      if (parts[0] === 'crate') scope = [];
+      else if (parts[0] !== 'super') return;
+      while (parts[0] === 'super') {
+        scope.pop();
+        parts.shift();
+      }
+      if (parts[0] === 'crate') parts.shift();
+      if (scope.length > 0) return; // Within the module.
+      const [name] = parts;
+      const module = modules.has(name) ? name : (exported.get(name) ?? (name === '*' ? undefined : '(root)'));
+      if (module && module !== at[0]) uses.get(at[0]).set(module, `${path.relative(root, file)}: ${used}`);
+    };
+    const without = text.replace(/\buse\s+([^;]+);/g, (_, tree) => {
+      for (const used of expand(tree.replace(/\s+/g, ' '))) note(used);
+      return '';
+    });
+    for (const [used] of without.matchAll(/\b(?:crate|super(?:::super)*)::\w+/g)) note(used);
+  }
+  return uses;
+}
+
+/** What the root uses itself, apart from what it makes public. */
+function rootUses(lib, modules) {
+  const uses = new Map();
+  const note = (name, where) => modules.has(name) && uses.set(name, `the crate's root: ${where}`);
+  const without = lib.replace(/(\bpub(?:\([^)]*\))?\s+)?\buse\s+([^;]+);/g, (_, isPublic, tree) => {
+    if (isPublic) return '';
+    for (const used of expand(tree.replace(/\s+/g, ' '))) {
+      note(
+        used
+          .replace(/^(crate|self)::/, '')
+          .split('::')[0]
+          .trim(),
+        used,
+      );
+    }
+    return '';
+  });
+  for (const [path, name] of without.matchAll(/\b(\w+)::\w+/g)) note(name, path);
+  return uses;
+}
+
+/** Names that the files of a module make public. */
+function publicNames(files, module) {
+  const names = [];
+  for (const { text } of files.filter((file) => file.at[0] === module)) {
+    for (const [, name] of text.matchAll(
+      /\bpub(?:\([^)]*\))?\s+(?:unsafe\s+|async\s+|const\s+)?(?:struct|enum|fn|trait|const|static|type|mod)\s+(\w+)/g,
+    )) {
+      names.push(name);
+    }
+    for (const [, tree] of text.matchAll(/\bpub\s+use\s+([^;]+);/g)) {
+      for (const used of expand(tree.replace(/\s+/g, ' '))) names.push(used.split('::').at(-1).trim());
+    }
+  }
+  return names;
+}
+
+/** Circles: strongly connected parts of more than one module (Tarjan 1972). */
+export function circles(uses) {
+  const index = new Map();
+  const low = new Map();
+  const stack = [];
+  const found = [];
+  const visit = (node) => {
+    index.set(node, index.size);
+    low.set(node, index.get(node));
+    stack.push(node);
+    for (const next of uses.get(node)?.keys() ?? []) {
+      if (!index.has(next)) {
+        visit(next);
+        low.set(node, Math.min(low.get(node), low.get(next)));
+      } else if (stack.includes(next)) low.set(node, Math.min(low.get(node), index.get(next)));
+    }
+    if (low.get(node) === index.get(node)) {
+      const part = stack.splice(stack.indexOf(node));
+      if (part.length > 1) found.push(part.sort());
+    }
+  };
+  for (const node of uses.keys()) if (!index.has(node)) visit(node);
+  return found;
+}
+
+/** The workspace's packages: name, folder, and the workspace's packages among its dependencies. */
+export function packages() {
+  const folders = [
+    '.',
+    'analysis',
+    ...readdirSync(path.join(root, 'crates')).map((name) => path.join('crates', name)),
+  ];
+  return folders
+    .filter((folder) => existsSync(path.join(root, folder, 'Cargo.toml')))
+    .map((folder) => {
+      const manifest = readFileSync(path.join(root, folder, 'Cargo.toml'), 'utf8');
+      const [, name] = /^name = "(?:stillheap-)?([\w-]+)"/m.exec(manifest);
+      const uses = [];
+      let section = '';
+      for (const line of manifest.split('\n')) {
+        section = /^\[(.+)\]$/.exec(line)?.[1] ?? section;
+        const used = /^stillheap-([\w-]+)\s*[.=]/.exec(line)?.[1];
+        if (used && /(^|\.)dependencies$/.test(section)) uses.push(used);
+      }
+      return { name, folder, uses };
+    });
+}
+
+export function main(args) {
+  const show = args.includes('--show');
+  const wrong = [];
+  const all = packages();
+  for (const { name, folder, uses } of all) {
+    const allowed = layers[name];
+    if (show) console.log(`${name} → ${uses.join(', ') || '–'}`);
+    if (!allowed) {
+      wrong.push(`${folder}: the package '${name}' is not in the table of layers (scripts/layers.mjs)`);
+      continue;
+    }
+    for (const used of uses.filter((used) => !allowed.includes(used))) {
+      wrong.push(`${folder}/Cargo.toml: '${name}' may not depend on '${used}'`);
+    }
+    const modules = moduleUses(path.join(root, folder, 'src'));
+    const known = (knownCircles[name] ?? []).map(String);
+    const found = circles(modules);
+    for (const circle of found.filter((circle) => !known.includes(String(circle)))) {
+      wrong.push(`${folder}/src: the modules ${circle.join(', ')} use each other in a circle:`);
+      for (const from of circle) {
+        for (const [to, where] of modules.get(from) ?? []) {
+          if (circle.includes(to)) wrong.push(`    ${from} → ${to}   ${where}`);
+        }
+      }
+    }
+    for (const circle of known.filter((circle) => !found.map(String).includes(circle))) {
+      wrong.push(`${folder}/src: the circle ${circle} is gone: remove it from scripts/layers.mjs`);
+    }
+    if (show)
+      for (const [from, to] of modules) console.log(`    ${from} → ${[...to.keys()].join(', ') || '–'}`);
+  }
+  // The table itself must have no circles.
+  const order = Object.keys(layers);
+  for (const [name, allowed] of Object.entries(layers)) {
+    for (const used of allowed.filter((used) => !order.slice(0, order.indexOf(name)).includes(used))) {
+      wrong.push(`scripts/layers.mjs: '${name}' may use '${used}', which is no lower layer`);
+    }
+  }
+  for (const line of wrong) console.error(line);
+  return wrong.length === 0;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url))
+  process.exitCode = main(process.argv.slice(2)) ? 0 : 1;
