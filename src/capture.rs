@@ -8,18 +8,20 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use stillheap_control::Phase;
-use stillheap_sink::{
-    Canceller, Destination, Failure, NameContext, Opened, Sink, Spooled, Written, available_space,
+use stillheap_engines::insert_header;
+use stillheap_protocol::{
+    CaptureRequest, CaptureResult, Failure, FallbackDir, Header, Usage, milliseconds, timestamp,
 };
+use stillheap_sink::{Canceller, Destination, NameContext, Opened, Sink, Spooled, Written, available_space};
+use stillheap_v8::{CurrentIsolate, HeapSnapshot, SnapshotOptions};
 
 use crate::fault;
 use crate::headroom::Headroom;
 use crate::isolates::Target;
-use crate::request::{CaptureRequest, CaptureResult, FallbackDir};
-use crate::sys::{Usage, release_free_memory, with_signals_blocked};
-use crate::v8::{CurrentIsolate, HeapSnapshot, SnapshotOptions};
+use crate::request::{name_template, redaction};
+use crate::sys::{release_free_memory, usage, with_signals_blocked};
 
 /// Captures of this process, for `{seq}`.
 static SEQUENCE: AtomicU64 = AtomicU64::new(0);
@@ -70,10 +72,6 @@ enum ObjectIds {
 const KEPT_AS_ASKED: &str = "keepObjectIds was asked for";
 const KEPT_FOR_OTHERS: &str = "V8 was giving ids before this capture (another tool took a snapshot or tracks the heap), so they were left alone";
 const KEPT_BY_NODE: &str = "node:v8 offers no way to clear them";
-
-pub fn milliseconds(since: Instant) -> f64 {
-    (since.elapsed().as_secs_f64() * 1e6).round() / 1e3
-}
 
 impl Capture {
     /// Opens the file (or the spool) that the snapshot will go to. Nothing stands under its final name yet.
@@ -127,7 +125,11 @@ impl Capture {
             .ok_or_else(|| Failure::own("ERR_STILLHEAP_UNSUPPORTED", "no V8 isolate is entered here"))?;
         let begun = Instant::now();
         // Before V8's snapshot takes memory of its own.
-        self.usage = Usage::now().with_v8(isolate.statistics());
+        self.usage = usage();
+        if let Some(statistics) = isolate.statistics() {
+            self.usage.external = Some(statistics.external as u64);
+            self.usage.malloced = Some(statistics.malloced as u64);
+        }
         if isolate.has_object_ids(target.environment) && !target.ids_are_ours() {
             self.ids = ObjectIds::Kept(KEPT_FOR_OTHERS);
         }
@@ -248,7 +250,7 @@ impl Capture {
             pid: std::process::id(),
             thread_id: target.thread_id,
             is_main_thread: target.is_main,
-            start_time: self.clock.time.to_rfc3339_opts(SecondsFormat::Millis, true),
+            start_time: timestamp(self.clock.time),
             trigger: self.request.trigger,
             fallback_dir: self.fallback_dir,
             fd: None,
@@ -295,55 +297,28 @@ impl Capture {
             ObjectIds::Cleared => "cleared",
             ObjectIds::Kept(_) => "kept",
         };
-        Header::new(target, self.clock.time, "inline", ids, target.id_space(), self.usage).json()
+        header(target, self.clock.time, "inline", ids, target.id_space(), self.usage).json()
     }
 }
 
-/// What we write into a snapshot's header.
-#[derive(Clone)]
-pub struct Header {
-    pid: u32,
-    thread_id: u32,
+/// What this process writes into a snapshot's header, but for what V8 has to say.
+pub fn header(
+    target: &Target,
     time: DateTime<Utc>,
     mode: &'static str,
     object_ids: &'static str,
     id_space: String,
     usage: Usage,
-}
-
-impl Header {
-    pub fn new(
-        target: &Target,
-        time: DateTime<Utc>,
-        mode: &'static str,
-        object_ids: &'static str,
-        id_space: String,
-        usage: Usage,
-    ) -> Self {
-        let (pid, thread_id) = (std::process::id(), target.thread_id);
-        Self { pid, thread_id, time, mode, object_ids, id_space, usage }
-    }
-
-    /// The same, with what V8 knows of the memory. It may take V8 tens of milliseconds to say so.
-    pub fn with_v8(self, isolate: CurrentIsolate) -> Self {
-        Self { usage: self.usage.with_v8(isolate.statistics()), ..self }
-    }
-
-    pub fn json(&self) -> String {
-        let header = serde_json::json!({
-            "version": env!("CARGO_PKG_VERSION"),
-            "pid": self.pid,
-            "threadId": self.thread_id,
-            "time": self.time.to_rfc3339_opts(SecondsFormat::Millis, true),
-            "mode": self.mode,
-            "objectIds": self.object_ids,
-            "processId": self.id_space,
-            "residentBytes": self.usage.resident,
-            "allocatedBytes": self.usage.allocated,
-            "externalBytes": self.usage.external,
-            "mallocedBytes": self.usage.malloced,
-        });
-        header.to_string()
+) -> Header {
+    Header {
+        version: env!("CARGO_PKG_VERSION"),
+        pid: std::process::id(),
+        thread_id: target.thread_id,
+        time: timestamp(time),
+        mode,
+        object_ids,
+        process_id: id_space,
+        usage,
     }
 }
 
@@ -401,7 +376,7 @@ impl Place {
         if let Some(file) = &request.file {
             return Ok(Self { candidates: vec![absolute(file)?], name: None });
         }
-        let template = request.name_template()?;
+        let template = name_template(request)?;
         let context =
             NameContext { time, pid: std::process::id(), thread: thread_id, sequence: next_sequence() };
         let name = template.render(&context) + request.compress.extension();
@@ -433,7 +408,7 @@ impl Place {
 
     /// Opens the file in the first place that will have it.
     pub fn open(self, request: &CaptureRequest) -> Result<(Opened, PathBuf, Option<FallbackDir>), Failure> {
-        let redact = request.redaction()?;
+        let redact = redaction(request)?;
         let mut first: Option<(PathBuf, Failure)> = None;
         for candidate in self.candidates {
             let (path, directory) = match &self.name {
@@ -492,16 +467,4 @@ fn refuse_if_full(directory: &Path, least: u64) -> Result<(), Failure> {
         }
         _ => Ok(()),
     }
-}
-
-/// Puts `"stillheap":{…}` at the end of the snapshot's header, which V8's first chunk contains whole.
-pub fn insert_header(chunk: &[u8], header: &str) -> Option<Vec<u8>> {
-    const END: &[u8] = b"},\n\"nodes\":[";
-    let at = chunk.windows(END.len()).take(64 * 1024).position(|window| window == END)?;
-    let mut with_header = Vec::with_capacity(chunk.len() + header.len() + 16);
-    with_header.extend_from_slice(&chunk[..at]);
-    with_header.extend_from_slice(b",\"stillheap\":");
-    with_header.extend_from_slice(header.as_bytes());
-    with_header.extend_from_slice(&chunk[at..]);
-    Some(with_header)
 }

@@ -11,7 +11,7 @@
 use std::path::Path;
 
 use stillheap_limits::{Machine, Need, Room};
-use stillheap_sink::Failure;
+use stillheap_protocol::Failure;
 
 use crate::sys::address_space_limit;
 

@@ -6,28 +6,38 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use napi::Status;
 use napi::bindgen_prelude::FnArgs;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use stillheap_control::Phase;
+use stillheap_protocol::{CaptureRequest, Trigger};
+use stillheap_v8::{CurrentIsolate, Environment, Interrupts, IsolateHandle, V8};
 
-use crate::fork::Moment;
-use crate::request::{CaptureRequest, Trigger};
 use crate::status;
-use crate::v8::{Environment, IsolateHandle, V8};
+use crate::sync::lock;
 
 /// Calls JavaScript with `(kind, json)` when its loop next turns; never keeps the process alive.
 pub type Notify =
     ThreadsafeFunction<FnArgs<(String, String)>, (), FnArgs<(String, String)>, Status, false, true>;
 
+/// Something to be done on an isolate's thread, at the next interrupt or turn of its event loop.
+pub trait Job: Send {
+    /// Does it.
+    fn run(self: Box<Self>, target: &Target);
+
+    /// Whether nobody waits for it any more.
+    fn is_cancelled(&self) -> bool;
+}
+
 /// One isolate.
 pub struct Target {
     /// Never used twice in a process.
     pub id: u64,
-    pub isolate: Option<IsolateHandle>,
+    isolate: Option<IsolateHandle>,
+    interrupts: Option<Interrupts>,
     pub environment: Environment,
     /// Node's `threadId`.
     pub thread_id: u32,
@@ -53,8 +63,8 @@ pub struct Target {
     last_progress: Mutex<Option<Instant>>,
     /// A signal's capture shall be inline, since forking failed for this reason.
     falls_back: Mutex<Option<String>>,
-    /// Forked captures that wait for this isolate's thread; `None` once it is gone.
-    moments: Mutex<Option<VecDeque<Moment>>>,
+    /// What waits for this isolate's thread; `None` once it is gone.
+    jobs: Mutex<Option<VecDeque<Box<dyn Job>>>>,
 }
 
 static LIST: Mutex<Vec<Arc<Target>>> = Mutex::new(Vec::new());
@@ -64,14 +74,9 @@ static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 /// How often the status page is rewritten while V8 works, at most.
 const PROGRESS_INTERVAL_MS: u128 = 50;
 
-pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Our critical sections leave their data whole even if they panic.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// What an isolate tells about itself.
 pub struct Introduction {
-    pub isolate: Option<IsolateHandle>,
+    pub isolate: Option<CurrentIsolate>,
     pub environment: Environment,
     pub thread_id: u32,
     pub is_main: bool,
@@ -84,9 +89,9 @@ pub struct Introduction {
 /// first entry.
 pub fn add(introduction: Introduction) -> (Arc<Target>, bool) {
     let mut list = lock(&LIST);
+    let handle = introduction.isolate.map(CurrentIsolate::handle);
     let same = |target: &&Arc<Target>| {
-        introduction.isolate.is_some() && target.isolate == introduction.isolate
-            || target.environment == introduction.environment
+        handle.is_some() && target.isolate == handle || target.environment == introduction.environment
     };
     if let Some(target) = list.iter().find(same) {
         return (Arc::clone(target), false);
@@ -94,7 +99,8 @@ pub fn add(introduction: Introduction) -> (Arc<Target>, bool) {
     let Introduction { isolate, environment, thread_id, is_main, foreign, notify, defaults } = introduction;
     let target = Arc::new(Target {
         id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
-        isolate,
+        isolate: handle,
+        interrupts: isolate.and_then(|isolate| isolate.interrupts(environment)),
         environment,
         thread_id,
         is_main,
@@ -110,7 +116,7 @@ pub fn add(introduction: Introduction) -> (Arc<Target>, bool) {
         defaults: Mutex::new(defaults),
         last_progress: Mutex::new(None),
         falls_back: Mutex::new(None),
-        moments: Mutex::new(Some(VecDeque::new())),
+        jobs: Mutex::new(Some(VecDeque::new())),
     });
     list.push(Arc::clone(&target));
     (target, true)
@@ -119,7 +125,7 @@ pub fn add(introduction: Introduction) -> (Arc<Target>, bool) {
 /// Takes an isolate off the list; from the environment's clean-up hook.
 pub fn remove(id: u64) {
     let mut list = lock(&LIST);
-    list.iter().filter(|target| target.id == id).for_each(|target| target.close_moments());
+    list.iter().filter(|target| target.id == id).for_each(|target| target.close_jobs());
     list.retain(|target| target.id != id);
 }
 
@@ -129,7 +135,7 @@ pub fn close() {
     // Under the lock, so that whoever is busy with an isolate has finished.
     let list = lock(&LIST);
     CLOSED.store(true, Ordering::Release);
-    list.iter().for_each(|target| target.close_moments());
+    list.iter().for_each(|target| target.close_jobs());
 }
 
 pub fn find(id: u64) -> Option<Arc<Target>> {
@@ -158,6 +164,14 @@ impl Target {
         }
     }
 
+    /// Has `body(id)` called on the isolate's thread, by interrupt and through its event loop.
+    pub fn interrupt(&self, body: fn(u64)) {
+        if let (Some(interrupts), None) = (&self.interrupts, self.engine_reason()) {
+            interrupts.request(body, self.id);
+        }
+        self.notify("wake", String::new());
+    }
+
     /// Leaves a request for a capture; whoever takes it with [`Target::take_pending`] does it.
     pub fn set_pending(&self) {
         self.pending.store(true, Ordering::Release);
@@ -183,29 +197,29 @@ impl Target {
         lock(&self.falls_back).take()
     }
 
-    /// Leaves a forked capture for this isolate's thread; dropped if that is gone.
-    pub fn add_moment(&self, moment: Moment) {
-        if let Some(moments) = lock(&self.moments).as_mut() {
-            moments.push_back(moment);
+    /// Leaves a job for this isolate's thread; dropped if that is gone.
+    pub fn add_job(&self, job: Box<dyn Job>) {
+        if let Some(jobs) = lock(&self.jobs).as_mut() {
+            jobs.push_back(job);
         }
     }
 
-    pub fn take_moment(&self) -> Option<Moment> {
-        lock(&self.moments).as_mut()?.pop_front()
+    pub fn take_job(&self) -> Option<Box<dyn Job>> {
+        lock(&self.jobs).as_mut()?.pop_front()
     }
 
-    pub fn has_moment(&self) -> bool {
-        lock(&self.moments).as_ref().is_some_and(|moments| !moments.is_empty())
+    pub fn has_job(&self) -> bool {
+        lock(&self.jobs).as_ref().is_some_and(|jobs| !jobs.is_empty())
     }
 
-    pub fn drop_cancelled_moments(&self) {
-        if let Some(moments) = lock(&self.moments).as_mut() {
-            moments.retain(|moment| !moment.is_cancelled());
+    pub fn drop_cancelled_jobs(&self) {
+        if let Some(jobs) = lock(&self.jobs).as_mut() {
+            jobs.retain(|job| !job.is_cancelled());
         }
     }
 
-    fn close_moments(&self) {
-        lock(&self.moments).take();
+    fn close_jobs(&self) {
+        lock(&self.jobs).take();
     }
 
     /// Enters a capture; false if one is under way on this thread.

@@ -3,6 +3,7 @@
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::sync::lock;
 use crate::{isolates, report};
 
 static COUNT: Mutex<usize> = Mutex::new(0);
@@ -16,14 +17,14 @@ pub struct Outstanding(());
 
 impl Outstanding {
     pub fn new() -> Self {
-        *isolates::lock(&COUNT) += 1;
+        *lock(&COUNT) += 1;
         Self(())
     }
 }
 
 impl Drop for Outstanding {
     fn drop(&mut self) {
-        *isolates::lock(&COUNT) -= 1;
+        *lock(&COUNT) -= 1;
         CHANGED.notify_all();
     }
 }
@@ -36,7 +37,7 @@ pub fn settle() {
     if ended > 0 {
         eprintln!("stillheap: the process ends before {ended} forked heap snapshot(s) could be finished");
     }
-    let count = isolates::lock(&COUNT);
+    let count = lock(&COUNT);
     let waited = CHANGED.wait_timeout_while(count, LONGEST_WAIT, |count| *count > 0);
     let left = *waited.unwrap_or_else(PoisonError::into_inner).0;
     if left > 0 {

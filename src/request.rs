@@ -1,234 +1,37 @@
-//! What JavaScript asks for and what it gets back. The two travel as JSON, since the same text goes to the
-//! promise, to the event, to the line on stderr and to the status page.
+//! What a request means beyond its fields.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Mutex;
 
-use serde::{Deserialize, Serialize};
+use stillheap_protocol::{CaptureRequest, Failure, Redaction};
 use stillheap_redact::Key;
-use stillheap_sink::{Compression, Failure, NameTemplate};
+use stillheap_sink::NameTemplate;
 
-use crate::isolates::lock;
-
-/// One capture's options; checked on the JavaScript side, which knows how to name what is wrong.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct CaptureRequest {
-    /// The file to write; else one is named after `name` in `dir`.
-    pub file: Option<PathBuf>,
-    pub dir: Option<PathBuf>,
-    pub fallback_dir: Option<PathBuf>,
-    pub name: Option<String>,
-    pub compress: Compression,
-    pub numeric_values: bool,
-    pub internals: bool,
-    pub keep_object_ids: bool,
-    pub overwrite: bool,
-    /// Write to an unlinked file whose descriptor is given back, instead of to a named one.
-    pub spool: bool,
-    pub trigger: Trigger,
-    /// Take the secrets out before anything is written.
-    pub redact: Option<Redaction>,
-    /// Said of signals only: no lines on stderr.
-    pub quiet: bool,
-    pub mode: Mode,
-    /// Why an inline capture isn't a forked one.
-    pub mode_reason: Option<String>,
-    pub fallback: Fallback,
-    /// Fork even if memory may not suffice.
-    pub force: bool,
-    /// Where a forked child's working memory goes.
-    pub scratch: Scratch,
-    /// Milliseconds after which a forked child is ended.
-    pub time_limit: Option<u64>,
-    /// The child finishes even if the service ends.
-    pub outlive: bool,
-}
-
-/// What is taken out besides what is always taken out.
-#[derive(Clone, Copy, Debug, Deserialize)]
-pub struct Redaction {
-    pub source: bool,
-}
+use crate::sync::lock;
 
 /// The key of this process: its snapshots can be compared with each other, and nobody else has it.
 static REDACTION_KEY: Mutex<Option<Key>> = Mutex::new(None);
 
-impl CaptureRequest {
-    /// How to redact, if that was asked for.
-    pub fn redaction(&self) -> Result<Option<stillheap_redact::Options>, Failure> {
-        let Some(Redaction { source }) = self.redact else { return Ok(None) };
-        let mut shared = lock(&REDACTION_KEY);
-        let key = match &*shared {
-            Some(key) => key.clone(),
-            None => {
-                let key = Key::random()
-                    .map_err(|error| Failure::system(&error, "getrandom", Path::new("/dev/urandom")))?;
-                shared.insert(key).clone()
-            }
-        };
-        Ok(Some(stillheap_redact::Options { source, key }))
-    }
-}
-
-/// Where the heap is frozen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Mode {
-    #[default]
-    Inline,
-    Auto,
-    Fork,
-}
-
-/// Where V8's working memory goes in a forked child.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Scratch {
-    #[default]
-    Memory,
-    /// Into a file beside the snapshot.
-    Disk,
-    /// There if memory doesn't suffice.
-    Auto,
-}
-
-/// What to do when a forked capture has failed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Fallback {
-    #[default]
-    None,
-    Inline,
-}
-
-impl CaptureRequest {
-    pub fn name_template(&self) -> Result<NameTemplate, Failure> {
-        match &self.name {
-            None => Ok(NameTemplate::default()),
-            Some(name) => NameTemplate::parse(name)
-                .map_err(|error| Failure::own("ERR_INVALID_ARG_VALUE", error.to_string())),
+/// How to redact, if that was asked for.
+pub fn redaction(request: &CaptureRequest) -> Result<Option<stillheap_redact::Options>, Failure> {
+    let Some(Redaction { source }) = request.redact else { return Ok(None) };
+    let mut shared = lock(&REDACTION_KEY);
+    let key = match &*shared {
+        Some(key) => key.clone(),
+        None => {
+            let key = Key::random()
+                .map_err(|error| Failure::system(&error, "getrandom", Path::new("/dev/urandom")))?;
+            shared.insert(key).clone()
         }
-    }
+    };
+    Ok(Some(stillheap_redact::Options { source, key }))
 }
 
-/// Who wanted the capture.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Trigger {
-    #[default]
-    Call,
-    Signal,
-    NearHeapLimit,
-}
-
-/// A capture that went well. index.d.ts has the public description of each field.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct CaptureResult {
-    pub file: Option<PathBuf>,
-    pub bytes: u64,
-    pub raw_bytes: u64,
-    pub compress: Compression,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub redacted: bool,
-    pub pause_ms: f64,
-    pub generate_ms: f64,
-    pub serialize_ms: f64,
-    pub duration_ms: f64,
-    pub mode: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub mode_reason: Option<String>,
-    #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    pub fork: Option<ForkFigures>,
-    pub engine: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub engine_reason: Option<String>,
-    pub object_ids: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub object_ids_reason: Option<&'static str>,
-    pub node_count: Option<u64>,
-    pub pid: u32,
-    pub thread_id: u32,
-    pub is_main_thread: bool,
-    pub start_time: String,
-    pub trigger: Trigger,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub fallback_dir: Option<FallbackDir>,
-    /// The descriptor of a spool.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub fd: Option<i32>,
-}
-
-/// What only a forked capture has to tell.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ForkFigures {
-    /// How many children it took.
-    pub attempts: u32,
-    /// Why the earlier ones came to nothing.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub failed_attempts: Vec<String>,
-    /// What was done beforehand, on another thread.
-    pub prepare_ms: f64,
-    pub pause_parts: PauseParts,
-    pub child_pid: i32,
-    pub memory: ForkMemory,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub thaw: Option<Thaw>,
-}
-
-/// Making the service's pages writable again after the child's end, on a thread of ours.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct Thaw {
-    pub ms: f64,
-    /// Resident bytes of pages.
-    pub bytes: u64,
-}
-
-/// The parts of the pause, of all attempts together.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PauseParts {
-    /// Comparing the address space with what it was, and the memory that is left with what is needed.
-    pub recheck_ms: f64,
-    /// Taking V8's marks off.
-    pub include_ms: f64,
-    pub fork_ms: f64,
-    /// Putting the marks back.
-    pub restore_ms: f64,
-}
-
-/// Bytes.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ForkMemory {
-    /// What the child was expected to need beside the parent.
-    pub estimate: u64,
-    /// What was left; null if nothing says so.
-    pub room: Option<u64>,
-    /// What the child took: its growth, and the whole heap for the pages that it or the parent wrote to.
-    pub taken: u64,
-    /// The most resident bytes of the child; most of them are the parent's, too.
-    pub child_peak: u64,
-    /// What its working memory took of the disk.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub disk: Option<u64>,
-}
-
-/// Another directory than the first choice was used.
-#[derive(Clone, Debug, Serialize)]
-pub struct FallbackDir {
-    /// The directory that could not be written to.
-    pub wanted: PathBuf,
-    /// What the system said.
-    pub reason: String,
-}
-
-/// The JSON of an outcome: `{"result": …}` or `{"error": …}`.
-pub fn outcome_json<T: Serialize>(outcome: &Result<T, Failure>) -> serde_json::Value {
-    match outcome {
-        Ok(result) => serde_json::json!({ "result": result }),
-        Err(error) => serde_json::json!({ "error": error }),
+/// How the file is named, if no name was given.
+pub fn name_template(request: &CaptureRequest) -> Result<NameTemplate, Failure> {
+    match &request.name {
+        None => Ok(NameTemplate::default()),
+        Some(name) => NameTemplate::parse(name)
+            .map_err(|error| Failure::own("ERR_INVALID_ARG_VALUE", error.to_string())),
     }
 }

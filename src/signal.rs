@@ -15,15 +15,15 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use stillheap_control::Phase;
-use stillheap_sink::Failure;
+use stillheap_protocol::{CaptureResult, Failure, Fallback, Mode, Trigger, outcome_json};
 
 use crate::capture::{Capture, Finishing};
 use crate::fork;
-use crate::isolates::{self, Target, lock};
+use crate::isolates::{self, Target};
 use crate::outstanding::Outstanding;
 use crate::report;
-use crate::request::{CaptureResult, Fallback, Mode, Trigger, outcome_json};
 use crate::status;
+use crate::sync::lock;
 use crate::sys::{Delivery, deliver_elsewhere};
 
 /// Whether the signal is for all isolates rather than for the main thread.
@@ -93,7 +93,7 @@ pub fn deliver_here(request: Delivery) -> u32 {
 fn ask(target: &Arc<Target>) {
     target.set_pending();
     if target.defaults().mode == Mode::Inline || fork_obstacle(target).is_some() {
-        interrupt(target);
+        target.interrupt(run_pending);
     } else {
         begin_fork(target);
     }
@@ -121,68 +121,54 @@ fn begin_fork(target: &Arc<Target>) {
     target.progress(Trigger::Signal, Phase::Waiting, 0, 0);
     let request = target.defaults();
     let (quiet, fallback) = (request.quiet, request.fallback);
-    let ended = move |target: &Arc<Target>, _: &fork::Ticket, outcome: Result<CaptureResult, Failure>| {
-        target.leave_signal();
-        match outcome {
-            Err(failure) if fallback == Fallback::Inline && fork::may_fall_back(&failure) => {
-                target.fall_back(failure.message);
-                target.set_pending();
-                call(target.id);
+    let ended =
+        move |target: &Arc<Target>, _: &fork::CaptureHandle, outcome: Result<CaptureResult, Failure>| {
+            target.leave_signal();
+            match outcome {
+                Err(failure) if fallback == Fallback::Inline && fork::may_fall_back(&failure) => {
+                    target.fall_back(failure.message);
+                    target.set_pending();
+                    call(target.id);
+                }
+                outcome => {
+                    publish(target, &outcome_json(&outcome), quiet);
+                    redeliver(target);
+                }
             }
-            outcome => {
-                publish(target, &outcome_json(&outcome), quiet);
-                redeliver(target);
-            }
-        }
-    };
-    if let Err(failure) = fork::begin(Arc::clone(target), request, ended) {
+        };
+    if let Err(failure) = fork::begin(Arc::clone(target), request, call, ended) {
         target.leave_signal();
         publish(target, &outcome_json::<()>(&Err(failure)), quiet);
     }
-}
-
-/// Calls one isolate's thread, by interrupt and through its event loop. Only under the list's lock.
-fn interrupt(target: &Target) {
-    if let (Some(isolate), None) = (target.isolate, target.engine_reason()) {
-        // SAFETY: the list's lock is held and the isolate is on the list, so its environment's clean-up,
-        // which comes before its disposal, has yet to get that lock. `on_interrupt` accepts any number.
-        unsafe { isolate.request_interrupt(on_interrupt, target.id as usize) };
-    }
-    target.notify("wake", String::new());
 }
 
 /// Calls an isolate's thread.
 pub fn call(id: u64) {
     isolates::for_each(|target| {
         if target.id == id {
-            interrupt(target);
+            target.interrupt(run_pending);
         }
     });
 }
 
 /// Forks for the captures that wait for it; on the isolate's thread.
-fn serve_moments(target: &Target) {
-    while target.has_moment() {
+fn serve_jobs(target: &Target) {
+    while target.has_job() {
         // A capture that is between its steps calls again when it ends.
         if !target.enter() {
             return;
         }
-        if let Some(moment) = target.take_moment() {
-            moment.serve(target);
+        if let Some(job) = target.take_job() {
+            job.run(target);
         }
         target.leave();
     }
 }
 
-unsafe extern "C" fn on_interrupt(_isolate: *mut core::ffi::c_void, id: *mut core::ffi::c_void) {
-    // A panic must not unwind through V8's frames.
-    let _ = catch_unwind(|| run_pending(id as u64));
-}
-
 /// Serves an isolate's request, if there still is one; on the isolate's thread.
 pub fn run_pending(id: u64) {
     let Some(target) = isolates::find(id) else { return };
-    serve_moments(&target);
+    serve_jobs(&target);
     // A capture that is under way asks again when it ends.
     let inline =
         target.defaults().mode == Mode::Inline || target.falls_back() || fork_obstacle(&target).is_some();
@@ -228,7 +214,7 @@ pub fn run_pending(id: u64) {
 
 /// Asks again for what came while a capture was under way; after it has ended.
 pub fn redeliver(target: &Target) {
-    if target.is_pending() || target.has_moment() {
+    if target.is_pending() || target.has_job() {
         let _ = thread::post(Command::Deliver(target.id));
     }
 }
@@ -385,8 +371,8 @@ mod thread {
                     }
                     Command::Finish(job) => finish(*job),
                     Command::Deliver(id) => isolates::for_each(|target| {
-                        if target.id == id && target.has_moment() {
-                            interrupt(target);
+                        if target.id == id && target.has_job() {
+                            target.interrupt(run_pending);
                         }
                         if target.id == id && target.is_pending() {
                             ask(target);

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use stillheap_control::{KEPT, Outcome, PROTOCOL, Phase, Progress, Status, Watch, encode};
 
-use crate::isolates::lock;
+use crate::sync::lock;
 
 struct Page {
     status: Status,

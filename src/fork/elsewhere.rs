@@ -3,28 +3,14 @@
 use std::sync::Arc;
 
 use stillheap_control::Phase;
-use stillheap_sink::Failure;
+use stillheap_protocol::{CaptureRequest, CaptureResult, Failure, PauseParts};
 
 use crate::isolates::Target;
-use crate::request::{CaptureRequest, CaptureResult, PauseParts};
 
 /// There are none.
-pub enum Moment {}
+pub enum CaptureHandle {}
 
-impl Moment {
-    pub fn serve(self, _target: &Target) {
-        match self {}
-    }
-
-    pub fn is_cancelled(&self) -> bool {
-        match *self {}
-    }
-}
-
-/// There are none.
-pub enum Ticket {}
-
-impl Ticket {
+impl CaptureHandle {
     pub fn cancel(&self) {
         match *self {}
     }
@@ -57,8 +43,9 @@ impl Ticket {
 pub fn begin(
     _target: Arc<Target>,
     _request: CaptureRequest,
-    _end: impl FnOnce(&Arc<Target>, &Ticket, Result<CaptureResult, Failure>) + Send + 'static,
-) -> Result<Arc<Ticket>, Failure> {
+    _wake: fn(u64),
+    _end: impl FnOnce(&Arc<Target>, &CaptureHandle, Result<CaptureResult, Failure>) + Send + 'static,
+) -> Result<Arc<CaptureHandle>, Failure> {
     Err(Failure::own("ERR_STILLHEAP_UNSUPPORTED", reason()))
 }
 

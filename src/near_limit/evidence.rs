@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use stillheap_limits::{Groups, status_kilobytes};
-use stillheap_sink::{Compression, Destination, Failure, Opened};
+use stillheap_protocol::{CaptureRequest, CaptureResult, Compression, Failure, outcome_json};
+use stillheap_sink::{Destination, Opened};
+use stillheap_v8::{Allocations, CurrentIsolate, Space, Statistics};
 
 use super::Limits;
 use crate::capture::Place;
 use crate::isolates::Target;
-use crate::request::{CaptureRequest, CaptureResult, outcome_json};
 use crate::status;
-use crate::v8::{Allocations, CurrentIsolate, Space, Statistics};
 
 /// So many functions are named on stderr.
 const NAMED: usize = 3;

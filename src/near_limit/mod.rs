@@ -19,19 +19,19 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use core::ffi::c_void;
-
 use chrono::Utc;
 use serde::Deserialize;
 use stillheap_limits::Machine;
-use stillheap_sink::{Failure, NameContext};
+use stillheap_protocol::{CaptureRequest, CaptureResult, Failure, Mode, milliseconds, outcome_json};
+use stillheap_sink::NameContext;
+use stillheap_v8::CurrentIsolate;
 
-use crate::capture::{self, Capture, Finishing, milliseconds};
+use crate::capture::{self, Capture, Finishing};
 use crate::fork::{self, Ended};
-use crate::isolates::{self, Target, lock};
+use crate::isolates::{self, Target};
 use crate::report;
-use crate::request::{CaptureRequest, CaptureResult, Mode, outcome_json};
-use crate::v8::CurrentIsolate;
+use crate::request::name_template;
+use crate::sync::lock;
 use evidence::Evidence;
 
 /// What the child may take beyond the limit at each call; more than any machine has, in the end.
@@ -96,7 +96,7 @@ pub fn arm(target: &Arc<Target>, order: Order) -> Result<(), String> {
     if let Some(reason) = target.engine_reason() {
         return Err(reason);
     }
-    let Some(isolate) = target.isolate else { return Err("no V8 isolate is entered here".to_owned()) };
+    let Some(isolate) = CurrentIsolate::get() else { return Err("no V8 isolate is entered here".to_owned()) };
     let sample = order.sample;
     if let Some(armed) = armed(target.id) {
         let before = std::mem::replace(&mut *lock(&armed.order), order);
@@ -113,10 +113,11 @@ pub fn arm(target: &Arc<Target>, order: Order) -> Result<(), String> {
     };
     armed.sample(sample)?;
     lock(&ARMED).get_or_insert_default().insert(target.id, Arc::new(armed));
-    // SAFETY: this is the isolate's thread; the callback isn't there, since there was no order, and every number
-    // is good data for it. `disarm` removes it, at the latest from the environment's clean-up hook.
-    unsafe { isolate.add_near_heap_limit(on_near_limit, target.id as usize) };
-    Ok(())
+    if isolate.add_near_heap_limit(target.environment, on_near_limit, target.id) {
+        return Ok(());
+    }
+    lock(&ARMED).as_mut().and_then(|armed| armed.remove(&target.id));
+    Err("V8 would not take the callback".to_owned())
 }
 
 /// Takes the order back; on the isolate's thread. Says whether there was one.
@@ -124,9 +125,8 @@ pub fn disarm(target: &Target) -> bool {
     let Some(armed) = lock(&ARMED).as_mut().and_then(|armed| armed.remove(&target.id)) else { return false };
     // Stopping can't fail.
     let _ = armed.sample(None);
-    if let Some(isolate) = target.isolate {
-        // SAFETY: this is the isolate's thread, and the callback is there as long as there is an order.
-        unsafe { isolate.remove_near_heap_limit(on_near_limit) };
+    if let Some(isolate) = CurrentIsolate::get() {
+        isolate.remove_near_heap_limit();
     }
     true
 }
@@ -136,13 +136,12 @@ pub fn is_armed(target: &Target) -> bool {
     armed(target.id).is_some()
 }
 
-unsafe extern "C" fn on_near_limit(id: *mut c_void, current: usize, initial: usize) -> usize {
+fn on_near_limit(id: u64, current: usize, initial: usize) -> usize {
     // No lock may be touched in the child: its owner may not exist.
     if fork::is_child() {
         return current.saturating_add(CHILDS_RAISE);
     }
-    // A panic must not unwind through V8's frames; the limit is V8's then.
-    catch_unwind(AssertUnwindSafe(|| near_limit(id as u64, current, initial))).unwrap_or(current)
+    near_limit(id, current, initial)
 }
 
 impl Armed {
@@ -318,7 +317,7 @@ fn named(mut request: CaptureRequest, target: &Target) -> Result<CaptureRequest,
         thread: target.thread_id,
         sequence: capture::next_sequence(),
     };
-    request.name = Some(request.name_template()?.render(&context));
+    request.name = Some(name_template(&request)?.render(&context));
     Ok(request)
 }
 

@@ -18,7 +18,7 @@ pub use footprint::release_loading_pages;
 pub use keeper::{Keeper, leave_libuv_alone};
 pub use memory::release_free_memory;
 pub use pin::pin_library;
-pub use usage::{Usage, address_space_limit};
+pub use usage::{address_space_limit, usage};
 pub use wakeup::Wakeup;
 
 use std::thread::{Builder, JoinHandle};
@@ -38,20 +38,21 @@ pub fn spawn_quiet(name: &str, body: impl FnOnce() + Send + 'static) -> std::io:
 /// Runs `body` with all signals blocked on this thread; threads started in it inherit that.
 #[cfg(unix)]
 pub fn with_signals_blocked<T>(body: impl FnOnce() -> T) -> T {
-    use nix::sys::signal::{SigSet, SigmaskHow};
-    let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK);
-    let result = body();
-    if let Ok(before) = before {
-        // It was valid when we read it.
-        let _ = before.thread_set_mask();
-    }
-    result
+    let _blocked = stillheap_frozen::BlockedSignals::new();
+    body()
 }
 
 /// Runs `body`.
 #[cfg(not(unix))]
 pub fn with_signals_blocked<T>(body: impl FnOnce() -> T) -> T {
     body()
+}
+
+/// Node-API's environment, for calls from its own thread.
+pub fn environment(env: &napi::Env) -> stillheap_v8::Environment {
+    // SAFETY: napi passes it to calls from JavaScript, on the environment's thread. `isolates` keeps it in a target,
+    // whose environment is used on that thread only, and drops it in the environment's clean-up hook.
+    unsafe { stillheap_v8::Environment::from_raw(env.raw().cast()) }
 }
 
 /// Whether this is the thread that the process began with.

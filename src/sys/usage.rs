@@ -1,32 +1,11 @@
 //! How much memory the process has, as a snapshot's header says it: a heap that does not grow in a process that
 //! does is an answer, too.
 
-use crate::v8::Statistics;
+use stillheap_protocol::Usage;
 
-/// Bytes of this process.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Usage {
-    /// Resident in memory.
-    pub resident: Option<u64>,
-    /// Given out by malloc: V8's heap is not among them, the memory of Buffers is.
-    pub allocated: Option<u64>,
-    /// Memory of Buffers, of those that have not been collected yet, too: V8's `external_memory`.
-    pub external: Option<u64>,
-    /// What V8 itself has from malloc, for compiling and the like: its `malloced_memory`.
-    pub malloced: Option<u64>,
-}
-
-impl Usage {
-    /// As it is now, without what only V8 knows. Takes as long as malloc has free pieces, some microseconds.
-    pub fn now() -> Usage {
-        Usage { resident: resident(), allocated: allocated(), ..Usage::default() }
-    }
-
-    /// The same, with what V8 says.
-    pub fn with_v8(self, statistics: Option<Statistics>) -> Usage {
-        let of = |figure: fn(&Statistics) -> usize| statistics.as_ref().map(|s| figure(s) as u64);
-        Usage { external: of(|s| s.external), malloced: of(|s| s.malloced), ..self }
-    }
+/// As it is now, without what only V8 knows. Takes as long as malloc has free pieces, some microseconds.
+pub fn usage() -> Usage {
+    Usage { resident: resident(), allocated: allocated(), ..Usage::default() }
 }
 
 #[cfg(target_os = "linux")]

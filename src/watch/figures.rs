@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::v8::{DURATION_BOUNDS, GcFigures, GcKind, GcRecord, HeapFigures};
+use stillheap_v8::{DURATION_BOUNDS, GcFigures, GcKind, GcRecord, HeapFigures};
 
 /// One collection.
 #[derive(Serialize)]

@@ -14,11 +14,12 @@ use napi::{Env, Result};
 use napi_derive::napi;
 use serde::{Deserialize, Serialize};
 use stillheap_limits::Groups;
+use stillheap_v8::{GcKind, GcObserver, GcRecord, HeapFigures};
 use stillheap_watch::{Detector, Event, Group, Options, Sample};
 
+use crate::exports::Isolate;
+use crate::json::parse;
 use crate::sys::Wakeup;
-use crate::v8::{GcKind, GcObserver, GcRecord, HeapFigures};
-use crate::{Isolate, parse};
 use figures::{GcEvent, Kinds};
 
 /// After collections, the control group's files are read no more often than this.

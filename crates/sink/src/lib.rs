@@ -11,16 +11,14 @@
 
 mod direct;
 mod encoder;
-mod failure;
 mod name;
 mod outcome;
 mod place;
 mod writer;
 
 pub use direct::{Direct, Opened};
-pub use encoder::Compression;
-pub use failure::Failure;
 pub use name::{NameContext, NameTemplate, TemplateError};
 pub use outcome::{Spooled, Written};
 pub use place::{Destination, available_space, create_private_file, remove_temporary_files};
+pub use stillheap_protocol::{Compression, Failure};
 pub use writer::{Canceller, QUEUED_CHUNKS, Sink};

@@ -9,10 +9,10 @@ use super::abi::{HeapSnapshotOptions, HeapSpaceStatistics, TakeForm, take_form};
 pub(super) type Ptr = *mut c_void;
 
 /// `void (*InterruptCallback)(Isolate*, void* data)`
-pub type InterruptCallback = unsafe extern "C" fn(Ptr, Ptr);
+pub(super) type InterruptCallback = unsafe extern "C" fn(Ptr, Ptr);
 
 /// `size_t (*NearHeapLimitCallback)(void* data, size_t current_heap_limit, size_t initial_heap_limit)`
-pub type NearHeapLimitCallback = unsafe extern "C" fn(Ptr, usize, usize) -> usize;
+pub(super) type NearHeapLimitCallback = unsafe extern "C" fn(Ptr, usize, usize) -> usize;
 
 pub(super) type AddNearHeapLimit = unsafe extern "C" fn(Ptr, NearHeapLimitCallback, Ptr);
 pub(super) type RemoveNearHeapLimit = unsafe extern "C" fn(Ptr, NearHeapLimitCallback, usize);
@@ -73,12 +73,13 @@ impl V8 {
 
 macro_rules! function {
     ($name:literal as $type:ty) => {{
-        let address = $crate::v8::symbols::lookup($name)?;
+        let address = $crate::symbols::lookup($name)?;
         // SAFETY: the symbol is the public C++ function that the type is written after, compared with
         // V8's headers for each version that `take_form` lets through; function pointers and data
-        // pointers have the same size on the platforms we look symbols up on. Functions that return
-        // nothing may be called as if they returned a pointer, as long as nobody looks at it.
-        unsafe { core::mem::transmute::<$crate::v8::symbols::Ptr, $type>(address) }
+        // pointers have the same size on the platforms we look symbols up on. Some of these return void in
+        // C++; calling them through a type that returns a pointer is fine on both ABIs, because the result
+        // is never read.
+        unsafe { core::mem::transmute::<$crate::symbols::Ptr, $type>(address) }
     }};
 }
 pub(super) use function;

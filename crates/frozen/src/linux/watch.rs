@@ -8,17 +8,16 @@ use std::io::Read;
 use std::io::{Seek, SeekFrom};
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::path::PathBuf;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use stillheap_limits::{Stat, stat};
-use stillheap_sink::Failure;
+use stillheap_protocol::Failure;
 
 use super::child::status;
 use super::prepare::Forked;
-use crate::isolates::lock;
 
 /// How often the child is looked at.
 const INTERVAL: Duration = Duration::from_millis(25);
@@ -43,6 +42,10 @@ struct Living {
 }
 
 static LIVING: Mutex<Vec<Living>> = Mutex::new(Vec::new());
+
+fn living() -> MutexGuard<'static, Vec<Living>> {
+    LIVING.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// How a child ended.
 pub enum Ending {
@@ -72,7 +75,7 @@ enum Verdict {
 
 /// At exit: children that shall not outlive the process end with it. Says how many.
 pub fn end_all() -> usize {
-    let living = lock(&LIVING);
+    let living = living();
     let ended = living.iter().filter(|living| !living.outlive);
     let mut count = 0;
     for Living { child, temporary, .. } in ended {
@@ -95,10 +98,10 @@ pub fn watch(forked: &mut Forked, cancelled: &AtomicBool, mut tick: impl FnMut(&
     let Some(child) = forked.child else {
         return Ending::Failed(Failure::own("ERR_STILLHEAP_INTERNAL", "there is no child"));
     };
-    let temporary = forked.opened.as_ref().and_then(|opened| opened.temporary()).map(PathBuf::from);
-    lock(&LIVING).push(Living { child, temporary, outlive: forked.request.outlive });
+    let temporary = forked.temporary().map(PathBuf::from);
+    living().push(Living { child, temporary, outlive: forked.order.outlive });
     let handle = ProcessHandle::open(child);
-    let limit = forked.request.time_limit.map_or(TIME_LIMIT, Duration::from_millis);
+    let limit = forked.order.time_limit.unwrap_or(TIME_LIMIT);
     let begun = Instant::now();
     let mut vital = Vital::new();
     let mut verdict = None;
@@ -161,7 +164,7 @@ enum Exit {
 }
 
 fn reap(child: libc::pid_t) -> Option<Exit> {
-    let mut living = lock(&LIVING);
+    let mut living = living();
     let mut status = 0;
     // SAFETY: waits for this one child of ours, and doesn't block.
     let answer = unsafe { libc::waitpid(child, &raw mut status, libc::WNOHANG) };

@@ -5,13 +5,13 @@
 //! that were asked for the first time. Time of reading: per script and per function on a sampled stack.
 
 use core::ffi::c_int;
-use core::ptr::{self, NonNull};
+use core::ptr::NonNull;
 
-use napi::sys;
 use serde::Serialize;
 
 use super::abi::{AllocationNode, AllocationProfileMethods, NO_SAMPLING_FLAGS, SampledAllocation, Vector};
-use super::profiler::{CurrentIsolate, Environment};
+use super::environment::Environment;
+use super::profiler::CurrentIsolate;
 use super::symbols::{Method, Ptr, function};
 
 type Start = unsafe extern "C" fn(Ptr, u64, c_int, c_int) -> bool;
@@ -112,8 +112,7 @@ impl CurrentIsolate {
         let get = || Ok::<_, String>(function!(c"_ZN2v812HeapProfiler20GetAllocationProfileEv" as Method));
         // SAFETY: as above; null if nothing is sampled.
         let profile = Profile(NonNull::new(unsafe { get().ok()?(self.heap_profiler()) })?);
-        let mut reader =
-            Reader { env: environment.raw(), nodes: 0, stack: Vec::new(), found: Allocations::default() };
+        let mut reader = Reader { environment, nodes: 0, stack: Vec::new(), found: Allocations::default() };
         reader.read(profile.root()?, 0)?;
         let mut found = reader.found;
         found.places.sort_by_key(|place| core::cmp::Reverse(place.bytes));
@@ -148,7 +147,7 @@ impl Drop for Profile {
 
 /// Walks the tree of stacks, the outermost function first.
 struct Reader {
-    env: sys::napi_env,
+    environment: Environment,
     nodes: usize,
     stack: Vec<*const AllocationNode>,
     found: Allocations,
@@ -221,19 +220,8 @@ impl Reader {
             return Some(String::new());
         }
         let mut buffer = [0u8; LONGEST_NAME];
-        let mut length = 0;
-        // SAFETY: a `napi_value` is a `Local<Value>`; the environment is this thread's, and the buffer has the
-        // room that is named. Nothing but a string is accepted.
-        let status = unsafe {
-            sys::napi_get_value_string_utf8(
-                self.env,
-                string.cast(),
-                buffer.as_mut_ptr().cast(),
-                buffer.len(),
-                ptr::from_mut(&mut length),
-            )
-        };
-        (status == sys::Status::napi_ok)
-            .then(|| String::from_utf8_lossy(&buffer[..length.min(LONGEST_NAME)]).into_owned())
+        // SAFETY: a `napi_value` is a `Local<Value>`, and this one is alive as long as the profile.
+        let length = unsafe { self.environment.string(string, &mut buffer)? };
+        Some(String::from_utf8_lossy(&buffer[..length]).into_owned())
     }
 }

@@ -5,20 +5,18 @@
 //! do is wait: whatever lock was held at the fork stays held for ever. See `slots` for what recognises that.
 
 use core::ffi::{c_char, c_int, c_long, c_void};
-use std::mem::ManuallyDrop;
 use std::os::fd::{AsRawFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, Ordering};
-use std::time::Instant;
 
-use stillheap_sink::{Direct, Failure};
+use stillheap_protocol::Failure;
+use stillheap_sink::Direct;
 
 use super::arena::{self, Disk};
+use super::engine::{Engine, Output};
 use super::page::Page;
 use super::slots::Slots;
-use crate::capture::{Header, insert_header};
-use crate::v8::{CurrentIsolate, SnapshotOptions};
 
 /// Exit statuses from which the parent reads what happened. All others are V8's or the system's.
 pub mod status {
@@ -33,11 +31,8 @@ pub mod status {
 /// Everything that the child needs, made before the fork.
 pub struct Task<'a> {
     pub page: &'a Page,
-    pub slots: &'static Slots,
-    pub options: SnapshotOptions,
-    /// The object for the snapshot's header.
-    pub header: Header,
-    /// What V8 says on stderr goes here.
+    pub slots: &'a Slots,
+    /// What the runtime says on stderr goes here.
     pub log: RawFd,
     /// The temporary file's name, NUL-terminated, and its descriptor.
     pub temporary: Option<std::ffi::CString>,
@@ -243,7 +238,7 @@ extern "C" fn terminated(_signal: c_int) {
 }
 
 /// Runs the child from the fork to its end. All signals are blocked when it begins.
-pub fn run(task: Task<'_>, start: impl FnOnce() -> Result<Direct, Failure>) -> ! {
+pub fn run(task: Task<'_>, engine: &mut dyn Engine, start: impl FnOnce() -> Result<Direct, Failure>) -> ! {
     PARENT.store(task.parent, Ordering::Relaxed);
     FORKER.store(task.thread, Ordering::Relaxed);
     OUTLIVE.store(task.outlive, Ordering::Relaxed);
@@ -254,7 +249,7 @@ pub fn run(task: Task<'_>, start: impl FnOnce() -> Result<Direct, Failure>) -> !
     unsafe { task.slots.replace(task.disk.is_some_and(Disk::map)) };
     become_guest(&task);
     let page = task.page;
-    let code = match catch_unwind(AssertUnwindSafe(|| take(&task, start))) {
+    let code = match catch_unwind(AssertUnwindSafe(|| take(&task, engine, start))) {
         Ok(Ok(text)) => {
             page.end(text.as_bytes());
             0
@@ -269,60 +264,17 @@ pub fn run(task: Task<'_>, start: impl FnOnce() -> Result<Direct, Failure>) -> !
     leave(code)
 }
 
-fn take(task: &Task<'_>, start: impl FnOnce() -> Result<Direct, Failure>) -> Result<String, Failure> {
+fn take(
+    task: &Task<'_>,
+    engine: &mut dyn Engine,
+    start: impl FnOnce() -> Result<Direct, Failure>,
+) -> Result<String, Failure> {
     let figures = task.page.figures();
-    let set = |figure: &std::sync::atomic::AtomicU64, value: u64| figure.store(value, Ordering::Relaxed);
-    let beat = || {
-        figures.beat.fetch_add(1, Ordering::Relaxed);
-    };
-    set(&figures.resident_at_first, resident());
-    let begun = Instant::now();
-    figures.phase.store(1, Ordering::Relaxed);
-    beat();
-    // Never dropped: the parent removes the file, or needs it for another child.
-    let mut direct = ManuallyDrop::new(start()?);
-    let isolate = CurrentIsolate::get()
-        .ok_or_else(|| Failure::own("ERR_STILLHEAP_UNSUPPORTED", "no V8 isolate is entered here"))?;
-    // Before V8's snapshot takes memory of its own; here, since the service would have to wait for V8's answer.
-    let header = task.header.clone().with_v8(isolate).json();
-    let mut report = |done: u32, total: u32| {
-        set(&figures.done, done.into());
-        set(&figures.total, total.into());
-        beat();
-        true
-    };
-    let snapshot = isolate
-        .take_heap_snapshot(task.options, &mut report)
-        .ok_or_else(|| Failure::own("ERR_STILLHEAP_V8", "V8 gave no snapshot"))?;
-    set(&figures.generate_us, begun.elapsed().as_micros() as u64);
-    set(&figures.nodes, snapshot.nodes_count());
-
-    let begun = Instant::now();
-    figures.phase.store(2, Ordering::Relaxed);
-    set(&figures.done, 0);
-    set(&figures.total, 0);
-    let mut header = Some(header.as_str());
-    let mut outcome = Ok(());
-    snapshot.serialize(&mut |chunk| {
-        figures.in_io.store(1, Ordering::Relaxed);
-        outcome = match header.take().and_then(|header| insert_header(chunk, header)) {
-            Some(chunk) => direct.write(&chunk),
-            None => direct.write(chunk),
-        };
-        figures.in_io.store(0, Ordering::Relaxed);
-        set(&figures.done, direct.raw_bytes());
-        beat();
-        outcome.is_ok()
-    });
-    outcome?;
-    set(&figures.serialize_us, begun.elapsed().as_micros() as u64);
-    set(&figures.resident_peak, peak());
-    // To delete the snapshot would take a while and give memory to nobody: the child ends.
-    core::mem::forget(snapshot);
-    figures.phase.store(3, Ordering::Relaxed);
-    figures.in_io.store(1, Ordering::Relaxed);
-    beat();
-    let written = ManuallyDrop::into_inner(direct).finish()?;
+    figures.resident_at_first.store(resident(), Ordering::Relaxed);
+    let mut out = Output::new(start()?, figures);
+    engine.write(&mut out)?;
+    figures.resident_peak.store(peak(), Ordering::Relaxed);
+    let written = out.finish()?;
     // From here on there is nothing to remove.
     TEMPORARY.store(ptr::null_mut(), Ordering::Relaxed);
     Ok(serde_json::json!({ "path": written.path, "bytes": written.bytes, "rawBytes": written.raw_bytes })

@@ -15,9 +15,7 @@ use std::os::unix::fs::FileExt;
 use std::time::Instant;
 
 use stillheap_limits::{Mapping, maps};
-
-use crate::capture::milliseconds;
-use crate::request::Thaw;
+use stillheap_protocol::{Thaw, milliseconds};
 
 /// So much at a time.
 const CHUNK: usize = 1 << 20;
@@ -98,15 +96,14 @@ fn populate(start: usize, len: usize) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Mutex, MutexGuard};
+    use std::sync::{Mutex, MutexGuard, PoisonError};
 
     use super::*;
-    use crate::isolates::lock;
 
     /// A child of one test has the pages of every other that runs beside it.
     fn alone() -> MutexGuard<'static, ()> {
         static ALONE: Mutex<()> = Mutex::new(());
-        lock(&ALONE)
+        ALONE.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     const PAGE: usize = 4096;

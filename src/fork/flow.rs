@@ -12,17 +12,13 @@ use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use chrono::SecondsFormat;
 use stillheap_control::Phase;
-use stillheap_sink::Failure;
+use stillheap_frozen::{Ending, Forked, thaw, watch};
+use stillheap_protocol::{CaptureRequest, CaptureResult, Failure, PauseParts, Trigger};
 
-use super::prepare::Forked;
-use super::thaw::thaw;
-use super::watch::{Done, Ending, watch};
-use crate::capture::milliseconds;
-use crate::isolates::{Target, lock};
-use crate::request::{CaptureRequest, CaptureResult, ForkFigures, ForkMemory, PauseParts};
-use crate::signal;
+use super::capture::{ForkedCapture, progress};
+use crate::isolates::{Job, Target};
+use crate::sync::lock;
 use crate::sys::spawn_quiet;
 
 /// So many children are tried.
@@ -33,9 +29,9 @@ static TAKEN: Mutex<bool> = Mutex::new(false);
 static GIVEN_BACK: Condvar = Condvar::new();
 
 /// The right to have a child, as long as it lives.
-pub struct Turn(());
+pub struct ChildSlot(());
 
-impl Turn {
+impl ChildSlot {
     /// Waits for it.
     fn take() -> Self {
         let taken = GIVEN_BACK.wait_while(lock(&TAKEN), |taken| *taken);
@@ -50,7 +46,7 @@ impl Turn {
     }
 }
 
-impl Drop for Turn {
+impl Drop for ChildSlot {
     fn drop(&mut self) {
         *lock(&TAKEN) = false;
         GIVEN_BACK.notify_one();
@@ -58,33 +54,36 @@ impl Drop for Turn {
 }
 
 /// What the isolate's thread is asked for: to fork, and to give the capture back.
-pub struct Moment {
-    forked: Box<Forked>,
-    reply: SyncSender<(Box<Forked>, Result<(), Failure>)>,
+struct ForkJob {
+    capture: Box<ForkedCapture>,
+    reply: SyncSender<(Box<ForkedCapture>, Result<(), Failure>)>,
     cancelled: Arc<AtomicBool>,
 }
 
-impl Moment {
-    /// Forks; on the isolate's thread.
-    pub fn serve(self, target: &Target) {
-        let Self { mut forked, reply, cancelled } = self;
+impl Job for ForkJob {
+    fn run(self: Box<Self>, target: &Target) {
+        let Self { mut capture, reply, cancelled } = *self;
         if cancelled.load(Ordering::Relaxed) {
             return;
         }
-        let outcome = catch_unwind(AssertUnwindSafe(|| forked.fork(target))).unwrap_or_else(|_| {
+        let outcome = catch_unwind(AssertUnwindSafe(|| capture.fork(target))).unwrap_or_else(|_| {
             Err(Failure::own(
                 "ERR_STILLHEAP_INTERNAL",
                 "the capture stopped unexpectedly; nothing was written",
             ))
         });
         // Room for one, and nobody else sends.
-        let _ = reply.try_send((forked, outcome));
+        let _ = reply.try_send((capture, outcome));
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
     }
 }
 
 /// A capture as its caller sees it.
 #[derive(Default)]
-pub struct Ticket {
+pub struct CaptureHandle {
     cancelled: Arc<AtomicBool>,
     /// The heap has been frozen at least once.
     forked: AtomicBool,
@@ -94,7 +93,7 @@ pub struct Ticket {
     outcome: Mutex<Option<Result<CaptureResult, Failure>>>,
 }
 
-impl Ticket {
+impl CaptureHandle {
     /// Ends the capture as soon as possible.
     pub fn cancel(&self) {
         self.cancelled.store(true, Ordering::Relaxed);
@@ -126,16 +125,18 @@ impl Ticket {
     }
 }
 
-/// Begins a capture. `end` is called on its thread.
+/// Begins a capture. `wake` calls an isolate's thread, which then does its jobs; `end` is called on the capture's
+/// own thread.
 pub fn begin(
     target: Arc<Target>,
     request: CaptureRequest,
-    end: impl FnOnce(&Arc<Target>, &Ticket, Result<CaptureResult, Failure>) + Send + 'static,
-) -> Result<Arc<Ticket>, Failure> {
-    let ticket = Arc::new(Ticket::default());
-    let ours = Arc::clone(&ticket);
+    wake: fn(u64),
+    end: impl FnOnce(&Arc<Target>, &CaptureHandle, Result<CaptureResult, Failure>) + Send + 'static,
+) -> Result<Arc<CaptureHandle>, Failure> {
+    let handle = Arc::new(CaptureHandle::default());
+    let ours = Arc::clone(&handle);
     spawn_quiet("stillheap-fork", move || {
-        let outcome = catch_unwind(AssertUnwindSafe(|| run(&target, request, &ours)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| run(&target, request, wake, &ours)));
         let outcome = outcome.unwrap_or_else(|_| {
             Err(Failure::own(
                 "ERR_STILLHEAP_INTERNAL",
@@ -145,10 +146,10 @@ pub fn begin(
         end(&target, &ours, outcome);
     })
     .map_err(|error| Failure::system(&error, "clone", Path::new("")))?;
-    Ok(ticket)
+    Ok(handle)
 }
 
-impl Drop for Ticket {
+impl Drop for CaptureHandle {
     /// Nobody has taken the outcome: nobody will close its descriptor.
     fn drop(&mut self) {
         let outcome = self.outcome.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -158,66 +159,74 @@ impl Drop for Ticket {
     }
 }
 
-impl Ticket {
+impl CaptureHandle {
     /// Leaves the outcome for whoever asks.
     pub fn put(&self, outcome: Result<CaptureResult, Failure>) {
         *lock(&self.outcome) = Some(outcome);
     }
 }
 
-fn run(target: &Arc<Target>, request: CaptureRequest, ticket: &Ticket) -> Result<CaptureResult, Failure> {
-    let _turn = Turn::take();
-    if ticket.cancelled.load(Ordering::Relaxed) {
+fn run(
+    target: &Arc<Target>,
+    request: CaptureRequest,
+    wake: fn(u64),
+    handle: &CaptureHandle,
+) -> Result<CaptureResult, Failure> {
+    let _slot = ChildSlot::take();
+    if handle.cancelled.load(Ordering::Relaxed) {
         return Err(aborted());
     }
     let deadline = request.time_limit.map(|limit| Instant::now() + Duration::from_millis(limit));
-    let mut forked = Box::new(Forked::prepare(request, target.thread_id)?);
+    let mut capture = Box::new(ForkedCapture::prepare(request, target.thread_id)?);
     let ending = loop {
-        forked = ask(target, forked, ticket, deadline)?;
-        *lock(&ticket.pause) = Some((forked.pause_ms, forked.parts));
-        ticket.forked.store(true, Ordering::Release);
-        match watch(&mut forked, &ticket.cancelled, |forked| report(target, forked, ticket)) {
+        capture = ask(target, capture, wake, handle, deadline)?;
+        *lock(&handle.pause) = Some((capture.forked.pause_ms, capture.forked.parts()));
+        handle.forked.store(true, Ordering::Release);
+        let ForkedCapture { forked, request, .. } = &mut *capture;
+        let trigger = request.trigger;
+        match watch(forked, &handle.cancelled, |forked| report(target, trigger, forked, handle)) {
             Ending::Again(failure) => {
-                if let Err(failure) = try_again(&mut forked, failure, ATTEMPTS) {
+                if let Err(failure) = try_again(&mut capture.forked, failure, ATTEMPTS) {
                     break Ending::Failed(failure);
                 }
             }
             ending => break ending,
         }
     };
-    forked.thaw = thaw();
+    capture.forked.thaw = thaw();
     match ending {
-        Ending::Done(done) => Ok(result(target, *forked, done)),
+        Ending::Done(done) => Ok(capture.result(target, done)),
         Ending::Again(failure) | Ending::Failed(failure) => Err(failure),
     }
 }
 
 /// Makes ready for another child, unless there have been enough.
 pub fn try_again(forked: &mut Forked, mut failure: Failure, attempts: u32) -> Result<(), Failure> {
-    if forked.attempts >= attempts {
-        failure.message += &format!(" (tried {} times)", forked.attempts);
+    if forked.attempts() >= attempts {
+        failure.message += &format!(" (tried {} times)", forked.attempts());
         return Err(failure);
     }
-    forked.failures.push(failure.message);
+    forked.failed(failure.message);
     // What stood in the way is gone in a moment.
-    std::thread::sleep(Duration::from_millis(5 << forked.attempts));
+    std::thread::sleep(Duration::from_millis(5 << forked.attempts()));
     forked.prepare_again()
 }
 
 /// Asks the isolate's thread to fork, and waits until it has.
 fn ask(
     target: &Arc<Target>,
-    forked: Box<Forked>,
-    ticket: &Ticket,
+    capture: Box<ForkedCapture>,
+    wake: fn(u64),
+    handle: &CaptureHandle,
     deadline: Option<Instant>,
-) -> Result<Box<Forked>, Failure> {
+) -> Result<Box<ForkedCapture>, Failure> {
     let (reply, answer) = sync_channel(1);
     let cancelled = Arc::new(AtomicBool::new(false));
-    target.add_moment(Moment { forked, reply, cancelled: Arc::clone(&cancelled) });
-    signal::call(target.id);
+    target.add_job(Box::new(ForkJob { capture, reply, cancelled: Arc::clone(&cancelled) }));
+    wake(target.id);
     loop {
         match answer.recv_timeout(Duration::from_millis(50)) {
-            Ok((forked, outcome)) => return outcome.map(|()| forked),
+            Ok((capture, outcome)) => return outcome.map(|()| capture),
             Err(RecvTimeoutError::Disconnected) => {
                 return Err(Failure::own(
                     "ERR_STILLHEAP_EXITING",
@@ -227,12 +236,12 @@ fn ask(
             Err(RecvTimeoutError::Timeout) => {}
         }
         let late = deadline.is_some_and(|deadline| Instant::now() > deadline);
-        if late || ticket.cancelled.load(Ordering::Relaxed) {
+        if late || handle.cancelled.load(Ordering::Relaxed) {
             // Whoever comes to serve it from now on drops it; who is serving it already gives it back.
             cancelled.store(true, Ordering::Relaxed);
-            target.drop_cancelled_moments();
+            target.drop_cancelled_jobs();
             return match answer.recv() {
-                Ok((forked, outcome)) => outcome.map(|()| forked),
+                Ok((capture, outcome)) => outcome.map(|()| capture),
                 Err(_) if !late => Err(aborted()),
                 Err(_) => Err(Failure::own(
                     "ERR_STILLHEAP_TIME_LIMIT",
@@ -243,90 +252,13 @@ fn ask(
     }
 }
 
-impl Moment {
-    /// Whether nobody waits for it any more.
-    pub fn is_cancelled(&self) -> bool {
-        self.cancelled.load(Ordering::Relaxed)
-    }
-}
-
 fn aborted() -> Failure {
     Failure::own("ERR_STILLHEAP_ABORTED", "the capture was aborted; nothing was written")
 }
 
-fn report(target: &Target, forked: &Forked, ticket: &Ticket) {
-    let figures = forked.page.figures();
-    let phase = match figures.phase.load(Ordering::Relaxed) {
-        0 => return,
-        1 => Phase::Generating,
-        2 => Phase::Serializing,
-        _ => Phase::Writing,
-    };
-    let (done, total) = (figures.done.load(Ordering::Relaxed), figures.total.load(Ordering::Relaxed));
-    *lock(&ticket.progress) = (phase, done, total);
-    target.progress(forked.request.trigger, phase, done, total);
-}
-
-pub fn result(target: &Target, mut forked: Forked, done: Done) -> CaptureResult {
-    let figures = forked.page.figures();
-    let get = |figure: &std::sync::atomic::AtomicU64| figure.load(Ordering::Relaxed);
-    let in_ms = |figure: &std::sync::atomic::AtomicU64| get(figure) as f64 / 1e3;
-    let (generate_ms, serialize_ms) = (in_ms(&figures.generate_us), in_ms(&figures.serialize_us));
-    let node_count = Some(get(&figures.nodes));
-    let child_peak = get(&figures.resident_peak);
-    let taken = child_peak.saturating_sub(get(&figures.resident_at_first)) + forked.heap.total();
-    if !forked.on_disk {
-        forked.learn(taken);
-    }
-    let disk = forked.disk_taken();
-    let spool = forked.request.spool;
-    let mut fd = None;
-    if let Some(opened) = forked.opened.take() {
-        if spool {
-            use std::os::fd::IntoRawFd;
-            fd = Some(opened.into_file().into_raw_fd());
-        } else {
-            opened.published_elsewhere();
-        }
-    }
-    CaptureResult {
-        file: (!spool).then_some(done.path),
-        bytes: done.bytes,
-        raw_bytes: done.raw_bytes,
-        compress: forked.request.compress,
-        redacted: forked.request.redact.is_some(),
-        pause_ms: forked.pause_ms,
-        generate_ms,
-        serialize_ms,
-        duration_ms: milliseconds(forked.begun),
-        mode: "fork",
-        mode_reason: None,
-        fork: Some(ForkFigures {
-            attempts: forked.attempts,
-            failed_attempts: forked.failures,
-            prepare_ms: forked.prepare_ms,
-            pause_parts: forked.parts,
-            child_pid: forked.child.unwrap_or(0),
-            memory: ForkMemory {
-                estimate: forked.estimate,
-                room: forked.room.as_ref().map(|room| room.left),
-                taken,
-                child_peak,
-                disk,
-            },
-            thaw: forked.thaw,
-        }),
-        engine: "v8",
-        engine_reason: None,
-        object_ids: "cleared",
-        object_ids_reason: Some("they were given in the forked child, and went with it"),
-        node_count,
-        pid: std::process::id(),
-        thread_id: target.thread_id,
-        is_main_thread: target.is_main,
-        start_time: forked.time.to_rfc3339_opts(SecondsFormat::Millis, true),
-        trigger: forked.request.trigger,
-        fallback_dir: forked.fallback_dir,
-        fd,
-    }
+fn report(target: &Target, trigger: Trigger, forked: &Forked, handle: &CaptureHandle) {
+    let Some(progress) = progress(forked) else { return };
+    *lock(&handle.progress) = progress;
+    let (phase, done, total) = progress;
+    target.progress(trigger, phase, done, total);
 }

@@ -5,11 +5,11 @@
 //! has filled in. The child overwrites those slots: a wait for a thread that doesn't exist becomes an exit
 //! with a status that says so. No code is changed, and the parent's slots stay as they are.
 //!
-//! The slots are found before the fork, once per process, from the relocations of all loaded objects but
-//! the C library, the dynamic linker and this addon.
+//! The slots are found before the fork, again whenever a library has been loaded or unloaded, from the relocations of
+//! all loaded objects but the C library, the dynamic linker and this addon.
 
 use core::ffi::{CStr, c_char, c_int, c_void};
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// One slot and what the child puts there.
 #[derive(Clone, Copy)]
@@ -18,8 +18,11 @@ struct Slot {
     replacement: Replacement,
 }
 
-/// All slots of this process.
-pub struct Slots(Vec<Slot>);
+/// All slots of this process at one time.
+pub struct Slots {
+    slots: Vec<Slot>,
+    loaded: (u64, u64),
+}
 
 /// A function's name and what takes its place.
 #[derive(Clone, Copy)]
@@ -64,46 +67,65 @@ struct Search {
     replacements: &'static [Replacement],
     /// An address inside this addon.
     own: usize,
-    /// An address inside the object that holds V8.
-    v8: usize,
+    /// An address inside the object that holds the runtime.
+    runtime: Option<usize>,
     slots: Vec<Slot>,
-    /// Which of the functions V8's object calls through a slot.
-    found_at_v8: Vec<bool>,
+    /// Which of the functions that object calls through a slot.
+    found_at_runtime: Vec<bool>,
 }
 
-static FOUND: OnceLock<Result<Slots, String>> = OnceLock::new();
+/// What a search depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Key {
+    /// How many objects have been loaded and unloaded so far.
+    loaded: (u64, u64),
+    runtime: Option<usize>,
+}
+
+/// The last search.
+static FOUND: Mutex<Option<(Key, Arc<Slots>)>> = Mutex::new(None);
 
 impl Slots {
-    /// The process's slots. Fails where V8's object has no slot for one of the `needed` functions:
-    /// a program that is linked in another way can't be helped.
+    /// The process's slots, as long as nobody loads or unloads a library: those of an unloaded one are somebody
+    /// else's memory. Fails where the object at `runtime` has no slot for one of the `needed` functions: a program
+    /// that is linked in another way can't be helped. Without a runtime none are needed.
     pub fn find(
         replacements: &'static [Replacement],
         needed: &[&'static CStr],
-        v8: usize,
-    ) -> Result<&'static Self, &'static str> {
-        let find = || {
-            let mut search = Search {
-                replacements,
-                own: Self::find as *const () as usize,
-                v8,
-                slots: Vec::new(),
-                found_at_v8: vec![false; replacements.len()],
-            };
-            // SAFETY: `visit` keeps to the callback's contract, and `search` outlives the call.
-            unsafe { libc::dl_iterate_phdr(Some(visit), (&raw mut search).cast()) };
-            let missing = replacements
-                .iter()
-                .zip(&search.found_at_v8)
-                .find(|(replacement, found)| needed.contains(&replacement.name) && !**found);
-            match missing {
-                Some((replacement, _)) => Err(format!(
-                    "this runtime is linked in an unknown way (no slot for {})",
-                    replacement.name.to_string_lossy()
-                )),
-                None => Ok(Self(search.slots)),
-            }
+        runtime: Option<usize>,
+    ) -> Result<Arc<Self>, String> {
+        let key = Key { loaded: loaded(), runtime };
+        let mut found = FOUND.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, slots)) = found.as_ref().filter(|(other, _)| *other == key) {
+            return Ok(Arc::clone(slots));
+        }
+        let mut search = Search {
+            replacements,
+            own: Self::find as *const () as usize,
+            runtime,
+            slots: Vec::new(),
+            found_at_runtime: vec![false; replacements.len()],
         };
-        FOUND.get_or_init(find).as_ref().map_err(String::as_str)
+        // SAFETY: `visit` keeps to the callback's contract, and `search` outlives the call.
+        unsafe { libc::dl_iterate_phdr(Some(visit), (&raw mut search).cast()) };
+        let missing = replacements
+            .iter()
+            .zip(&search.found_at_runtime)
+            .find(|(replacement, found)| needed.contains(&replacement.name) && !**found);
+        if let Some((replacement, _)) = missing.filter(|_| runtime.is_some()) {
+            return Err(format!(
+                "this runtime is linked in an unknown way (no slot for {})",
+                replacement.name.to_string_lossy()
+            ));
+        }
+        let slots = Arc::new(Self { slots: search.slots, loaded: key.loaded });
+        *found = Some((key, Arc::clone(&slots)));
+        Ok(slots)
+    }
+
+    /// Whether nothing has been loaded or unloaded since.
+    pub fn is_current(&self) -> bool {
+        self.loaded == loaded()
     }
 
     /// Puts the replacements in, the allocator's only with `memory`.
@@ -114,10 +136,11 @@ impl Slots {
     pub unsafe fn replace(&self, memory: bool) {
         // SAFETY: sysconf only reads.
         let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096);
-        for slot in self.0.iter().filter(|slot| memory || !slot.replacement.memory) {
+        for slot in self.slots.iter().filter(|slot| memory || !slot.replacement.memory) {
             let start = slot.address & !(page - 1);
-            // SAFETY: the slot lies in the writable or relocated-read-only data of an object that is loaded
-            // for good in this child, is aligned (checked when it was found) and holds a function pointer.
+            // SAFETY: the slot lies in the writable or relocated-read-only data of an object that was loaded when
+            // the parent forked (`is_current`) and that nobody unloads here; it is aligned (checked when it was
+            // found) and holds a function pointer.
             unsafe {
                 let writable = libc::PROT_READ | libc::PROT_WRITE;
                 if libc::mprotect(start as *mut c_void, page, writable) == 0 {
@@ -126,6 +149,22 @@ impl Slots {
             }
         }
     }
+}
+
+/// How many objects have been loaded and unloaded in this process so far.
+fn loaded() -> (u64, u64) {
+    unsafe extern "C" fn first(info: *mut libc::dl_phdr_info, size: usize, counts: *mut c_void) -> c_int {
+        if size >= size_of::<libc::dl_phdr_info>() {
+            // SAFETY: the linker passes an entry of `size` bytes, and `counts` is what `loaded` gave.
+            unsafe { *counts.cast::<(u64, u64)>() = ((*info).dlpi_adds, (*info).dlpi_subs) };
+        }
+        // One is enough: all entries say the same.
+        1
+    }
+    let mut counts = (0, 0);
+    // SAFETY: `first` keeps to the callback's contract, and `counts` outlives the call.
+    unsafe { libc::dl_iterate_phdr(Some(first), (&raw mut counts).cast()) };
+    counts
 }
 
 unsafe extern "C" fn visit(info: *mut libc::dl_phdr_info, _size: usize, search: *mut c_void) -> c_int {
@@ -153,13 +192,13 @@ unsafe extern "C" fn visit(info: *mut libc::dl_phdr_info, _size: usize, search: 
         if holds(search.own) {
             return 0;
         }
-        let is_v8 = holds(search.v8);
+        let is_runtime = search.runtime.is_some_and(&holds);
         if let Some(header) = headers.iter().find(|header| header.p_type == PT_DYNAMIC) {
             look_into(
                 base,
                 base.wrapping_add(header.p_vaddr as usize) as *const Dynamic,
                 search,
-                is_v8,
+                is_runtime,
                 &holds,
             );
         }
@@ -175,7 +214,7 @@ unsafe fn look_into(
     base: usize,
     mut dynamic: *const Dynamic,
     search: &mut Search,
-    is_v8: bool,
+    is_runtime: bool,
     holds: &dyn Fn(usize) -> bool,
 ) {
     let (mut strings, mut symbols) = (0, 0);
@@ -227,7 +266,7 @@ unsafe fn look_into(
             let slot = base.wrapping_add(rela.offset as usize);
             if holds(slot) && slot.is_multiple_of(align_of::<usize>()) {
                 search.slots.push(Slot { address: slot, replacement: search.replacements[which] });
-                search.found_at_v8[which] |= is_v8;
+                search.found_at_runtime[which] |= is_runtime;
             }
         }
     }

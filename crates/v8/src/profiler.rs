@@ -4,11 +4,10 @@ use core::ffi::c_void;
 use core::marker::PhantomData;
 use core::ptr::{self, NonNull};
 
-use napi::sys;
-
 use super::abi::{EXPOSE_INTERNALS, EXPOSE_NUMERIC_VALUES, HeapSnapshotOptions, HeapSpaceStatistics, JSON};
+use super::environment::Environment;
 use super::streams::{ActivityControl, OutputStream};
-use super::symbols::{InterruptCallback, Ptr, Take, V8};
+use super::symbols::{Ptr, Take, V8};
 
 /// What a snapshot shall contain beside the usual.
 #[derive(Clone, Copy, Debug, Default)]
@@ -42,25 +41,9 @@ pub struct Space {
     pub physical: u64,
 }
 
-/// An isolate's address, for use from other threads.
+/// An isolate's address: tells isolates apart, and nothing else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IsolateHandle(usize);
-
-/// A Node-API environment, as an address. Belongs to its isolate's thread.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Environment(usize);
-
-impl Environment {
-    /// Whoever keeps one must drop it in the environment's clean-up hook: it isn't valid after that.
-    pub fn of(env: napi::Env) -> Self {
-        Self(env.raw() as usize)
-    }
-
-    /// For calls from this folder, on its thread.
-    pub(super) fn raw(self) -> sys::napi_env {
-        self.0 as sys::napi_env
-    }
-}
 
 impl CurrentIsolate {
     /// The isolate that is entered on this thread, if V8 is in reach and there is one.
@@ -71,9 +54,12 @@ impl CurrentIsolate {
         Some(Self { v8, isolate, not_send: PhantomData })
     }
 
-    /// The handle under which other threads may speak of this isolate.
     pub fn handle(self) -> IsolateHandle {
         IsolateHandle(self.isolate.as_ptr() as usize)
+    }
+
+    pub(super) fn v8(self) -> &'static V8 {
+        self.v8
     }
 
     /// How much the heap holds, garbage included: bytes in ordinary pages, and in objects with pages of
@@ -165,14 +151,10 @@ impl CurrentIsolate {
     /// Whether V8 has given the global object an id: then somebody has taken a snapshot or tracks the heap,
     /// and V8 follows every object that moves.
     pub fn has_object_ids(self, environment: Environment) -> bool {
-        let mut global = ptr::null_mut();
-        // SAFETY: the environment is this thread's and alive (see Environment::of); V8 interrupts and
-        // Node-API calls both come with an open handle scope, which keeps the new handle alive. A
-        // `napi_value` is a `Local<Value>`, and the call only looks an address up.
-        unsafe {
-            sys::napi_get_global(environment.raw(), &raw mut global) == sys::Status::napi_ok
-                && (self.v8.get_object_id)(self.heap_profiler(), global.cast()) != 0
-        }
+        let Some(global) = environment.global() else { return false };
+        // SAFETY: V8 interrupts and Node-API calls both come with an open handle scope, which keeps the new
+        // handle alive. A `napi_value` is a `Local<Value>`, and the call only looks an address up.
+        unsafe { (self.v8.get_object_id)(self.heap_profiler(), global) != 0 }
     }
 
     /// Makes V8 forget all ids and stop following moves. Only for ids that our own captures brought about:
@@ -185,26 +167,6 @@ impl CurrentIsolate {
         unsafe {
             (self.v8.stop_tracking)(profiler);
             (self.v8.clear_object_ids)(profiler);
-        }
-    }
-}
-
-impl IsolateHandle {
-    /// V8's address of it.
-    pub(super) fn raw(self) -> usize {
-        self.0
-    }
-
-    /// Asks for `callback(isolate, data)` when the isolate's JavaScript next checks its stack guard.
-    ///
-    /// # Safety
-    /// The isolate must not be disposed of before this returns, and `callback` must accept `data` for ever,
-    /// and neither run JavaScript nor unwind.
-    pub unsafe fn request_interrupt(self, callback: InterruptCallback, data: usize) {
-        if let Ok(v8) = V8::get() {
-            // SAFETY: `Isolate::RequestInterrupt` may be called from any thread; the caller vouches for
-            // the rest.
-            unsafe { (v8.request_interrupt)(self.0 as Ptr, callback, data as Ptr) }
         }
     }
 }

@@ -6,14 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
-use stillheap_sink::Failure;
+use stillheap_frozen::{Ending, thaw, watch};
+use stillheap_protocol::{CaptureRequest, CaptureResult, Failure};
 
-use super::flow::{Turn, result, try_again};
-use super::prepare::Forked;
-use super::thaw::thaw;
-use super::watch::{Ending, watch};
+use super::capture::ForkedCapture;
+use super::flow::{ChildSlot, try_again};
 use crate::isolates::Target;
-use crate::request::{CaptureRequest, CaptureResult};
 use crate::sys::spawn_quiet;
 
 /// A child that has shown so many signs of life is through with the collection, in which it might have met
@@ -34,26 +32,26 @@ pub fn take_now<F>(target: &Arc<Target>, request: CaptureRequest, hold: bool, en
 where
     F: FnOnce(&Arc<Target>, Result<CaptureResult, Failure>) + Send + 'static,
 {
-    let begin = || -> Result<(Turn, Box<Forked>), Failure> {
-        let turn = wait_for_turn(target)?;
-        Ok((turn, Box::new(Forked::prepare(request, target.thread_id)?)))
+    let begin = || -> Result<(ChildSlot, Box<ForkedCapture>), Failure> {
+        let slot = wait_for_turn(target)?;
+        Ok((slot, Box::new(ForkedCapture::prepare(request, target.thread_id)?)))
     };
     match begin() {
         Err(failure) => Some((ended, Err(failure))),
-        Ok((_turn, forked)) if hold => Some((ended, held(target, forked))),
-        Ok((turn, forked)) => released(target, turn, forked, ended),
+        Ok((_slot, capture)) if hold => Some((ended, held(target, capture))),
+        Ok((slot, capture)) => released(target, slot, capture, ended),
     }
 }
 
 /// A capture before ours may be waiting for this very thread.
-fn wait_for_turn(target: &Target) -> Result<Turn, Failure> {
+fn wait_for_turn(target: &Target) -> Result<ChildSlot, Failure> {
     let begun = Instant::now();
     loop {
-        if let Some(turn) = Turn::try_take() {
-            return Ok(turn);
+        if let Some(slot) = ChildSlot::try_take() {
+            return Ok(slot);
         }
-        while let Some(moment) = target.take_moment() {
-            moment.serve(target);
+        while let Some(job) = target.take_job() {
+            job.run(target);
         }
         if begun.elapsed() > LONGEST_WAIT {
             return Err(Failure::own(
@@ -65,91 +63,91 @@ fn wait_for_turn(target: &Target) -> Result<Turn, Failure> {
     }
 }
 
-fn held(target: &Target, mut forked: Box<Forked>) -> Result<CaptureResult, Failure> {
+fn held(target: &Target, mut capture: Box<ForkedCapture>) -> Result<CaptureResult, Failure> {
     let never = AtomicBool::new(false);
     loop {
-        forked.fork(target)?;
-        match watch(&mut forked, &never, |_| ()) {
-            Ending::Done(done) => return Ok(result(target, *forked, done)),
+        capture.fork(target)?;
+        match watch(&mut capture.forked, &never, |_| ()) {
+            Ending::Done(done) => return Ok(capture.result(target, done)),
             Ending::Failed(failure) => return Err(failure),
-            Ending::Again(failure) => try_again(&mut forked, failure, ATTEMPTS)?,
+            Ending::Again(failure) => try_again(&mut capture.forked, failure, ATTEMPTS)?,
         }
     }
 }
 
 /// What the thread that watches has to say to the one that forks.
-enum Word<F> {
+enum Message<F> {
     UnderWay,
-    Again(Box<Forked>, Failure, Turn, F),
+    Again(Box<ForkedCapture>, Failure, ChildSlot, F),
     Ended(Box<Ended<F>>),
 }
 
 fn released<F>(
     target: &Arc<Target>,
-    mut turn: Turn,
-    mut forked: Box<Forked>,
+    mut slot: ChildSlot,
+    mut capture: Box<ForkedCapture>,
     mut ended: F,
 ) -> Option<Ended<F>>
 where
     F: FnOnce(&Arc<Target>, Result<CaptureResult, Failure>) + Send + 'static,
 {
     loop {
-        if let Err(failure) = forked.fork(target) {
+        if let Err(failure) = capture.fork(target) {
             return Some((ended, Err(failure)));
         }
         let (tell, told) = channel();
         let watched = Arc::clone(target);
         let spawned =
-            spawn_quiet("stillheap-fork", move || watch_released(&watched, turn, forked, ended, &tell));
+            spawn_quiet("stillheap-fork", move || watch_released(&watched, slot, capture, ended, &tell));
         if spawned.is_err() {
             // The child has it all and goes on without us.
             return None;
         }
         match told.recv() {
-            Ok(Word::Again(again, failure, its_turn, its_ended)) => {
-                (forked, turn, ended) = (again, its_turn, its_ended);
-                if let Err(failure) = try_again(&mut forked, failure, ATTEMPTS) {
+            Ok(Message::Again(again, failure, its_slot, its_ended)) => {
+                (capture, slot, ended) = (again, its_slot, its_ended);
+                if let Err(failure) = try_again(&mut capture.forked, failure, ATTEMPTS) {
                     return Some((ended, Err(failure)));
                 }
             }
-            Ok(Word::Ended(done)) => return Some(*done),
-            Ok(Word::UnderWay) | Err(_) => return None,
+            Ok(Message::Ended(done)) => return Some(*done),
+            Ok(Message::UnderWay) | Err(_) => return None,
         }
     }
 }
 
 fn watch_released<F>(
     target: &Arc<Target>,
-    turn: Turn,
-    mut forked: Box<Forked>,
+    slot: ChildSlot,
+    mut capture: Box<ForkedCapture>,
     ended: F,
-    tell: &Sender<Word<F>>,
+    tell: &Sender<Message<F>>,
 ) where
     F: FnOnce(&Arc<Target>, Result<CaptureResult, Failure>) + Send + 'static,
 {
     let mut under_way = false;
-    let ending = watch(&mut forked, &AtomicBool::new(false), |forked| {
-        if !under_way && forked.page.figures().beat.load(Ordering::Relaxed) >= UNDER_WAY {
+    let ending = watch(&mut capture.forked, &AtomicBool::new(false), |forked| {
+        if !under_way && forked.figures().beat.load(Ordering::Relaxed) >= UNDER_WAY {
             under_way = true;
             // Whoever waits for it is there as long as nothing has been sent.
-            let _ = tell.send(Word::UnderWay);
+            let _ = tell.send(Message::UnderWay);
         }
     });
     let outcome = match ending {
         Ending::Again(failure) if !under_way => {
-            let _ = tell.send(Word::Again(forked, failure, turn, ended));
+            let _ = tell.send(Message::Again(capture, failure, slot, ended));
             return;
         }
         Ending::Done(done) => {
-            forked.thaw = thaw();
-            Ok(result(target, *forked, done))
+            capture.forked.thaw = thaw();
+            Ok(capture.result(target, done))
         }
         Ending::Again(failure) | Ending::Failed(failure) => Err(failure),
     };
-    drop(turn);
+    drop(slot);
     if under_way {
         ended(target, outcome);
     } else {
-        let _ = tell.send(Word::Ended(Box::new((ended, outcome))));
+        let _ = tell.send(Message::Ended(Box::new((ended, outcome))));
     }
 }

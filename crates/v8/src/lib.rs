@@ -6,11 +6,14 @@
 //! (`abi`). Where the version isn't in the table or a symbol is missing, [`V8::get`] says so in a sentence
 //! and the caller falls back to `node:v8`: nothing is ever guessed.
 //!
-//! All unsafe code that concerns V8 is in this folder.
+//! No napi: a Node-API environment is an address, and the few Node-API functions that are needed are looked up
+//! like V8's.
 
 mod abi;
 mod allocations;
+mod environment;
 mod gc;
+mod interrupt;
 mod limit;
 mod profiler;
 mod statistics;
@@ -18,7 +21,9 @@ mod streams;
 mod symbols;
 
 pub use allocations::Allocations;
+pub use environment::Environment;
 pub use gc::{DURATION_BOUNDS, GcFigures, GcKind, GcObserver, GcRecord, HeapFigures};
-pub use profiler::{CurrentIsolate, Environment, HeapSnapshot, IsolateHandle, SnapshotOptions, Space};
+pub use interrupt::Interrupts;
+pub use profiler::{CurrentIsolate, HeapSnapshot, IsolateHandle, SnapshotOptions, Space};
 pub use statistics::Statistics;
 pub use symbols::V8;

@@ -1,0 +1,17 @@
+//! Requests, results and failures of captures: one definition, which the addon, the sink and the forked child share
+//! and which travels to JavaScript as JSON. index.d.ts has the public description of each field.
+#![forbid(unsafe_code)]
+
+mod compression;
+mod failure;
+mod header;
+mod request;
+mod result;
+mod time;
+
+pub use compression::Compression;
+pub use failure::Failure;
+pub use header::{Header, Usage};
+pub use request::{CaptureRequest, Fallback, Mode, Redaction, Scratch, Trigger};
+pub use result::{CaptureResult, FallbackDir, ForkFigures, ForkMemory, PauseParts, Thaw, outcome_json};
+pub use time::{milliseconds, timestamp};

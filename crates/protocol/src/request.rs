@@ -1,0 +1,89 @@
+//! What JavaScript asks for.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Compression;
+
+/// One capture's options; checked on the JavaScript side, which knows how to name what is wrong.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CaptureRequest {
+    /// The file to write; else one is named after `name` in `dir`.
+    pub file: Option<PathBuf>,
+    pub dir: Option<PathBuf>,
+    pub fallback_dir: Option<PathBuf>,
+    pub name: Option<String>,
+    pub compress: Compression,
+    pub numeric_values: bool,
+    pub internals: bool,
+    pub keep_object_ids: bool,
+    pub overwrite: bool,
+    /// Write to an unlinked file whose descriptor is given back, instead of to a named one.
+    pub spool: bool,
+    pub trigger: Trigger,
+    /// Take the secrets out before anything is written.
+    pub redact: Option<Redaction>,
+    /// Said of signals only: no lines on stderr.
+    pub quiet: bool,
+    pub mode: Mode,
+    /// Why an inline capture isn't a forked one.
+    pub mode_reason: Option<String>,
+    pub fallback: Fallback,
+    /// Fork even if memory may not suffice.
+    pub force: bool,
+    /// Where a forked child's working memory goes.
+    pub scratch: Scratch,
+    /// Milliseconds after which a forked child is ended.
+    pub time_limit: Option<u64>,
+    /// The child finishes even if the service ends.
+    pub outlive: bool,
+}
+
+/// What is taken out besides what is always taken out.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Redaction {
+    pub source: bool,
+}
+
+/// Where the heap is frozen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    #[default]
+    Inline,
+    Auto,
+    Fork,
+}
+
+/// Where V8's working memory goes in a forked child.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scratch {
+    #[default]
+    Memory,
+    /// Into a file beside the snapshot.
+    Disk,
+    /// There if memory doesn't suffice.
+    Auto,
+}
+
+/// What to do when a forked capture has failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fallback {
+    #[default]
+    None,
+    Inline,
+}
+
+/// Who wanted the capture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Trigger {
+    #[default]
+    Call,
+    Signal,
+    NearHeapLimit,
+}
