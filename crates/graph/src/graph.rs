@@ -46,6 +46,9 @@ impl Locations {
     }
 }
 
+/// Ordinals and node numbers beyond are kept free.
+pub(crate) const MOST_NODES: usize = (u32::MAX - 17) as usize;
+
 /// The columns.
 #[derive(Clone, Default)]
 pub struct Graph {
@@ -197,7 +200,7 @@ impl Graph {
             self.detached.edit().resize(before, 0);
             self.detached.edit().extend_from_slice(&rows.detached);
         }
-        if self.node_type.len() >= (u32::MAX - 16) as usize {
+        if self.node_type.len() > MOST_NODES {
             return Err("more than 2^32 nodes".to_owned());
         }
         Ok(())

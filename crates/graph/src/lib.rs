@@ -4,6 +4,7 @@
 //! and its reader say. Nothing here reads or writes; columns may come block by block from elsewhere ([`Blocks`]).
 #![forbid(unsafe_code)]
 
+mod builder;
 pub mod column;
 mod data;
 mod detached;
@@ -16,11 +17,12 @@ pub mod strings;
 mod trace;
 pub mod types;
 
+pub use builder::{GraphBuilder, NewNode};
 pub use column::{Blocks, Column};
 pub use data::{Completeness, Packing, Salvage, SnapshotData};
 pub use error::{Error, ErrorKind, Result};
 pub use graph::{Graph, Location, Locations};
-pub use meta::{EdgeLayout, Fields, Header, NodeLayout};
+pub use meta::{EdgeLayout, Fields, Header, HeaderSpec, NodeLayout};
 pub use rows::NodeRows;
 pub use strings::StringTable;
 pub use trace::TraceTree;

@@ -78,6 +78,49 @@ pub struct Header {
     pub edge_types: TypeTable,
 }
 
+/// The header of a snapshot that is not read from a file: fields and types as V8 has them, and the rest.
+#[derive(Clone, Debug, Default)]
+pub struct HeaderSpec {
+    /// Nodes in the snapshot.
+    pub nodes: u64,
+    /// Edges in it.
+    pub edges: u64,
+    /// Whether nodes have the field `trace_node_id`.
+    pub trace_ids: bool,
+    /// Further entries, such as `stillheap` or `extra_native_bytes`.
+    pub entries: Map<String, Value>,
+}
+
+impl HeaderSpec {
+    /// The header as V8 writes it: the object behind `"snapshot":`, `meta` first.
+    pub fn json(&self) -> String {
+        let list =
+            |names: &[&str]| names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(",");
+        let trace = if self.trace_ids { "\"trace_node_id\"," } else { "" };
+        let trace_type = if self.trace_ids { "\"number\"," } else { "" };
+        let (node_types, edge_types) = (list(&node::NAMES), list(&edge::NAMES[..edge::INVISIBLE as usize]));
+        let (nodes, edges) = (self.nodes, self.edges);
+        let mut json = format!(
+            "{{\"meta\":{{\
+             \"node_fields\":[\"type\",\"name\",\"id\",\"self_size\",\"edge_count\",{trace}\"detachedness\"],\
+             \"node_types\":[[{node_types}],\"string\",\"number\",\"number\",\"number\",{trace_type}\"number\"],\
+             \"edge_fields\":[\"type\",\"name_or_index\",\"to_node\"],\
+             \"edge_types\":[[{edge_types}],\"string_or_number\",\"node\"],\
+             \"trace_function_info_fields\":\
+             [\"function_id\",\"name\",\"script_name\",\"script_id\",\"line\",\"column\"],\
+             \"trace_node_fields\":[\"id\",\"function_info_index\",\"count\",\"size\",\"children\"],\
+             \"sample_fields\":[\"timestamp_us\",\"last_assigned_id\"],\
+             \"location_fields\":[\"object_index\",\"script_id\",\"line\",\"column\"]}},\
+             \"node_count\":{nodes},\"edge_count\":{edges},\"trace_function_count\":0"
+        );
+        for (key, value) in &self.entries {
+            json.push_str(&format!(",{}:{value}", Value::from(key.as_str())));
+        }
+        json.push('}');
+        json
+    }
+}
+
 impl Header {
     /// `at` is the byte position of the header's `{`, for messages.
     pub fn parse(json: &[u8], at: u64) -> Result<Header> {

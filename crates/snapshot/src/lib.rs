@@ -1,4 +1,4 @@
-//! V8's `.heapsnapshot` format: reading, whatever the packing, whole or truncated.
+//! V8's `.heapsnapshot` format: reading, whatever the packing, whole or truncated; and writing, row by row.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
@@ -9,5 +9,7 @@ mod rows;
 mod scan;
 mod text;
 mod trace;
+mod write;
 
 pub use read::{ReadOptions, open, open_file, open_unpacked, read, read_sized, unpack};
+pub use write::{EdgeWriter, LocationWriter, NodeWriter, StringWriter};
