@@ -33,7 +33,7 @@ interface CommonOptions {
    * unless `NODE_HEAPDUMP_OPTIONS` has the word `fork`.
    */
   mode?: 'auto' | CaptureMode;
-  /** With `'inline'`, a forked capture that fails is repeated in this process. Default: `'none'`. */
+  /** With `'inline'`, a forked capture that fails is repeated in this process. Default: `STILLHEAP_FALLBACK`, else `'none'`. */
   fallback?: 'none' | 'inline';
   /**
    * Where V8's working memory for a forked capture goes, which is up to 18 times the heap. `'disk'`: into an
@@ -43,18 +43,18 @@ interface CommonOptions {
   scratch?: 'memory' | 'disk' | 'auto';
   /**
    * Capture although the memory that is left seems too little: by a forked child's estimate, or in this process by what
-   * V8 needs at least for as many objects as it has counted. Default: false.
+   * V8 needs at least for as many objects as it has counted. Default: `STILLHEAP_FORCE`, else false.
    */
   force?: boolean;
-  /** How long a forked capture may take, in milliseconds. Default: 1,800,000. */
+  /** How long a forked capture may take, in milliseconds. Default: `STILLHEAP_TIME_LIMIT`, else 1,800,000. */
   timeLimit?: number;
-  /** A forked child finishes its file even if this process ends before. Default: false. */
+  /** A forked child finishes its file even if this process ends before. Default: `STILLHEAP_OUTLIVE`, else false. */
   outlive?: boolean;
   /** Default: `STILLHEAP_COMPRESS`, else `'none'`; with `file`, what its extension (.gz, .zst) says. */
   compress?: Compression;
-  /** Include the values of numbers (V8's `kExposeNumericValues`). Default: false. */
+  /** Include the values of numbers (V8's `kExposeNumericValues`). Default: `STILLHEAP_NUMERIC_VALUES`, else false. */
   numericValues?: boolean;
-  /** Include V8's internal objects (V8's `kExposeInternals`). Default: false. */
+  /** Include V8's internal objects (V8's `kExposeInternals`). Default: `STILLHEAP_INTERNALS`, else false. */
   internals?: boolean;
   /**
    * Keep the ids that V8 gives to objects, so that DevTools can match the objects of this snapshot with the
@@ -63,13 +63,14 @@ interface CommonOptions {
    * Default: false, or true with `STILLHEAP_OBJECT_IDS=keep`.
    */
   keepObjectIds?: boolean;
-  /** Replace a regular file that is there already. Links and devices are never replaced. Default: false. */
+  /** Replace a regular file that is there already. Links and devices are never replaced. Default: `STILLHEAP_OVERWRITE`, else false. */
   overwrite?: boolean;
   /**
    * Take out what may be secret before anything is written (docs/redact.md): strings, numbers, keys that came
    * from data, directories of scripts and, unless `source` is false, source text become placeholders of the
    * same length. Classes, names that stand in the source, sizes and the graph stay. Only where V8 is reached
-   * directly. Default: false, or true with `STILLHEAP_REDACT=1`.
+   * directly. With it, `scratch` can't be `'disk'`, and `'auto'` means `'memory'`: V8's working memory holds the texts.
+   * Default: `STILLHEAP_REDACT` (`keep-source` for `{ source: false }`), else false.
    */
   redact?: boolean | RedactOptions;
 }
@@ -121,19 +122,19 @@ interface NearHeapLimitOptions extends Omit<CommonOptions, 'keepObjectIds' | 'ou
   /**
    * By how many bytes the limit is raised, once, when the snapshot is there. Default: 67,108,864, or less where that
    * might not fit into the control group; in a worker just so much that Node ends the worker, as it would have,
-   * before V8 ends the process.
+   * before V8 ends the process. The variable is `STILLHEAP_NEAR_HEAP_LIMIT_RAISE`.
    */
   raise?: number;
   /**
    * Whether the thread stands still until a forked child has finished. A container ends with its first process,
    * and the child with it; without a container, false lets the process end, and be started again, meanwhile.
-   * Default: true.
+   * Default: `STILLHEAP_NEAR_HEAP_LIMIT_HOLD`, else true.
    */
   hold?: boolean;
   /**
    * Whether V8 samples allocations from now on, so that the report says which functions allocated what lives, also
    * where there is no room for a snapshot: one in so many bytes, or, with true, in 524,288. Costs little
-   * (docs/near-limit.md). Default: false.
+   * (docs/near-limit.md). Default: `STILLHEAP_NEAR_HEAP_LIMIT_SAMPLE`, else false.
    */
   sample?: boolean | number;
   /** No lines on stderr. Default: `STILLHEAP_QUIET`, else false. */

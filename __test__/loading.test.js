@@ -3,28 +3,15 @@
 // Every way into a process, also more than one at a time.
 
 const assert = require('node:assert/strict');
-const { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } = require('node:fs');
+const { readdirSync } = require('node:fs');
 const path = require('node:path');
 const { pathToFileURL } = require('node:url');
 const { root, runSource, startAgent, startNode, temporaryDirectory } = require('./support/child.js');
+const { copyPackage } = require('./support/package.js');
 const { readSnapshot } = require('./support/snapshot.js');
 const { test } = require('./support/test.js');
 
 const wrote = /stillheap: wrote (\S+)/;
-
-/** Copies what the package consists of; `change` may alter its package.json. */
-function copyPackage(directory, { change = (manifest) => manifest, binary = true } = {}) {
-  const manifest = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'));
-  mkdirSync(directory, { recursive: true });
-  for (const name of readdirSync(root)) {
-    const wanted = /^(index\.(m?js|d\.m?ts)|binding\.(js|d\.ts)|lib|bin)$/.test(name);
-    if (wanted || (binary && /^stillheap\..*\.node$/.test(name))) {
-      cpSync(path.join(root, name), path.join(directory, name), { recursive: true });
-    }
-  }
-  writeFileSync(path.join(directory, 'package.json'), JSON.stringify(change(manifest)));
-  return directory;
-}
 
 async function answersSignal(child) {
   await child.output(/ready/, 'stdout');
@@ -147,56 +134,6 @@ test('loaded again and again, as test runners do, and in another context', async
   agent.kill('SIGUSR2');
   readSnapshot((await agent.output(wrote))[1]);
 });
-
-test('no binary: an error with a code that says what to do', async (t) => {
-  const bare = copyPackage(path.join(temporaryDirectory(t), 'bare'), { binary: false });
-  const child = await runSource(
-    t,
-    `try { require(${JSON.stringify(bare)}) } catch ({ code, message }) { console.log(JSON.stringify({ code, message })) }`,
-  );
-  const { code, message } = JSON.parse(child.stdout);
-  assert.equal(code, 'ERR_STILLHEAP_BINARY_MISSING');
-  assert.match(message, new RegExp(`${process.platform}-${process.arch}`));
-  assert.match(message, /npm install --include=optional stillheap/);
-});
-
-/** Writes `with_` over every place where `what` stands; both have the same length. */
-function overwrite(bytes, what, with_) {
-  const copy = Buffer.from(bytes);
-  for (let at = copy.indexOf(what); at >= 0; at = copy.indexOf(what, at + 1)) with_.copy(copy, at);
-  return copy;
-}
-
-const elfTest =
-  process.platform === 'linux' ? test : (name) => test(name, { skip: 'ELF is for Linux' }, () => {});
-elfTest(
-  'a binary for another libc or another machine: the same error, with what the linker said',
-  async (t) => {
-    const name = readdirSync(root).find((name) => /^stillheap\..*\.node$/.test(name));
-    const bytes = readFileSync(path.join(root, name));
-    const machine = Buffer.from(bytes);
-    // e_machine: EM_S390.
-    machine.writeUInt16LE(22, 18);
-    const foreign = {
-      libc: overwrite(bytes, Buffer.from('\0libc.so.6\0'), Buffer.from('\0libmusl.0\0')),
-      machine,
-      stub: Buffer.from('not a binary at all'),
-    };
-    assert.notDeepEqual(foreign.libc, bytes);
-    for (const [what, binary] of Object.entries(foreign)) {
-      const bare = copyPackage(path.join(temporaryDirectory(t), what), { binary: false });
-      writeFileSync(path.join(bare, name), binary);
-      const child = await runSource(
-        t,
-        `try { require(${JSON.stringify(bare)}) } catch ({ code, message }) { console.log(JSON.stringify({ code, message })) }`,
-      );
-      const { code, message } = JSON.parse(child.stdout);
-      assert.equal(code, 'ERR_STILLHEAP_BINARY_MISSING', what);
-      assert.match(message, /cannot open shared object file|wrong|invalid ELF header|file too short/i, what);
-      assert.match(message, /npm install --include=optional stillheap/, what);
-    }
-  },
-);
 
 test('a process object that takes no properties and a closed stderr do not keep a service from starting', async (t) => {
   const child = await runSource(

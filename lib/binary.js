@@ -12,7 +12,7 @@ const variants = {
   win32: ['-msvc'],
 };
 
-/** Loads the binary of a name, or throws what to do. */
+/** Loads the binary of a name, or throws what to do; `problems` has what each place answered. */
 function load(name) {
   const problems = [];
   for (const variant of variants[process.platform] ?? ['']) {
@@ -21,17 +21,31 @@ function load(name) {
       try {
         return require(place);
       } catch (error) {
-        problems.push(`${place}: ${error.message.split('\n')[0]}`);
+        problems.push({ place, error });
       }
     }
   }
-  const platform = `${process.platform}-${process.arch}`;
-  throw failure(
+  const tried = problems.map(({ place, error }) => `${place}: ${String(error.message).split('\n')[0]}`);
+  const error = failure(
     'ERR_STILLHEAP_BINARY_MISSING',
-    `The binary ${name} for ${platform} could not be loaded. It comes prebuilt as an optional dependency ` +
-      `(${name}-${platform}…): run 'npm install --include=optional stillheap' on the machine, or in the ` +
-      `image, that runs it, and don't copy node_modules from another platform. From a checkout, run ` +
-      `'npm run build'. What was tried: ${problems.join('; ')}`,
+    `${advice(name, problems)} What was tried: ${tried.join('; ')}`,
+  );
+  error.problems = problems.map(({ error }) => error);
+  throw error;
+}
+
+/** What to do. A binary that is there and does not load may need something else than to be installed. */
+function advice(name, problems) {
+  const platform = `${process.platform}-${process.arch}`;
+  const missing = problems.every(({ error }) => error.code === 'MODULE_NOT_FOUND');
+  const fault = missing
+    ? `The binary ${name} for ${platform} is missing.`
+    : `The binary ${name} for ${platform} is there, and the system does not load it: it is for another machine, for ` +
+      'another C library or a newer one, or the file system or a security policy forbids running it.';
+  return (
+    `${fault} It comes prebuilt as an optional dependency (${name}-${platform}…): run ` +
+    `'npm install --include=optional stillheap' on the machine, or in the image, that runs it, and don't copy ` +
+    `node_modules from another platform. From a checkout, run 'npm run build'.`
   );
 }
 

@@ -14,7 +14,14 @@ function fromNative({ message, code, errno, syscall, path, report }) {
   if (syscall !== undefined) error.syscall = syscall;
   if (path !== undefined) error.path = path;
   if (report) error.report = report;
+  // As Node's own errors of this code have it.
+  if (code === 'ERR_ACCESS_DENIED') Object.assign(error, { permission: 'FileSystemWrite', resource: path });
   return error;
+}
+
+/** For what can't be done here. */
+function unavailable(what, reason) {
+  return failure('ERR_STILLHEAP_UNSUPPORTED', `${what}: ${reason}`);
 }
 
 function given(value) {
@@ -36,4 +43,4 @@ function wrongValue(name, expected, value) {
   return error;
 }
 
-module.exports = { failure, fromNative, wrongType, wrongValue };
+module.exports = { failure, fromNative, unavailable, wrongType, wrongValue };

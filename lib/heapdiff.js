@@ -6,7 +6,7 @@
 
 const fs = require('node:fs');
 const { failure, fromNative } = require('./errors.js');
-const { check, oneOf, path } = require('./options.js');
+const { check, oneOf, path } = require('./checks.js');
 
 const kinds = { mode: oneOf(['auto', 'inline', 'fork']), dir: path };
 
@@ -56,14 +56,14 @@ function publicDiff(diff, pictures) {
 }
 
 /** `internals` are lib/module.js's. */
-function define({ isolate, captureOptions, toNative, takeAndFinishSync }) {
+function define({ isolate, captureOptions, request, takeAndFinishSync }) {
   /** Begins a picture; with a fork, it goes on by itself when the heap has been frozen. */
   function take(options, last = false) {
     // In the process, objects keep their ids from the first picture to the second, after which V8 forgets them.
     const keepObjectIds = options.mode === 'inline' && !last;
     const checked = { ...captureOptions(options), compress: 'zstd', keepObjectIds };
     const obstacle = isolate.forkObstacle ?? undefined;
-    const request = JSON.stringify({ ...toNative(checked, 'call'), file: undefined, spool: true });
+    const asked = request(checked, { file: undefined, spool: true });
     const picture = { time: new Date(), mode: 'inline', operation: undefined, descriptor: undefined };
     if (options.mode === 'fork' && obstacle !== undefined) {
       throw failure(
@@ -72,11 +72,11 @@ function define({ isolate, captureOptions, toNative, takeAndFinishSync }) {
       );
     }
     if (options.mode === 'inline' || obstacle !== undefined) {
-      settle(picture, takeAndFinishSync(isolate.open(request), checked));
+      settle(picture, takeAndFinishSync(isolate.open(asked), checked));
       return picture;
     }
     picture.mode = 'fork';
-    picture.operation = isolate.fork(request);
+    picture.operation = isolate.fork(asked);
     picture.operation.wait(false);
     // What went wrong by now is told now; afterwards it is `end` that tells it.
     look(picture);

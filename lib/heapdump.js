@@ -3,7 +3,7 @@
 // What is particular to heapdump's function writeSnapshot([filename][, callback]).
 
 const { failure, wrongType } = require('./errors.js');
-const { path } = require('./options.js');
+const { path } = require('./checks.js');
 
 /** Both arguments are optional; everything else is refused before anything is written. */
 function checkArguments(filename, callback) {

@@ -6,7 +6,7 @@
 const { EventEmitter } = require('node:events');
 const { internals } = require('./module.js');
 const stillheap = require('../index.js');
-const { check } = require('./options.js');
+const { check } = require('./checks.js');
 const { kinds } = require('./watch-options.js');
 
 class Memwatch extends EventEmitter {

@@ -5,7 +5,7 @@
 
 const stillheap = require('../index.js');
 const { wrongType } = require('./errors.js');
-const { check } = require('./options.js');
+const { check } = require('./checks.js');
 
 function watchOf(name, value) {
   if (typeof value?.on !== 'function' || typeof value.stop !== 'function') {

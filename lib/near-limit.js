@@ -3,21 +3,27 @@
 // Asks for a snapshot at V8's heap limit.
 
 const { failure } = require('./errors.js');
-const { nearLimitOptions } = require('./options.js');
+const { consistent, nearLimitOptions, toNative } = require('./options.js');
+const permission = require('./permission.js');
 
 /** What is done where the options say nothing. */
 const usual = { mode: 'auto', scratch: 'auto', force: true, hold: true };
 
 /**
  * `defaults` are the process's, of which those named above don't count: at the limit a forked child is what
- * works, and nothing is lost by trying.
+ * works, and nothing is lost by trying. `limitDefaults` come from variables that count here only.
  */
-function arm(isolate, options, defaults) {
+function arm(isolate, options, defaults, limitDefaults) {
   const { mode: _mode, keepObjectIds: _keep, ...rest } = defaults;
-  const { raise, hold, sample, ...request } = { ...rest, ...usual, ...nearLimitOptions(options) };
-  if (isolate.engineReason !== null) return throughNode(isolate.engineReason, request);
-  const order = { raise, hold, sample, request: { ...request, outlive: true, trigger: 'near-heap-limit' } };
-  const problem = isolate.armNearLimit(JSON.stringify(order));
+  const { raise, hold, sample, ...wanted } = {
+    ...rest,
+    ...usual,
+    ...limitDefaults,
+    ...nearLimitOptions(options),
+  };
+  if (isolate.engineReason !== null) return throughNode(isolate.engineReason, wanted);
+  const request = toNative(permission.forCapture(consistent(wanted)), 'near-heap-limit', { outlive: true });
+  const problem = isolate.armNearLimit(JSON.stringify({ raise, hold, sample, request }));
   if (problem !== null) throw failure('ERR_STILLHEAP_UNSUPPORTED', problem);
   return {
     get armed() {

@@ -1,17 +1,14 @@
 'use strict';
 
-// Checks options and reads the environment. Everything is checked before anything is done.
+// Every option of a capture, once: where it may be given, how it is checked, its default, its variable, and whether
+// the addon is told. Checks, defaults, the environment and what the addon gets follow from the table; tests compare
+// it with index.d.ts, README.md and the addon's own list.
 
 const { constants } = require('node:os');
+const { abortSignal, amount, boolean, callback, check, oneOf, path, string } = require('./checks.js');
 const { wrongType, wrongValue } = require('./errors.js');
 
-const compressions = ['none', 'gzip', 'zstd'];
-const modes = ['auto', 'inline', 'fork'];
-const scratches = ['memory', 'disk', 'auto'];
-const threadChoices = ['main', 'all'];
-const fallbacks = ['none', 'inline'];
-
-/** Signals whose default or use by the runtime leaves room for a handler of ours. */
+/** Signals whose default action and whose use by the runtime leave room for a handler. */
 const usableSignals = [
   'SIGUSR2',
   'SIGUSR1',
@@ -24,70 +21,16 @@ const usableSignals = [
   'SIGALRM',
 ];
 
-function string(name, value) {
-  if (typeof value !== 'string') throw wrongType(name, 'a string', value);
-  if (value === '') throw wrongValue(name, 'a string that is not empty', value);
-  if (value.includes('\0')) throw wrongValue(name, 'a string without NUL bytes', value);
-  return value;
-}
-
-function path(name, value) {
-  if (value instanceof URL) {
-    if (value.protocol !== 'file:') throw wrongValue(name, "a path or a 'file:' URL", value);
-    return require('node:url').fileURLToPath(value);
-  }
-  if (typeof value !== 'string') throw wrongType(name, "a string or a 'file:' URL", value);
-  return string(name, value);
-}
-
-function boolean(name, value) {
-  if (typeof value !== 'boolean') throw wrongType(name, 'a boolean', value);
-  return value;
-}
-
-function milliseconds(name, value) {
-  if (typeof value !== 'number') throw wrongType(name, 'a number of milliseconds', value);
-  if (!Number.isInteger(value) || value <= 0)
-    throw wrongValue(name, 'a positive whole number of milliseconds', value);
-  return value;
-}
-
-function bytes(name, value) {
-  if (typeof value !== 'number') throw wrongType(name, 'a number of bytes', value);
-  if (!Number.isSafeInteger(value) || value <= 0)
-    throw wrongValue(name, 'a positive whole number of bytes', value);
-  return value;
-}
-
 /** V8's own choice where no interval is given: it costs next to nothing. */
-const SAMPLING_INTERVAL = 512 * 1024;
+const samplingInterval = 512 * 1024;
+
+// ---- checks that only these options need
 
 /** An allocation in every so many bytes; null for none. */
 function sampling(name, value) {
-  if (typeof value === 'boolean') return value ? SAMPLING_INTERVAL : null;
+  if (typeof value === 'boolean') return value ? samplingInterval : null;
   if (typeof value !== 'number') throw wrongType(name, 'a boolean or a number of bytes', value);
-  return bytes(name, value);
-}
-
-function oneOf(choices) {
-  const words = choices.map((choice) => `'${choice}'`).join(', ');
-  return (name, value) => {
-    if (typeof value !== 'string') throw wrongType(name, `one of ${words}`, value);
-    if (!choices.includes(value)) throw wrongValue(name, `one of ${words}`, value);
-    return value;
-  };
-}
-
-function callback(name, value) {
-  if (typeof value !== 'function') throw wrongType(name, 'a function', value);
-  return value;
-}
-
-function abortSignal(name, value) {
-  if (typeof value !== 'object' || value === null || typeof value.aborted !== 'boolean') {
-    throw wrongType(name, 'an AbortSignal', value);
-  }
-  return value;
+  return amount('bytes')(name, value);
 }
 
 function template(name, value) {
@@ -129,68 +72,226 @@ function redaction(name, value) {
   return { source };
 }
 
-/** What a single capture and the defaults for all of them have in common. */
-const common = {
-  dir: path,
-  fallbackDir: path,
-  name: template,
-  mode: oneOf(modes),
-  compress: oneOf(compressions),
-  numericValues: boolean,
-  internals: boolean,
-  keepObjectIds: boolean,
-  overwrite: boolean,
-  redact: redaction,
-  fallback: oneOf(fallbacks),
-  force: boolean,
-  scratch: oneOf(scratches),
-  timeLimit: milliseconds,
-  outlive: boolean,
-};
-
-const perCapture = { ...common, file: path, onProgress: callback, signal: abortSignal };
-const { file: _file, name: _name, overwrite: _overwrite, ...perStream } = perCapture;
-
-const { keepObjectIds: _ids, outlive: _outlive, fallback: _fallback, ...atLimit } = common;
-const perNearLimit = { ...atLimit, hold: boolean, quiet: boolean, raise: bytes, sample: sampling };
-
-/** What the snapshots of a leak may be told; fallback and outlive have their use there. */
-const { keepObjectIds: _leakIds, ...atLeak } = common;
-
 /** Whether, and how: a boolean, or options, which stay as they were given and are checked again when they count. */
 function nearHeapLimit(name, value) {
   if (typeof value === 'boolean') return value;
   if (typeof value !== 'object' || value === null) throw wrongType(name, 'a boolean or an object', value);
-  check(value, perNearLimit, name);
+  check(value, kinds('limit'), name);
   return value;
 }
 
-const perProcess = {
-  ...common,
-  signal,
-  threads: oneOf(threadChoices),
-  quiet: boolean,
-  nearHeapLimit,
+// ---- the text of a variable
+
+const truthy = (name, value) => {
+  if (['1', 'true', 'yes', 'on'].includes(value)) return true;
+  if (['0', 'false', 'no', 'off', ''].includes(value)) return false;
+  throw wrongValue(name, "'1' or '0'", value);
 };
 
-/** A copy of `options` with every value checked; undefined ones are left out. */
-function check(options, kinds, where) {
-  if (options === undefined) return {};
-  if (options === null || typeof options !== 'object' || Array.isArray(options)) {
-    throw wrongType(where, 'an object', options);
-  }
-  const checked = {};
-  for (const name of Object.keys(options)) {
-    const kind = Object.hasOwn(kinds, name) ? kinds[name] : undefined;
-    if (kind === undefined) {
-      throw wrongValue(where, `an object whose keys are among ${Object.keys(kinds).join(', ')}`, options);
-    }
-    if (options[name] !== undefined) checked[name] = kind(`The option '${name}'`, options[name]);
-  }
-  return checked;
+const number = (kind) => (name, value) => kind(name, /^\d+$/.test(value) ? Number(value) : value);
+
+const milliseconds = amount('milliseconds');
+const bytes = amount('bytes');
+
+const everywhere = ['capture', 'stream', 'process', 'limit', 'leak'];
+const files = everywhere.filter((place) => place !== 'stream');
+const forks = everywhere.filter((place) => place !== 'limit');
+
+/**
+ * `at`: capture() and captureStream(); `process`: configure() and start(), and the default of all others; `limit`:
+ * captureNearHeapLimit(); `leak`: what watch() captures. `kind` checks a value, `text` what a variable says, where
+ * the two differ. An option without `initial` is simply absent. `native: false`: not for the addon.
+ */
+const table = {
+  file: { at: ['capture'], kind: path },
+  dir: { at: everywhere, kind: path, variable: 'STILLHEAP_DIR' },
+  fallbackDir: { at: everywhere, kind: path, variable: 'STILLHEAP_FALLBACK_DIR' },
+  name: { at: files, kind: template, variable: 'STILLHEAP_NAME' },
+  compress: {
+    at: everywhere,
+    kind: oneOf(['none', 'gzip', 'zstd']),
+    initial: 'none',
+    variable: 'STILLHEAP_COMPRESS',
+  },
+  mode: {
+    at: everywhere,
+    kind: oneOf(['auto', 'inline', 'fork']),
+    initial: 'auto',
+    variable: 'STILLHEAP_MODE',
+  },
+  scratch: {
+    at: everywhere,
+    kind: oneOf(['memory', 'disk', 'auto']),
+    initial: 'memory',
+    variable: 'STILLHEAP_SCRATCH',
+  },
+  force: { at: everywhere, kind: boolean, initial: false, variable: 'STILLHEAP_FORCE', text: truthy },
+  fallback: { at: forks, kind: oneOf(['none', 'inline']), initial: 'none', variable: 'STILLHEAP_FALLBACK' },
+  timeLimit: {
+    at: everywhere,
+    kind: milliseconds,
+    initial: 1_800_000,
+    variable: 'STILLHEAP_TIME_LIMIT',
+    text: number(milliseconds),
+  },
+  outlive: { at: forks, kind: boolean, initial: false, variable: 'STILLHEAP_OUTLIVE', text: truthy },
+  keepObjectIds: {
+    at: ['capture', 'stream', 'process'],
+    kind: boolean,
+    initial: false,
+    variable: 'STILLHEAP_OBJECT_IDS',
+    text: (name, value) => oneOf(['keep', 'clear'])(name, value) === 'keep',
+  },
+  numericValues: {
+    at: everywhere,
+    kind: boolean,
+    initial: false,
+    variable: 'STILLHEAP_NUMERIC_VALUES',
+    text: truthy,
+  },
+  redact: {
+    at: everywhere,
+    kind: redaction,
+    initial: null,
+    variable: 'STILLHEAP_REDACT',
+    text: (name, value) => redaction(name, value === 'keep-source' ? { source: false } : truthy(name, value)),
+  },
+  internals: { at: everywhere, kind: boolean, initial: false, variable: 'STILLHEAP_INTERNALS', text: truthy },
+  overwrite: { at: files, kind: boolean, initial: false, variable: 'STILLHEAP_OVERWRITE', text: truthy },
+  onProgress: { at: ['capture', 'stream'], kind: callback, native: false },
+  /** An AbortSignal for a capture, a signal's name for the process: `signal` of the process is `processSignal`. */
+  signal: { at: ['capture', 'stream'], kind: abortSignal, native: false },
+  processSignal: {
+    at: ['process'],
+    name: 'signal',
+    kind: signal,
+    initial: constants.signals.SIGUSR2 ?? null,
+    variable: 'STILLHEAP_SIGNAL',
+    native: false,
+  },
+  threads: {
+    at: ['process'],
+    kind: oneOf(['main', 'all']),
+    initial: 'main',
+    variable: 'STILLHEAP_THREADS',
+    native: false,
+  },
+  quiet: {
+    at: ['process', 'limit'],
+    kind: boolean,
+    initial: false,
+    variable: 'STILLHEAP_QUIET',
+    text: truthy,
+  },
+  nearHeapLimit: {
+    at: ['process'],
+    kind: nearHeapLimit,
+    initial: false,
+    variable: 'STILLHEAP_NEAR_HEAP_LIMIT',
+    text: truthy,
+    native: false,
+  },
+  raise: {
+    at: ['limit'],
+    kind: bytes,
+    variable: 'STILLHEAP_NEAR_HEAP_LIMIT_RAISE',
+    text: number(bytes),
+    native: false,
+  },
+  hold: {
+    at: ['limit'],
+    kind: boolean,
+    variable: 'STILLHEAP_NEAR_HEAP_LIMIT_HOLD',
+    text: truthy,
+    native: false,
+  },
+  sample: {
+    at: ['limit'],
+    kind: sampling,
+    variable: 'STILLHEAP_NEAR_HEAP_LIMIT_SAMPLE',
+    text: (name, value) => sampling(name, /^[1-9]\d+$/.test(value) ? Number(value) : truthy(name, value)),
+    native: false,
+  },
+  watch: {
+    at: [],
+    kind: boolean,
+    initial: false,
+    variable: 'STILLHEAP_WATCH',
+    text: (name, value) => (value === 'capture' ? { onLeak: {} } : truthy(name, value)),
+    native: false,
+  },
+};
+
+/** The checks of a place's options, by name. */
+function kinds(place) {
+  const entries = Object.entries(table).filter(([, { at }]) => at.includes(place));
+  return Object.fromEntries(entries.map(([key, { name = key, kind }]) => [name, kind]));
 }
 
-/** A capture's options: what `extension` says of a given file counts more than the defaults' compression. */
+const perCapture = kinds('capture');
+const perStream = kinds('stream');
+const perProcess = kinds('process');
+const perLimit = kinds('limit');
+/** What the snapshots of a leak may be told. */
+const atLeak = kinds('leak');
+
+/**
+ * What the process does unless it is told otherwise, and `limit`, which counts at the heap limit only. A mistake in
+ * the environment must not keep the service from starting: it is told to `complain`, and the variable counts as not
+ * set.
+ */
+function initialDefaults(env, complain) {
+  const defaults = {};
+  const limit = {};
+  for (const [key, { name = key, kind, initial, variable, text = kind, at }] of Object.entries(table)) {
+    const target = at.length === 1 && at[0] === 'limit' ? limit : defaults;
+    if (initial !== undefined) target[name] = initial;
+    if (variable === undefined || env[variable] === undefined || env[variable] === '') continue;
+    try {
+      target[name] = text(variable, env[variable]);
+    } catch (error) {
+      complain(`stillheap: ${error.message}; it is ignored`);
+    }
+  }
+  for (const word of (env.NODE_HEAPDUMP_OPTIONS ?? '').split(/\s*,\s*/)) {
+    if (word === 'nosignal') defaults.signal = null;
+    else if (word === 'signal') defaults.signal ??= constants.signals.SIGUSR2;
+    else if (word === 'inline' || word === 'fork') defaults.mode = word;
+    else if (word !== '') complain(`node-heapdump: unrecognized option: ${word}`);
+  }
+  const problem = contradiction(defaults);
+  if (problem !== undefined) {
+    complain(`stillheap: ${problem.message}; STILLHEAP_SCRATCH is ignored`);
+    defaults.scratch = 'memory';
+  }
+  return { defaults, limit };
+}
+
+/** The TypeError for options that exclude each other, or undefined. */
+function contradiction({ redact, scratch }) {
+  if (!redact || scratch !== 'disk') return undefined;
+  return wrongValue(
+    "The option 'scratch'",
+    "'memory' or 'auto' with 'redact': V8's working memory holds the texts that are to be taken out, and would be written to the disk",
+    scratch,
+  );
+}
+
+/** `options`, unless they exclude each other. */
+function consistent(options) {
+  const problem = contradiction(options);
+  if (problem !== undefined) throw problem;
+  return options;
+}
+
+/** What captures take over from the process's defaults. */
+function captureDefaults(defaults) {
+  return Object.fromEntries(
+    Object.entries(defaults).filter(([name]) => name in perCapture && name !== 'signal'),
+  );
+}
+
+/** A capture's options: what the extension of a given file says counts more than the default compression. */
 function captureOptions(options, defaults) {
   const checked = check(options, perCapture, 'The argument of capture');
   if (checked.file !== undefined) {
@@ -201,17 +302,20 @@ function captureOptions(options, defaults) {
     }
     checked.compress ??= compressionOf(checked.file);
   }
-  return { ...defaults, ...checked };
+  return consistent({ ...captureDefaults(defaults), ...checked });
 }
 
 /** A stream's options: those of a capture but for what concerns the file. */
 function streamOptions(options, defaults) {
-  return { ...defaults, ...check(options, perStream, 'The argument of captureStream') };
+  return consistent({
+    ...captureDefaults(defaults),
+    ...check(options, perStream, 'The argument of captureStream'),
+  });
 }
 
 /** What shall be done at the heap limit; only what was given. */
 function nearLimitOptions(options) {
-  return check(options, perNearLimit, 'The argument of captureNearHeapLimit');
+  return check(options, perLimit, 'The argument of captureNearHeapLimit');
 }
 
 /** The compression that a file's name promises. */
@@ -224,63 +328,22 @@ function processOptions(options, where) {
   return check(options, perProcess, where);
 }
 
-const truthy = (name, value) => {
-  if (['1', 'true', 'yes', 'on'].includes(value)) return true;
-  if (['0', 'false', 'no', 'off', ''].includes(value)) return false;
-  throw wrongValue(name, "'1' or '0'", value);
-};
+const natives = new Set(Object.keys(table).filter((key) => table[key].native !== false));
 
-const variables = {
-  STILLHEAP_DIR: ['dir', path],
-  STILLHEAP_FALLBACK_DIR: ['fallbackDir', path],
-  STILLHEAP_NAME: ['name', template],
-  STILLHEAP_MODE: ['mode', oneOf(modes)],
-  STILLHEAP_SCRATCH: ['scratch', oneOf(scratches)],
-  STILLHEAP_COMPRESS: ['compress', oneOf(compressions)],
-  STILLHEAP_OBJECT_IDS: ['keepObjectIds', (name, value) => oneOf(['keep', 'clear'])(name, value) === 'keep'],
-  STILLHEAP_OVERWRITE: ['overwrite', truthy],
-  STILLHEAP_REDACT: ['redact', (name, value) => redaction(name, truthy(name, value))],
-  STILLHEAP_QUIET: ['quiet', truthy],
-  STILLHEAP_WATCH: ['watch', truthy],
-  STILLHEAP_NEAR_HEAP_LIMIT: ['nearHeapLimit', truthy],
-  STILLHEAP_SIGNAL: ['signal', signal],
-  STILLHEAP_THREADS: ['threads', oneOf(threadChoices)],
-};
-
-/**
- * The defaults that the environment sets. A mistake there must not keep the service from starting: it is
- * told to `complain`, and the variable counts as not set.
- */
-function fromEnvironment(env, complain) {
-  const options = {};
-  for (const [variable, [name, kind]] of Object.entries(variables)) {
-    if (env[variable] === undefined || env[variable] === '') continue;
-    try {
-      options[name] = kind(variable, env[variable]);
-    } catch (error) {
-      complain(`stillheap: ${error.message}; it is ignored`);
-    }
-  }
-  for (const word of (env.NODE_HEAPDUMP_OPTIONS ?? '').split(/\s*,\s*/)) {
-    if (word === 'nosignal') options.signal = null;
-    else if (word === 'signal') options.signal ??= constants.signals.SIGUSR2;
-    else if (word === 'inline' || word === 'fork') options.mode = word;
-    else if (word !== '') complain(`node-heapdump: unrecognized option: ${word}`);
-  }
-  return options;
+/** Options in the addon's words: those that it knows. `extra` is what no caller can give. */
+function toNative(options, trigger, extra) {
+  const known = Object.entries(options).filter(([name]) => natives.has(name));
+  return { ...Object.fromEntries(known), ...extra, trigger };
 }
 
 module.exports = {
-  abortSignal,
   atLeak,
-  boolean,
-  callback,
   captureOptions,
-  check,
-  fromEnvironment,
+  consistent,
+  initialDefaults,
   nearLimitOptions,
-  oneOf,
-  path,
   processOptions,
   streamOptions,
+  table,
+  toNative,
 };

@@ -3,7 +3,8 @@
 // anything is started.
 
 const { failure, fromNative, wrongType, wrongValue } = require('./errors.js');
-const { abortSignal, callback, oneOf, path } = require('./options.js');
+const { abortSignal, boolean, callback, check, oneOf, path } = require('./checks.js');
+const permission = require('./permission.js');
 
 const models = ['devtools', 'gc'];
 
@@ -32,11 +33,6 @@ function suspects(name, value) {
   return value;
 }
 
-function flag(name, value) {
-  if (typeof value !== 'boolean') throw wrongType(name, 'a boolean', value);
-  return value;
-}
-
 /** A pattern, or several that must all match. */
 function filter(name, value) {
   const all = Array.isArray(value) ? value : [value];
@@ -59,28 +55,13 @@ function id(name, value) {
   return `@${digits}`;
 }
 
-function check(options, kinds, where) {
-  if (options === undefined) return {};
-  if (options === null || typeof options !== 'object' || Array.isArray(options)) {
-    throw wrongType(where, 'an object', options);
-  }
-  const checked = {};
-  for (const name of Object.keys(options)) {
-    if (!Object.hasOwn(kinds, name)) {
-      throw wrongValue(where, `an object whose keys are among ${Object.keys(kinds).join(', ')}`, options);
-    }
-    if (options[name] !== undefined) checked[name] = kinds[name](`The option '${name}'`, options[name]);
-  }
-  return checked;
-}
-
 const list = { limit: whole, offset: whole, filter };
 const tree = { ...list, depth, branch: whole };
 const nodeOrder = oneOf(['retained', 'self', 'distance', 'id']);
 const edgeOrder = oneOf(['retained', 'name', 'file']);
 
 const kinds = {
-  open: { model: oneOf(models), index: flag, onProgress: callback, signal: abortSignal },
+  open: { model: oneOf(models), index: boolean, onProgress: callback, signal: abortSignal },
   summary: { ...list, sort: oneOf(['retained', 'shallow', 'count', 'distance', 'name']) },
   instances: { ...list, sort: nodeOrder },
   inspect: { ...list, sort: edgeOrder, textLimit: whole },
@@ -91,7 +72,7 @@ const kinds = {
   strings: { ...list, sort: oneOf(['wasted', 'retained', 'count']) },
   closures: { ...list, sort: oneOf(['retained', 'count', 'contexts', 'name']) },
   timeline: { ...list, sort: oneOf(['live-size', 'live-count', 'size', 'count']) },
-  query: { ...list, sort: nodeOrder, all: flag },
+  query: { ...list, sort: nodeOrder, all: boolean },
   compare: {
     ...list,
     sort: oneOf(['size', 'count', 'added', 'name']),
@@ -290,12 +271,15 @@ async function open(file, options) {
     signal,
   } = check(options, kinds.open, 'The second argument of open');
   signal?.throwIfAborted();
+  permission.forReading(place);
   const { SnapshotHandle } = require('./analysis.js');
   const handle = new SnapshotHandle();
   let wanted = true;
   const totalBytes = onProgress && size(place);
   const report = onProgress && ((bytes) => wanted && onProgress({ bytes, totalBytes }));
-  const reading = handle.open(place, model === 'gc', index, report).then(unwrap);
+  const reading = handle
+    .open(place, model === 'gc', index && permission.mayIndex(place), report)
+    .then(unwrap);
   try {
     const facts = await (signal ? Promise.race([reading, aborted(signal, reading)]) : reading);
     return new Snapshot(key, handle, { ...facts, file: place, model });

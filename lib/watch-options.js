@@ -3,7 +3,8 @@
 // What watch() may be told. Times are milliseconds, sizes bytes, shares from 0 to 1.
 
 const { wrongType, wrongValue } = require('./errors.js');
-const { abortSignal, atLeak, boolean, callback, check, oneOf } = require('./options.js');
+const { abortSignal, boolean, callback, check, oneOf } = require('./checks.js');
+const { atLeak } = require('./options.js');
 
 function number(what, least, most) {
   const range = most === undefined ? `from ${least}` : `from ${least} to ${most}`;
