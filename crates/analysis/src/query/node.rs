@@ -55,7 +55,7 @@ pub struct EdgeInfo {
 /// Order of a node's edges.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum EdgeSort {
-    /// By name, `__proto__` last, as DevTools does.
+    /// By name, `__proto__` last; equal names by retained size, largest first. As DevTools does.
     #[default]
     Name,
     /// Largest retained size of the target first.
@@ -196,10 +196,11 @@ impl<'s> Analysis<'s> {
         let graph = self.graph();
         let mut edges: Vec<u32> = graph.edges(node.0).map(|e| e as u32).collect();
         edges.retain(|&e| graph.edge_type[e as usize] != edge::INVISIBLE);
+        let retained = |e: u32| self.retained_size(NodeOrdinal(graph.edge_to[e as usize]));
         match sort {
-            EdgeSort::Name => edges.sort_by(|&a, &b| self.compare_edge_names(a, b)),
+            EdgeSort::Name => edges
+                .sort_by(|&a, &b| self.compare_edge_names(a, b).then_with(|| retained(b).cmp(&retained(a)))),
             EdgeSort::RetainedSize => {
-                let retained = |e: u32| self.retained_size(NodeOrdinal(graph.edge_to[e as usize]));
                 edges.sort_by(|&a, &b| {
                     retained(b).cmp(&retained(a)).then_with(|| self.compare_edge_names(a, b))
                 });

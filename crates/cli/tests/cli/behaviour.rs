@@ -1,7 +1,9 @@
-//! What single outputs do not show: pipes, standard input, prescribed JSON, the oracle.
+//! What single outputs do not show: pipes, standard input, prescribed JSON, DevTools' answers.
 
 use std::io::{Read, Write};
 use std::process::Stdio;
+
+use stillheap_testing::devtools;
 
 use crate::scratch::Scratch;
 use crate::{fixture_directory, stillheap};
@@ -92,28 +94,11 @@ fn prescribed_fields_are_there() {
     }
 }
 
-/// The oracle's folder: `$STILLHEAP_SHARED/oracle`, by default `../shared/oracle` beside the repository.
-fn oracle() -> std::path::PathBuf {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
-    let shared = std::env::var_os("STILLHEAP_SHARED").map_or(root, std::path::PathBuf::from);
-    let oracle = shared.join("oracle");
-    assert!(
-        oracle.join("README.md").exists(),
-        "the oracle is not at {}: set STILLHEAP_SHARED to the folder that holds oracle/",
-        oracle.display()
-    );
-    oracle
-}
-
-fn expected(name: &str) -> serde_json::Value {
-    serde_json::from_slice(&std::fs::read(oracle().join("expected").join(name)).unwrap()).unwrap()
-}
-
 fn snapshot(name: &str) -> String {
-    oracle().join("snapshots").join(format!("{name}.heapsnapshot.gz")).to_string_lossy().into_owned()
+    devtools::path(name).to_string_lossy().into_owned()
 }
 
-/// The class rows by key, with the oracle's names for the fields.
+/// The class rows by key, with the names that DevTools' answers have for the fields.
 fn by_key(summary: &serde_json::Value) -> serde_json::Value {
     let rows = summary["classes"].as_array().unwrap().iter().map(|row| {
         let value = serde_json::json!({
@@ -127,27 +112,27 @@ fn by_key(summary: &serde_json::Value) -> serde_json::Value {
 
 #[test]
 fn the_summary_has_devtools_numbers() {
-    for name in ["s5", "v20", "v26", "s4-internals"] {
-        let summary = json(&["summary", &snapshot(name), "--json", "--limit", "0"]);
-        assert!(by_key(&summary) == expected(&format!("{name}.aggregates.json")), "{name}: classes differ");
-        let totals = expected(&format!("{name}.summary.json"));
-        assert_eq!(summary["statistics"], totals["statistics"], "{name}");
-        assert_eq!(summary["totals"]["totalSize"], totals["totalSize"], "{name}");
-        assert_eq!(summary["totals"]["nodes"], totals["nodeCount"], "{name}");
+    for name in devtools::names() {
+        let summary = json(&["summary", &snapshot(&name), "--json", "--limit", "0"]);
+        let answers = devtools::answers(&name);
+        assert!(by_key(&summary) == answers["classes"], "{name}: classes differ");
+        assert_eq!(summary["statistics"], answers["statistics"], "{name}");
+        assert_eq!(summary["totals"]["totalSize"], answers["totalSize"], "{name}");
+        assert_eq!(summary["totals"]["nodes"], answers["nodeCount"], "{name}");
     }
 }
 
 #[test]
 fn the_summary_has_devtools_filters() {
-    for (filter, classes) in expected("s5.filters.json").as_object().unwrap() {
-        let summary = json(&["summary", &snapshot("s5"), "--json", "--limit", "0", "--filter", filter]);
+    for (filter, classes) in devtools::answers("node24")["filters"].as_object().unwrap() {
+        let summary = json(&["summary", &snapshot("node24"), "--json", "--limit", "0", "--filter", filter]);
         assert!(by_key(&summary) == *classes, "{filter}: classes differ");
     }
 }
 
 #[test]
 fn a_query_for_a_class_finds_what_the_summary_counts() {
-    let file = snapshot("s5");
+    let file = snapshot("node24");
     let summary = json(&["summary", &file, "--json", "--limit", "12"]);
     for class in summary["classes"].as_array().unwrap() {
         let name = class["name"].as_str().unwrap();

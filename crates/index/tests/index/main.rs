@@ -1,9 +1,5 @@
 //! The index: the same answers with and without, and whatever is wrong with the file, never a wrong one.
 
-#[path = "../../../analysis/tests/oracle/support.rs"]
-#[allow(dead_code, reason = "shared with the oracle's tests")]
-mod support;
-
 use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -13,7 +9,7 @@ use serde_json::{Value, json};
 use stillheap_analysis::*;
 use stillheap_index::{IndexOptions, IndexPlace, IndexStatus, Indexed};
 use stillheap_snapshot::ReadOptions;
-use support::{fuzz_files, gunzip, oracle};
+use stillheap_testing::devtools;
 
 /// A folder that goes away with its test.
 struct Folder(PathBuf);
@@ -130,11 +126,11 @@ fn assert_same(what: &str, found: &Snapshot, expected: &Snapshot, samples: u32) 
 
 #[test]
 fn answers_of_real_snapshots_are_the_same() {
-    for name in ["s5", "s5n", "s4-internals", "v20", "v26"] {
+    for name in devtools::names() {
         let folder = Folder::new();
-        let packed = oracle().join(format!("snapshots/{name}.heapsnapshot.gz"));
-        // Packed as it is, or plain.
-        let bytes = if name == "s5" { fs::read(&packed).unwrap() } else { gunzip(&packed) };
+        // Compressed as it is, or plain.
+        let packed = name == "node24";
+        let bytes = if packed { fs::read(devtools::path(&name)).unwrap() } else { devtools::text(&name) };
         let path = folder.snapshot(&bytes);
         let plain = open(&path);
         assert_eq!(plain.index_status(), IndexStatus::Missing("there is no index".to_owned()));
@@ -144,7 +140,7 @@ fn answers_of_real_snapshots_are_the_same() {
         let indexed = open(&path);
         assert_eq!(indexed.index_status(), IndexStatus::Used, "{name}");
         assert_eq!(indexed.packing(), plain.packing());
-        assert_same(name, &indexed, &plain, 300);
+        assert_same(&name, &indexed, &plain, 300);
         assert_eq!(indexed.index_status(), IndexStatus::Used, "{name}: no block was doubted");
         let (a, b) = (plain.analysis(Model::Devtools), indexed.analysis(Model::Devtools));
         assert_eq!(compare(&a, &b, Matching::Id).rows.len(), compare(&a, &a, Matching::Id).rows.len());
@@ -153,11 +149,10 @@ fn answers_of_real_snapshots_are_the_same() {
 
 #[test]
 fn answers_of_random_graphs_are_the_same() {
-    let graphs = fuzz_files().into_iter().filter(|(name, _)| name.ends_with(".heapsnapshot"));
     let mut seen = 0;
-    for (name, bytes) in graphs.take(60) {
+    for graph in devtools::graphs().into_iter().take(60) {
         let folder = Folder::new();
-        let path = folder.snapshot(&bytes);
+        let (name, path) = (graph.name, folder.snapshot(graph.text.as_bytes()));
         with_index(&path);
         let indexed = open(&path);
         assert_eq!(indexed.index_status(), IndexStatus::Used, "{name}");
@@ -168,8 +163,7 @@ fn answers_of_random_graphs_are_the_same() {
 }
 
 fn sample() -> Vec<u8> {
-    let (_, bytes) = fuzz_files().into_iter().find(|(name, _)| name.ends_with(".heapsnapshot")).unwrap();
-    bytes
+    devtools::graphs().swap_remove(0).text.into_bytes()
 }
 
 #[test]
@@ -276,7 +270,7 @@ fn what_cannot_be_had_any_more_is_said() {
 #[test]
 fn many_writers_leave_one_whole_index() {
     let folder = Folder::new();
-    let path = folder.snapshot(&gunzip(&oracle().join("snapshots/v20.heapsnapshot.gz")));
+    let path = folder.snapshot(&devtools::text("node20"));
     let snapshots: Vec<Indexed> = (0..4).map(|_| open(&path)).collect();
     std::thread::scope(|scope| {
         for snapshot in &snapshots {
@@ -341,8 +335,7 @@ fn a_folder_for_all_of_them_and_nobody_else_may_read() {
 #[test]
 fn what_a_killed_writer_left_is_removed_and_what_is_being_written_is_not() {
     let folder = Folder::new();
-    let (_, bytes) = fuzz_files().into_iter().find(|(name, _)| name.ends_with(".heapsnapshot")).unwrap();
-    let path = folder.snapshot(&bytes);
+    let path = folder.snapshot(&sample());
     let named = |name: &str| folder.0.join(name);
     let left = [".a.heapsnapshot.stillheap-index.4711-0.tmp", ".gone.heapsnapshot.stillheap-index.12-3.tmp"];
     let others =
