@@ -3,7 +3,9 @@
 //! Decompression runs on a thread of its own and stays at most four chunks ahead (8 MB).
 
 use std::io::{self, Read};
+use std::panic::resume_unwind;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
 
 use stillheap_graph::Packing;
 
@@ -41,15 +43,16 @@ struct Ahead {
     spent: SyncSender<Vec<u8>>,
     current: Vec<u8>,
     at: usize,
-    done: bool,
+    /// None once it has ended.
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Ahead {
     fn new(mut inner: impl Read + Send + 'static) -> Ahead {
         let (send, chunks) = sync_channel::<io::Result<Vec<u8>>>(3);
         let (spent, empty) = sync_channel::<Vec<u8>>(4);
-        // The thread ends when the input does or when the reader is dropped and `send` fails; nobody joins it.
-        std::thread::spawn(move || {
+        // The thread ends when the input does, or when the reader is dropped and `send` fails.
+        let thread = std::thread::spawn(move || {
             loop {
                 let mut chunk = empty.try_recv().unwrap_or_default();
                 chunk.clear();
@@ -69,14 +72,14 @@ impl Ahead {
                 }
             }
         });
-        Ahead { chunks, spent, current: Vec::new(), at: 0, done: false }
+        Ahead { chunks, spent, current: Vec::new(), at: 0, thread: Some(thread) }
     }
 }
 
 impl Read for Ahead {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         while self.at == self.current.len() {
-            if self.done {
+            if self.thread.is_none() {
                 return Ok(0);
             }
             match self.chunks.recv() {
@@ -86,15 +89,40 @@ impl Read for Ahead {
                     self.at = 0;
                 }
                 Ok(Err(error)) => {
-                    self.done = true;
+                    self.thread = None;
                     return Err(error);
                 }
-                Err(_) => self.done = true,
+                // A decoder that panicked must not look like an input that ends here.
+                Err(_) => match self.thread.take().map(JoinHandle::join) {
+                    Some(Err(panic)) => resume_unwind(panic),
+                    Some(Ok(())) | None => {}
+                },
             }
         }
         let n = out.len().min(self.current.len() - self.at);
         out[..n].copy_from_slice(&self.current[self.at..self.at + n]);
         self.at += n;
         Ok(n)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_decoder_that_panics_does_not_look_like_the_end() {
+        struct Decoder(u32);
+        impl Read for Decoder {
+            fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+                self.0 += 1;
+                assert!(self.0 < 3, "a decoder's mistake");
+                out.fill(b' ');
+                Ok(out.len())
+            }
+        }
+        let read = || Ahead::new(Decoder(0)).read_to_end(&mut Vec::new());
+        let panic = std::panic::catch_unwind(read).expect_err("the panic goes on");
+        assert_eq!(panic.downcast_ref(), Some(&"a decoder's mistake"));
     }
 }

@@ -2,9 +2,10 @@
 //!
 //! The calling thread reads, cuts and merges; helpers parse. When the helpers have enough to do, the calling
 //! thread parses a block itself, so that two cores share the work evenly. At most `2 + helpers` blocks of 1 MB
-//! are in flight.
+//! are in flight. A panic of a helper goes on in the calling thread.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -21,7 +22,8 @@ struct Done<T> {
     index: u64,
     block: Block,
     out: T,
-    result: Result<()>,
+    /// The outer error is a panic.
+    result: std::thread::Result<Result<()>>,
 }
 
 /// Runs a section: `cut` takes the next block, `parse` fills a `T` from it, `merge` gets them in file order.
@@ -75,7 +77,8 @@ fn help<T>(
             Err(_) => return,
         };
         let Ok(Job { index, block, mut out }) = job else { return };
-        let result = parse(&block, &mut out);
+        // Whoever waits for this block must hear of a panic. `out` is not looked at after one.
+        let result = catch_unwind(AssertUnwindSafe(|| parse(&block, &mut out)));
         if results.send(Done { index, block, out, result }).is_err() {
             return;
         }
@@ -109,7 +112,7 @@ fn drive<T: Default + Send>(
         while let Some(Some(_)) = waiting.front() {
             let Some(Some(mut ready)) = waiting.pop_front() else { break };
             merged += 1;
-            ready.result?;
+            ready.result.unwrap_or_else(|panic| resume_unwind(panic))?;
             merge(&ready.block, &mut ready.out)?;
             scanner.recycle(ready.block.data);
             spare.push(ready.out);
@@ -132,11 +135,57 @@ fn drive<T: Default + Send>(
             }
         } else {
             let mut out = out;
-            let result = parse(&block, &mut out);
+            let result = Ok(parse(&block, &mut out));
             waiting.push_back(Some(Done { index, block, out, result }));
         }
         if !last {
             next = Some(cut(scanner)?);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Cursor;
+    use std::sync::mpsc::RecvTimeoutError;
+    use std::time::Duration;
+
+    /// What becomes of a section whose `nth` block makes its parser panic; None if it hangs.
+    fn panics_at(nth: u64, helpers: usize) -> Option<bool> {
+        let (say, outcome) = channel();
+        std::thread::spawn(move || {
+            let numbers = "1234567,".repeat(1 << 20) + "1]";
+            let mut scanner = Scanner::new(Box::new(Cursor::new(numbers)), None, None);
+            let blocks = std::sync::atomic::AtomicU64::new(0);
+            let outcome = catch_unwind(AssertUnwindSafe(|| {
+                run(
+                    &mut scanner,
+                    helpers,
+                    |scanner| scanner.numbers(1),
+                    |_, _: &mut ()| {
+                        let at = blocks.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                        assert!(at != nth, "a parser's mistake");
+                        Ok(())
+                    },
+                    |_, ()| Ok(()),
+                )
+            }));
+            let panic = outcome.err().and_then(|panic| panic.downcast_ref::<&str>().copied());
+            let _ = say.send(panic == Some("a parser's mistake"));
+        });
+        match outcome.recv_timeout(Duration::from_secs(60)) {
+            Ok(same) => Some(same),
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
+        }
+    }
+
+    #[test]
+    fn a_panic_of_a_helper_ends_the_reading_with_the_same_panic() {
+        for helpers in [0, 1, 3] {
+            for nth in [0, 1, 4, 7] {
+                assert_eq!(panics_at(nth, helpers), Some(true), "block {nth}, {helpers} helpers");
+            }
         }
     }
 }
