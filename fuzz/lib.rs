@@ -132,7 +132,7 @@ pub fn graph(bytes: &[u8]) -> Snapshot {
 
 /// A snapshot as the command line has it.
 pub fn opened(snapshot: impl Into<stillheap_index::Indexed>) -> Opened {
-    Opened { snapshot: snapshot.into(), model: stillheap_analysis::Model::Devtools, file: "fuzz".to_owned() }
+    Opened::new(snapshot, stillheap_analysis::Model::Devtools, "fuzz")
 }
 
 /// Every question of the command line; any answer or refusal will do.

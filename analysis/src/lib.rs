@@ -156,7 +156,7 @@ impl SnapshotHandle {
                 "capture": snapshot.header().stillheap(),
             });
             // A second `open` changes nothing.
-            let _ = shared.0.set(Opened { snapshot, model, file });
+            let _ = shared.0.set(Opened::new(snapshot, model, file));
             Ok(facts.to_string())
         })
     }
@@ -169,14 +169,9 @@ impl SnapshotHandle {
             let shared = shared?;
             let opened = shared.get()?;
             let answer = questions::answer(opened, &question, &request)?;
-            match opened.lost() {
-                Some(failure) => Err(failure),
-                None => {
-                    // Written once, with what the first question has computed; nothing without the option.
-                    opened.snapshot.write_index();
-                    Ok(answer)
-                }
-            }
+            // Written once, with what the first question has computed; nothing without the option.
+            opened.write_index();
+            Ok(answer)
         })
     }
 

@@ -24,6 +24,7 @@ mod query;
 mod results;
 mod scratch;
 mod snapshot;
+mod threads;
 
 pub use compare::*;
 pub use page::{Page, Paged};

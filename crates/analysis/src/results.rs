@@ -14,6 +14,7 @@ use crate::passes::retainers::Retainers;
 use crate::passes::statistics::Statistics;
 use crate::passes::table::ClassTable;
 use crate::snapshot::{Cache, Model, ModelCache, Snapshot};
+use crate::threads::both;
 
 /// Results, computed earlier from the same data.
 pub struct Results {
@@ -131,8 +132,10 @@ impl Snapshot {
     /// The results; those that have not been computed yet are computed now.
     pub fn results(&self) -> ResultsRef<'_> {
         // Two passes that the summary does not need, beside each other.
-        std::thread::scope(|scope| {
-            scope.spawn(|| self.by_id());
+        let by_id = || {
+            self.by_id();
+        };
+        both(by_id, || {
             self.retainers();
         });
         let devtools = self.analysis(Model::Devtools);

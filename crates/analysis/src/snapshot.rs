@@ -21,6 +21,7 @@ use crate::passes::shapes::{Definition, PlainObjects};
 use crate::passes::table::ClassTable;
 use crate::passes::{essential, scripts, statistics};
 use crate::scratch::Scratch;
+use crate::threads::both;
 
 /// A node, by its position in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
@@ -308,15 +309,17 @@ impl<'s> Analysis<'s> {
     /// Computes everything that the summary needs, on two threads.
     pub fn prepare(&self) {
         let _keep = self.scratch().keep();
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                self.sizes();
-                self.snapshot.classes();
-            });
+        let sizes_and_classes = || {
+            self.sizes();
+            self.snapshot.classes();
+        };
+        both(sizes_and_classes, || {
             self.dominators();
         });
-        std::thread::scope(|scope| {
-            scope.spawn(|| self.statistics());
+        let statistics = || {
+            self.statistics();
+        };
+        both(statistics, || {
             self.table();
         });
     }

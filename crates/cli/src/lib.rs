@@ -28,7 +28,7 @@ use console::{Console, fail, say};
 use exit::{NO, OK, SALVAGED, USAGE};
 pub use load::index_options;
 use serde::Serialize;
-use stillheap_questions::{self as questions, Failure, Opened, Scripts};
+use stillheap_questions::{self as questions, Failure, Opened, Scripts, View};
 use stillheap_render::{self as render, Look};
 
 /// Runs a command, given without the program's name, and prints what comes of it; returns the exit code.
@@ -55,39 +55,57 @@ fn dispatch(command: Command) -> i32 {
         Command::Report(args) => report(&args),
         Command::Mcp => serve(),
         Command::Leaks(args) => leaks(&args),
-        Command::Summary(ask) => ask_for(&ask, Opened::summary, render::summary),
-        Command::Instances(ask) => {
-            ask_for(&ask, Opened::instances, |_, answer, look| render::instances(answer, look))
+        Command::Summary(ask) => ask_for(&ask, |view, request| view.summary(request), render::summary),
+        Command::Instances(ask) => ask_for(
+            &ask,
+            |view, request| view.instances(request),
+            |_, answer, look| render::instances(answer, look),
+        ),
+        Command::Inspect(ask) => ask_for(
+            &ask,
+            |view, request| view.inspect(request),
+            |_, answer, look| render::inspection(answer, look),
+        ),
+        Command::Retainers(ask) => ask_for(
+            &ask,
+            |view, request| view.retainers(request),
+            |_, answer, look| render::retainers(answer, look),
+        ),
+        Command::Dominators(ask) => ask_for(
+            &ask,
+            |view, request| view.dominators(request),
+            |_, answer, look| render::dominators(answer, look),
+        ),
+        Command::Containment(ask) => ask_for(
+            &ask,
+            |view, request| view.containment(request),
+            |_, answer, look| render::containment(answer, look),
+        ),
+        Command::Strings(ask) => ask_for(
+            &ask,
+            |view, request| view.strings(request),
+            |_, answer, look| render::strings(answer, look),
+        ),
+        Command::Closures(ask) => ask_for(
+            &ask,
+            |view, request| view.closures(request),
+            |_, answer, look| render::closures(answer, look),
+        ),
+        Command::Timeline(ask) => ask_for(
+            &ask,
+            |view, request| view.timeline(request),
+            |_, answer, look| render::timeline(answer, look),
+        ),
+        Command::Query(ask) => {
+            ask_for(&ask, |view, request| view.query(request), |_, answer, look| render::query(answer, look))
         }
-        Command::Inspect(ask) => {
-            ask_for(&ask, Opened::inspect, |_, answer, look| render::inspection(answer, look))
-        }
-        Command::Retainers(ask) => {
-            ask_for(&ask, Opened::retainers, |_, answer, look| render::retainers(answer, look))
-        }
-        Command::Dominators(ask) => {
-            ask_for(&ask, Opened::dominators, |_, answer, look| render::dominators(answer, look))
-        }
-        Command::Containment(ask) => {
-            ask_for(&ask, Opened::containment, |_, answer, look| render::containment(answer, look))
-        }
-        Command::Strings(ask) => {
-            ask_for(&ask, Opened::strings, |_, answer, look| render::strings(answer, look))
-        }
-        Command::Closures(ask) => {
-            ask_for(&ask, Opened::closures, |_, answer, look| render::closures(answer, look))
-        }
-        Command::Timeline(ask) => {
-            ask_for(&ask, Opened::timeline, |_, answer, look| render::timeline(answer, look))
-        }
-        Command::Query(ask) => ask_for(&ask, Opened::query, |_, answer, look| render::query(answer, look)),
     }
 }
 
 /// Opens the file, asks, prints.
 fn ask_for<R: Args, A: Serialize>(
     ask: &Ask<R>,
-    question: impl FnOnce(&Opened, &R) -> Result<A, Failure>,
+    question: impl FnOnce(&View<'_>, &R) -> Result<A, Failure>,
     draw: impl FnOnce(&Opened, &A, Look) -> String,
 ) -> i32 {
     let json = ask.common.json;
@@ -96,14 +114,12 @@ fn ask_for<R: Args, A: Serialize>(
         Err(failure) => return refuse(&failure, json),
     };
     load::warn_of_salvage(&opened);
-    let answer = match load::working("analysing", || question(&opened, &ask.request)) {
+    let asked = || opened.ask(|view| question(&view, &ask.request));
+    let answer = match load::working("analysing", asked) {
         Ok(answer) => answer,
         Err(failure) => return refuse(&failure, json),
     };
-    if let Some(failure) = opened.lost() {
-        return refuse(&failure, json);
-    }
-    let code = if opened.snapshot.salvage().is_some() { SALVAGED } else { OK };
+    let code = if opened.salvage().is_some() { SALVAGED } else { OK };
     let mut console = Console::new();
     if json {
         console.json(&opened.report(answer));
@@ -113,7 +129,7 @@ fn ask_for<R: Args, A: Serialize>(
     }
     let code = end(console, code);
     // The next question is answered from it. Whether it could be written changes nothing about this one.
-    opened.snapshot.write_index();
+    opened.write_index();
     // The process is about to end: giving back the snapshot's memory piece by piece would only take time.
     std::mem::forget(opened);
     code
@@ -176,11 +192,8 @@ fn ask_about_all<A: Serialize>(
         Ok(answer) => answer,
         Err(failure) => return refuse(&failure, json),
     };
-    if let Some(failure) = files.iter().find_map(Opened::lost) {
-        return refuse(&failure, json);
-    }
     let code = match code(&answer) {
-        OK if files.iter().any(|file| file.snapshot.salvage().is_some()) => SALVAGED,
+        OK if files.iter().any(|file| file.salvage().is_some()) => SALVAGED,
         code => code,
     };
     let mut console = Console::new();

@@ -57,7 +57,7 @@ pub fn open(path: &Path, common: &Common) -> Result<Opened, Failure> {
         let shown = if is_stdin(path) { "standard input" } else { &file };
         Failure::of_file(&error, shown)
     })?;
-    Ok(Opened { snapshot, model: common.model.model(), file })
+    Ok(Opened::new(snapshot, common.model.model(), file))
 }
 
 /// Opens several files, oldest first; standard input can be one of them.
@@ -70,7 +70,7 @@ pub fn open_all(paths: &[PathBuf], common: &Common) -> Result<Vec<Opened>, Failu
 
 /// Says on standard error that only a part of the file is there.
 pub fn warn_of_salvage(opened: &Opened) {
-    let Some(salvage) = opened.snapshot.salvage() else { return };
+    let Some(salvage) = opened.salvage() else { return };
     let nodes = salvage.nodes_expected.map_or_else(String::new, |n| format!(" of {n}"));
     say(&format!(
         "warning: {} is truncated after {} bytes, inside \"{}\": {}{nodes} nodes and {} of {} edges are there; \

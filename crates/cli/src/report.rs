@@ -33,9 +33,9 @@ pub fn report(args: &ReportArgs) -> Result<(Console, bool), Failure> {
             console.text(&format!("{name} ({size}): open it in a browser\n"));
         }
     }
-    let salvaged = all.iter().any(|file| file.snapshot.salvage().is_some());
+    let salvaged = all.iter().any(|file| file.salvage().is_some());
     all.iter().for_each(|file| {
-        file.snapshot.write_index();
+        file.write_index();
     });
     std::mem::forget(files);
     Ok((console, salvaged))

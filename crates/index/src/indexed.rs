@@ -1,10 +1,10 @@
 //! Opened snapshots that may have an index.
 
-use std::ops::Deref;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use stillheap_analysis::{Result, Snapshot};
+use stillheap_analysis::{Completeness, Header, Packing, Salvage, Snapshot};
 use stillheap_snapshot::ReadOptions;
 
 use crate::load::load;
@@ -23,7 +23,7 @@ pub enum IndexStatus {
     Used,
     /// The answers come from it, but parts of it were damaged and came from the snapshot instead.
     Damaged,
-    /// Parts of it were damaged, and the snapshot could not be read again: **answers given are not right**.
+    /// Parts of it were damaged, and the snapshot could not be read again: there are no more answers.
     Lost,
     /// It has been written; its size in bytes.
     Written(u64),
@@ -49,7 +49,7 @@ pub fn open(
     path: impl AsRef<Path>,
     options: ReadOptions<'_>,
     index: Option<&IndexOptions>,
-) -> Result<Indexed> {
+) -> stillheap_analysis::Result<Indexed> {
     let (file, size) = stillheap_snapshot::open_file(path.as_ref())?;
     let Some(wanted) = Wanted::new(path.as_ref(), &file, index) else {
         let data = stillheap_snapshot::read_sized(Box::new(file), size, options)?;
@@ -76,15 +76,73 @@ impl From<Snapshot> for Indexed {
     }
 }
 
-impl Deref for Indexed {
-    type Target = Snapshot;
+/// Neither the index nor the snapshot can be read any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lost {
+    /// Which of the snapshots that were asked about.
+    pub which: usize,
+}
 
-    fn deref(&self) -> &Snapshot {
-        &self.snapshot
+/// Asks about snapshots. This is the only way to what is in them: a block that can neither be read from the index
+/// nor from the snapshot ends the question at once ([`crate`]), and the answer is [`Lost`].
+///
+/// # Errors
+/// One of the snapshots cannot be read any more.
+pub fn ask_all<T>(all: &[&Indexed], question: impl FnOnce(&[&Snapshot]) -> T) -> Result<T, Lost> {
+    let snapshots: Vec<&Snapshot> = all.iter().map(|indexed| &indexed.snapshot).collect();
+    let lost = || all.iter().position(|indexed| indexed.is_lost()).map(|which| Lost { which });
+    // Passes keep a result only when it is complete, so an unwound one leaves nothing half-done.
+    let answer = catch_unwind(AssertUnwindSafe(|| question(&snapshots)));
+    match (lost(), answer) {
+        (Some(lost), _) => Err(lost),
+        (None, Ok(answer)) => Ok(answer),
+        (None, Err(panic)) => resume_unwind(panic),
     }
 }
 
 impl Indexed {
+    /// Asks about the snapshot; see [`ask_all`].
+    ///
+    /// # Errors
+    /// The snapshot cannot be read any more.
+    pub fn ask<T>(&self, question: impl FnOnce(&Snapshot) -> T) -> Result<T, Lost> {
+        ask_all(&[self], |snapshots| question(snapshots[0]))
+    }
+
+    fn is_lost(&self) -> bool {
+        self.source.as_ref().is_some_and(|source| source.lost())
+    }
+
+    /// The file's header.
+    pub fn header(&self) -> &Header {
+        self.snapshot.header()
+    }
+
+    /// How the input was packed.
+    pub fn packing(&self) -> Packing {
+        self.snapshot.packing()
+    }
+
+    /// What is missing, if the input was truncated.
+    pub fn salvage(&self) -> Option<&Salvage> {
+        self.snapshot.salvage()
+    }
+
+    /// Whether the file is whole.
+    pub fn completeness(&self) -> &Completeness {
+        self.snapshot.completeness()
+    }
+
+    /// Nodes in the file.
+    pub fn node_count(&self) -> u32 {
+        self.snapshot.node_count()
+    }
+
+    /// Edges in the file.
+    pub fn edge_count(&self) -> u32 {
+        self.snapshot.edge_count()
+    }
+
     /// Writes the index, if one was asked for, fits the input and is not there yet; call it when the user has the
     /// answer. It holds what the `devtools` model's summary, inspections and retainers need; what of that has not
     /// been computed yet is computed now. Never an error: what came of it is in the status.
@@ -100,10 +158,10 @@ impl Indexed {
         status.clone()
     }
 
-    /// What has become of the index so far. [`IndexStatus::Lost`] means that answers must not be trusted.
+    /// What has become of the index so far.
     pub fn index_status(&self) -> IndexStatus {
         match &self.source {
-            Some(source) if source.lost() => return IndexStatus::Lost,
+            Some(_) if self.is_lost() => return IndexStatus::Lost,
             Some(source) if source.damaged() => return IndexStatus::Damaged,
             _ => {}
         }

@@ -28,5 +28,5 @@ mod sections;
 mod source;
 mod write;
 
-pub use indexed::{IndexStatus, Indexed, open};
+pub use indexed::{IndexStatus, Indexed, Lost, ask_all, open};
 pub use place::{IndexOptions, IndexPlace};

@@ -3,8 +3,8 @@
 //! Pieces are read when they are asked for, at their positions: nothing is mapped, since a mapped file that somebody
 //! cuts off ends the whole process. Every block has a checksum and its values must keep the section's [`Rule`]. If a
 //! block fails, or cannot be read at all, the snapshot itself is read again (it is kept open, so that it may even
-//! have been deleted) and the piece comes from there. If that fails too there is nothing left to answer with: the
-//! columns give zeros, which no pass trips over, and [`crate::Indexed::index_status`] says `Lost`.
+//! have been deleted) and the piece comes from there. If that fails too there is nothing left to answer with, and the
+//! question is unwound: [`crate::ask_all`], the only way to a snapshot, gives [`crate::Lost`].
 //! Memory: 37 bytes per block of the file.
 
 use std::fs::File;
@@ -82,7 +82,8 @@ impl Source {
             Some(values) => out.extend_from_slice(values),
             None => {
                 self.lost.store(true, Ordering::Relaxed);
-                out.resize(before + count, T::default());
+                // Caught by `ask_all`. Not `panic!`: nobody needs a message, or a backtrace.
+                std::panic::resume_unwind(Box::new("neither the index nor the snapshot can be read any more"))
             }
         }
     }

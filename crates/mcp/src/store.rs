@@ -57,7 +57,7 @@ impl Store {
         make_room(&mut open, identity.bytes);
         let snapshot = stillheap_index::open(file, ReadOptions::default(), self.index.as_ref())
             .map_err(|error| Failure::of_file(&error, file))?;
-        let opened = Arc::new(Opened { snapshot, model, file: file.to_owned() });
+        let opened = Arc::new(Opened::new(snapshot, model, file));
         open.push(Entry { identity, model, opened: Arc::clone(&opened) });
         Ok(opened)
     }

@@ -233,15 +233,8 @@ impl Tools {
             files.iter().map(|file| store.open(file, model)).collect::<Result<_, _>>()?;
         let all: Vec<&Opened> = opened.iter().map(Arc::as_ref).collect();
         let answer = work(&entry.work, name, &all, request)?;
-        match all.iter().find_map(|opened| opened.lost()) {
-            Some(failure) => Err(failure),
-            None => {
-                all.iter().for_each(|opened| {
-                    opened.snapshot.write_index();
-                });
-                Ok(answer)
-            }
-        }
+        all.iter().for_each(|opened| opened.write_index());
+        Ok(answer)
     }
 }
 
@@ -267,8 +260,8 @@ fn work(work: &Work, name: &str, files: &[&Opened], request: Value) -> Result<Va
         Work::Open | Work::Close => {
             let opened = files[0];
             let facts = json!({
-                "statistics": opened.statistics(),
-                "capture": opened.snapshot.header().stillheap(),
+                "statistics": opened.ask(|view| Ok(view.statistics()))?,
+                "capture": opened.header().stillheap(),
             });
             to_value(&opened.report(facts))
         }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use stillheap_analysis::{ClosureRow, Page};
 
 use crate::failure::Failure;
-use crate::opened::Opened;
+use crate::opened::View;
 use crate::pattern::patterns;
 use crate::window::{PageInfo, Window};
 
@@ -48,7 +48,7 @@ pub struct Closures {
     pub page: PageInfo,
 }
 
-impl Opened {
+impl View<'_> {
     /// Closures by function.
     pub fn closures(&self, request: &ClosuresRequest) -> Result<Closures, Failure> {
         let analysis = self.analysis();

@@ -8,7 +8,7 @@ use stillheap_analysis::{
 
 use crate::fail_on::{Condition, ConditionHit};
 use crate::failure::Failure;
-use crate::opened::{Opened, SCHEMA_VERSION};
+use crate::opened::{Opened, SCHEMA_VERSION, View, ask_all};
 use crate::pattern::patterns;
 use crate::window::{PageInfo, Window};
 
@@ -119,7 +119,7 @@ pub struct SalvagedFile {
 /// The truncated ones of some files.
 pub(super) fn salvaged(files: &[&Opened]) -> Vec<SalvagedFile> {
     let found = files.iter().filter_map(|f| {
-        let salvage = f.snapshot.salvage()?.clone();
+        let salvage = f.salvage()?.clone();
         Some(SalvagedFile { file: f.file.clone(), salvage })
     });
     found.collect()
@@ -129,7 +129,15 @@ pub(super) fn salvaged(files: &[&Opened]) -> Vec<SalvagedFile> {
 const MOST_GROWN: usize = 10;
 
 /// What changed from the first of `files` to the last. All are looked at under the first one's model.
+///
+/// # Errors
+/// The request is wrong, or a file cannot be read any more.
 pub fn diff(files: &[&Opened], request: &DiffRequest) -> Result<Diff, Failure> {
+    let salvaged = salvaged(files);
+    ask_all(files, |views| compared(views, request, salvaged))
+}
+
+fn compared(files: &[View<'_>], request: &DiffRequest, salvaged: Vec<SalvagedFile>) -> Result<Diff, Failure> {
     let (Some(first), Some(last)) = (files.first(), files.last()) else {
         return Err(Failure::argument("a comparison needs two snapshots"));
     };
@@ -181,7 +189,7 @@ pub fn diff(files: &[&Opened], request: &DiffRequest) -> Result<Diff, Failure> {
     Ok(Diff {
         schema_version: SCHEMA_VERSION,
         model: first.model.name(),
-        files: files.iter().map(|f| f.file.clone()).collect(),
+        files: files.iter().map(|f| f.file.to_owned()).collect(),
         matched_by: comparison.matched_by,
         reason: comparison.reason.clone(),
         totals: comparison.totals(),
@@ -190,7 +198,7 @@ pub fn diff(files: &[&Opened], request: &DiffRequest) -> Result<Diff, Failure> {
         grown: grown.map(|page| page.items.into_iter().filter(|g| g.self_size_delta > 0).collect()),
         series,
         conditions,
-        salvaged: salvaged(files),
+        salvaged,
     })
 }
 

@@ -4,22 +4,22 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::failure::Failure;
-use crate::opened::Opened;
+use crate::opened::{Opened, View};
 
 /// Answers the question of that name, with a request in JSON (the fields of the request's struct).
 pub fn answer(opened: &Opened, question: &str, request: &str) -> Result<String, Failure> {
     match question {
-        "summary" => run(opened, request, Opened::summary),
-        "statistics" => encode(opened, opened.statistics()),
-        "instances" => run(opened, request, Opened::instances),
-        "inspect" => run(opened, request, Opened::inspect),
-        "retainers" => run(opened, request, Opened::retainers),
-        "dominators" => run(opened, request, Opened::dominators),
-        "containment" => run(opened, request, Opened::containment),
-        "strings" => run(opened, request, Opened::strings),
-        "closures" => run(opened, request, Opened::closures),
-        "timeline" => run(opened, request, Opened::timeline),
-        "query" => run(opened, request, Opened::query),
+        "summary" => run(opened, request, |view, request| view.summary(request)),
+        "statistics" => encode(opened, opened.ask(|view| Ok(view.statistics()))?),
+        "instances" => run(opened, request, |view, request| view.instances(request)),
+        "inspect" => run(opened, request, |view, request| view.inspect(request)),
+        "retainers" => run(opened, request, |view, request| view.retainers(request)),
+        "dominators" => run(opened, request, |view, request| view.dominators(request)),
+        "containment" => run(opened, request, |view, request| view.containment(request)),
+        "strings" => run(opened, request, |view, request| view.strings(request)),
+        "closures" => run(opened, request, |view, request| view.closures(request)),
+        "timeline" => run(opened, request, |view, request| view.timeline(request)),
+        "query" => run(opened, request, |view, request| view.query(request)),
         _ => Err(Failure::argument(format!("there is no question {question:?}"))),
     }
 }
@@ -27,11 +27,11 @@ pub fn answer(opened: &Opened, question: &str, request: &str) -> Result<String, 
 fn run<R: DeserializeOwned, A: Serialize>(
     opened: &Opened,
     request: &str,
-    question: impl FnOnce(&Opened, &R) -> Result<A, Failure>,
+    question: impl FnOnce(&View<'_>, &R) -> Result<A, Failure>,
 ) -> Result<String, Failure> {
     let request: R = serde_json::from_str(request)
         .map_err(|error| Failure::argument(format!("the question cannot be understood: {error}")))?;
-    encode(opened, question(opened, &request)?)
+    encode(opened, opened.ask(|view| question(&view, &request))?)
 }
 
 fn encode<A: Serialize>(opened: &Opened, answer: A) -> Result<String, Failure> {

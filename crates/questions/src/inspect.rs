@@ -6,7 +6,7 @@ use stillheap_analysis::{EdgeInfo, EdgeSort, NodeDetail, Page, StackFrame};
 
 use crate::failure::Failure;
 use crate::id::Id;
-use crate::opened::Opened;
+use crate::opened::View;
 use crate::pattern::patterns;
 use crate::window::{PageInfo, Window};
 
@@ -70,7 +70,7 @@ pub struct Inspection {
     pub page: PageInfo,
 }
 
-impl Opened {
+impl View<'_> {
     /// Everything about a node.
     pub fn inspect(&self, request: &InspectRequest) -> Result<Inspection, Failure> {
         let analysis = self.analysis();

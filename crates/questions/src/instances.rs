@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use stillheap_analysis::{NodeInfo, NodeOrdinal, NodeSort, Page};
 
 use crate::failure::Failure;
-use crate::opened::Opened;
+use crate::opened::View;
 use crate::pattern::patterns;
 use crate::window::{PageInfo, Window};
 
@@ -83,7 +83,7 @@ pub struct ClassTotals {
     pub retained_size: u64,
 }
 
-impl Opened {
+impl View<'_> {
     /// A class's members, or a failure that names classes which the user may have meant.
     pub(super) fn members(&self, class: &str) -> Result<Vec<NodeOrdinal>, Failure> {
         let analysis = self.analysis();

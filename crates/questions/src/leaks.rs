@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 use stillheap_verdict::{Leaks, Options, Sources};
 
-use crate::diff::SalvagedFile;
+use crate::diff::{SalvagedFile, salvaged};
 use crate::failure::Failure;
-use crate::opened::{Opened, SCHEMA_VERSION};
+use crate::opened::{Opened, SCHEMA_VERSION, View, ask_all};
 
 /// Asks what leaks.
 #[derive(Clone, Debug, Deserialize, schemars::JsonSchema, clap::Args)]
@@ -42,8 +42,24 @@ pub struct LeaksAnswer {
 }
 
 /// What leaks, as `files`, oldest first, tell. All are looked at under the first one's model.
+///
+/// # Errors
+/// There are no files, or one cannot be read any more.
 pub fn leaks(
     files: &[&Opened],
+    request: &LeaksRequest,
+    sources: &dyn Sources,
+) -> Result<LeaksAnswer, Failure> {
+    ask_all(files, |views| suspects(views, request, sources))
+        .map(|leaks| LeaksAnswer { salvaged: salvaged(files), ..leaks })
+}
+
+/// The same of views, for those who ask more about them. What files lack is left out.
+///
+/// # Errors
+/// There are no files.
+pub fn suspects(
+    files: &[View<'_>],
     request: &LeaksRequest,
     sources: &dyn Sources,
 ) -> Result<LeaksAnswer, Failure> {
@@ -56,8 +72,8 @@ pub fn leaks(
     Ok(LeaksAnswer {
         schema_version: SCHEMA_VERSION,
         model: first.model.name(),
-        files: files.iter().map(|file| file.file.clone()).collect(),
+        files: files.iter().map(|file| file.file.to_owned()).collect(),
         leaks: stillheap_verdict::leaks(&analyses, sources, options),
-        salvaged: crate::diff::salvaged(files),
+        salvaged: Vec::new(),
     })
 }

@@ -6,7 +6,7 @@ use stillheap_analysis::NodeInfo;
 use crate::failure::Failure;
 use crate::instances::NodeOrder;
 use crate::language::{Expression, matching};
-use crate::opened::Opened;
+use crate::opened::View;
 use crate::pattern::patterns;
 use crate::window::{PageInfo, Window};
 
@@ -50,7 +50,7 @@ pub struct QueryAnswer {
     pub page: PageInfo,
 }
 
-impl Opened {
+impl View<'_> {
     /// The nodes an expression holds for.
     pub fn query(&self, request: &QueryRequest) -> Result<QueryAnswer, Failure> {
         let expression = Expression::parse(&request.expression)?;

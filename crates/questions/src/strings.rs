@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use stillheap_analysis::{DuplicateSort, DuplicateStrings, NodeInfo, NodeOrdinal, Page};
 
 use crate::failure::Failure;
-use crate::opened::Opened;
+use crate::opened::View;
 use crate::pattern::patterns;
 use crate::window::{PageInfo, Window};
 
@@ -67,7 +67,7 @@ pub struct Duplicate {
     pub ids: Vec<u64>,
 }
 
-impl Opened {
+impl View<'_> {
     /// Strings.
     pub fn strings(&self, request: &StringsRequest) -> Result<Strings, Failure> {
         if request.duplicates { self.duplicates(request) } else { self.largest_strings(request) }

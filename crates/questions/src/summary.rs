@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use stillheap_analysis::{ClassRow, ClassSort, Filter, NodeFilter, Page, Statistics};
 
 use crate::failure::Failure;
-use crate::opened::Opened;
+use crate::opened::View;
 use crate::pattern::Pattern;
 use crate::window::{PageInfo, Window};
 
@@ -78,7 +78,7 @@ pub struct StatisticsAnswer {
     pub statistics: Statistics,
 }
 
-impl Opened {
+impl View<'_> {
     fn totals(&self) -> Totals {
         Totals {
             nodes: self.snapshot.node_count(),

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use stillheap_analysis::{AllocationSite, Page, SiteSort, TimelineSample};
 
 use crate::failure::Failure;
-use crate::opened::Opened;
+use crate::opened::View;
 use crate::pattern::patterns;
 use crate::window::{PageInfo, Window};
 
@@ -50,7 +50,7 @@ pub struct Timeline {
     pub page: PageInfo,
 }
 
-impl Opened {
+impl View<'_> {
     /// The timeline.
     pub fn timeline(&self, request: &TimelineRequest) -> Result<Timeline, Failure> {
         let analysis = self.analysis();

@@ -9,7 +9,7 @@ use stillheap_analysis::{EdgeInfo, EdgeSort, NodeInfo, NodeOrdinal, Page, Paged}
 use crate::failure::Failure;
 use crate::id::Id;
 use crate::inspect::EdgeOrder;
-use crate::opened::Opened;
+use crate::opened::View;
 use crate::pattern::patterns;
 use crate::window::{PageInfo, Window};
 
@@ -207,7 +207,7 @@ pub struct Contained {
     pub more: Option<usize>,
 }
 
-impl Opened {
+impl View<'_> {
     fn node_or_root(&self, id: Option<Id>) -> Result<NodeOrdinal, Failure> {
         id.map_or_else(|| Ok(self.snapshot.root()), |id| self.node(id))
     }

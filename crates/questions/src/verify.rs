@@ -1,7 +1,7 @@
 //! Whether a file is whole.
 
 use serde::Serialize;
-use stillheap_analysis::{Completeness, Error, ErrorKind, Packing, Salvage, Snapshot};
+use stillheap_analysis::{Completeness, Error, ErrorKind, Packing, Salvage};
 use stillheap_index::Indexed;
 
 use crate::failure::Failure;
@@ -62,7 +62,7 @@ pub fn verify(read: &Result<Indexed, Error>, file: &str) -> Result<Verification,
     }
 }
 
-fn of_snapshot(snapshot: &Snapshot, file: &str) -> Verification {
+fn of_snapshot(snapshot: &Indexed, file: &str) -> Verification {
     let completeness = snapshot.completeness();
     let salvage = snapshot.salvage();
     let mut problems = Vec::new();

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use stillheap_questions::{Failure, LeaksRequest, Opened, SCHEMA_VERSION, Scripts, leaks};
+use stillheap_questions::{Failure, LeaksRequest, Opened, SCHEMA_VERSION, Scripts, View, ask_all, suspects};
 use stillheap_sink::{Compression, Destination, Opened as Temporary};
 
 use crate::collect::{Input, Report};
@@ -45,7 +45,7 @@ pub fn write(files: &[&Opened], place: &Place, scripts: &Scripts) -> Result<Outc
         .and_then(|mut file| file.write(html.as_bytes()).map(|()| file))
         .and_then(|file| file.finish());
     let written = written.map_err(|failure| of_sink(failure, &place.output))?;
-    let truncated = files.iter().filter(|f| f.snapshot.salvage().is_some());
+    let truncated = files.iter().filter(|f| f.salvage().is_some());
     Ok(Outcome {
         schema_version: SCHEMA_VERSION,
         model: files.first().map_or("devtools", |f| f.model.name()),
@@ -61,22 +61,18 @@ pub fn write(files: &[&Opened], place: &Place, scripts: &Scripts) -> Result<Outc
 /// # Errors
 /// A snapshot cannot be read any more.
 pub fn make(files: &[&Opened], scripts: &Scripts) -> Result<String, Failure> {
-    let html = collect(files, scripts).map(|report| page(&report))?;
-    match files.iter().find_map(|file| file.lost()) {
-        Some(failure) => Err(failure),
-        None => Ok(html),
-    }
+    Ok(page(&ask_all(files, |views| collect(views, scripts))?))
 }
 
-fn collect(files: &[&Opened], scripts: &Scripts) -> Result<Report, Failure> {
-    let answer = leaks(files, &LeaksRequest::default(), scripts)?;
+fn collect(files: &[View<'_>], scripts: &Scripts) -> Result<Report, Failure> {
+    let answer = suspects(files, &LeaksRequest::default(), scripts)?;
     let leaks = serde_json::to_value(&answer.leaks)
         .map_err(|error| Failure::new("ERR_STILLHEAP_INTERNAL", error.to_string()))?;
     let inputs: Vec<Input<'_>> = files
         .iter()
         .map(|opened| Input {
-            file: opened.file.clone(),
-            bytes: std::fs::metadata(&opened.file).ok().filter(|m| m.is_file()).map(|m| m.len()),
+            file: opened.file().to_owned(),
+            bytes: std::fs::metadata(opened.file()).ok().filter(|m| m.is_file()).map(|m| m.len()),
             analysis: opened.analysis(),
         })
         .collect();

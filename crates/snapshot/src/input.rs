@@ -93,10 +93,11 @@ impl Read for Ahead {
                     return Err(error);
                 }
                 // A decoder that panicked must not look like an input that ends here.
-                Err(_) => match self.thread.take().map(JoinHandle::join) {
-                    Some(Err(panic)) => resume_unwind(panic),
-                    Some(Ok(())) | None => {}
-                },
+                Err(_) => {
+                    if let Some(Err(panic)) = self.thread.take().map(JoinHandle::join) {
+                        resume_unwind(panic);
+                    }
+                }
             }
         }
         let n = out.len().min(self.current.len() - self.at);

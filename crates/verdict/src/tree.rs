@@ -10,6 +10,8 @@
 //! 12 bytes per node while running and 4 per node of the newest snapshot after; the tree itself is small, and
 //! bounded by [`MOST_ENTRIES`].
 
+use std::panic::resume_unwind;
+
 use foldhash::{HashMap, HashMapExt};
 use stillheap_analysis::types::{edge, node};
 use stillheap_analysis::{Analysis, EdgeOrdinal, NodeOrdinal};
@@ -87,7 +89,7 @@ impl GrowthTree {
             let labels = std::thread::scope(|scope| {
                 let other = pair.get(1).map(|second| scope.spawn(|| labels(*second)));
                 let first = labels(pair[0]);
-                let second = other.and_then(|handle| handle.join().ok());
+                let second = other.map(|handle| handle.join().unwrap_or_else(|panic| resume_unwind(panic)));
                 [Some(first), second]
             });
             for ((offset, snapshot), labels) in pair.iter().enumerate().zip(labels) {

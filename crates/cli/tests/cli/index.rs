@@ -6,7 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use stillheap_analysis::Model;
 use stillheap_index::{IndexOptions, IndexPlace};
-use stillheap_questions::{ContainmentRequest, Opened};
+use stillheap_questions::{DiffRequest, LeaksRequest, Opened, Scripts, answer, diff, leaks};
+use stillheap_report::Place;
 use stillheap_snapshot::ReadOptions;
 use stillheap_synth::{Shape, Workload};
 
@@ -84,19 +85,32 @@ fn one_that_is_damaged_or_of_another_file_changes_no_answer() {
 }
 
 #[test]
-fn an_answer_out_of_lost_blocks_is_not_shown() {
+fn nothing_is_answered_out_of_lost_blocks() {
     let scratch = Scratch::new("index-lost");
     let path = snapshot(&scratch, 1);
     summary(&path, &[], &[]);
-    let index = Some(IndexOptions { place: IndexPlace::Beside, ..IndexOptions::default() });
-    let snapshot = stillheap_index::open(&path, ReadOptions::default(), index.as_ref()).unwrap();
-    let opened = Opened { snapshot, model: Model::Devtools, file: "a.heapsnapshot".to_owned() };
-    assert_eq!(opened.lost(), None);
+    let index = IndexOptions { place: IndexPlace::Beside, ..IndexOptions::default() };
+    let open = || {
+        let snapshot = stillheap_index::open(&path, ReadOptions::default(), Some(&index)).unwrap();
+        Opened::new(snapshot, Model::Devtools, "a.heapsnapshot")
+    };
+    let all = [open(), open()];
     for file in [scratch.at(".a.heapsnapshot.stillheap-index"), scratch.at("a.heapsnapshot")] {
         OpenOptions::new().write(true).open(file).unwrap().set_len(10).unwrap();
     }
-    let _ = opened.containment(&ContainmentRequest::default());
-    let failure = opened.lost().expect("neither of the two can be read any more");
-    assert_eq!(failure.code, "EIO");
-    assert!(failure.message.starts_with("a.heapsnapshot: "), "{}", failure.message);
+    let files: Vec<&Opened> = all.iter().collect();
+    let place = Place { output: scratch.at("report.html").into(), overwrite: false };
+    let scripts = Scripts::new(None);
+    let refused = [
+        answer(files[0], "containment", "{}").err(),
+        diff(&files, &DiffRequest::default()).err(),
+        leaks(&files, &LeaksRequest::default(), &scripts).err(),
+        stillheap_report::write(&files, &place, &scripts).err(),
+    ];
+    for (question, failure) in refused.into_iter().enumerate() {
+        let failure = failure.unwrap_or_else(|| panic!("question {question} was answered"));
+        assert_eq!(failure.code, "EIO");
+        assert!(failure.message.starts_with("a.heapsnapshot: "), "{}", failure.message);
+    }
+    assert!(!place.output.exists(), "no page is written");
 }

@@ -1,13 +1,14 @@
 //! The index: the same answers with and without, and whatever is wrong with the file, never a wrong one.
 
 use std::fs::{self, File, OpenOptions};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 use stillheap_analysis::*;
-use stillheap_index::{IndexOptions, IndexPlace, IndexStatus, Indexed};
+use stillheap_index::{IndexOptions, IndexPlace, IndexStatus, Indexed, Lost, ask_all};
 use stillheap_snapshot::ReadOptions;
 use stillheap_testing::devtools;
 
@@ -114,9 +115,10 @@ fn answers(snapshot: &Snapshot, model: Model, samples: u32) -> Value {
     Value::from(all)
 }
 
-fn assert_same(what: &str, found: &Snapshot, expected: &Snapshot, samples: u32) {
+fn assert_same(what: &str, found: &Indexed, expected: &Indexed, samples: u32) {
     for model in [Model::Devtools, Model::Gc] {
-        let (found, expected) = (answers(found, model, samples), answers(expected, model, samples));
+        let ask = |of: &Indexed| of.ask(|snapshot| answers(snapshot, model, samples)).unwrap();
+        let (found, expected) = (ask(found), ask(expected));
         for (i, (a, b)) in found.as_array().unwrap().iter().zip(expected.as_array().unwrap()).enumerate() {
             assert!(a == b, "{what}, {model:?}, answer {i}:\n{a}\n{b}");
         }
@@ -142,8 +144,12 @@ fn answers_of_real_snapshots_are_the_same() {
         assert_eq!(indexed.packing(), plain.packing());
         assert_same(&name, &indexed, &plain, 300);
         assert_eq!(indexed.index_status(), IndexStatus::Used, "{name}: no block was doubted");
-        let (a, b) = (plain.analysis(Model::Devtools), indexed.analysis(Model::Devtools));
-        assert_eq!(compare(&a, &b, Matching::Id).rows.len(), compare(&a, &a, Matching::Id).rows.len());
+        let compared = ask_all(&[&plain, &indexed], |both| {
+            let [a, b] = [both[0], both[1]].map(|snapshot| snapshot.analysis(Model::Devtools));
+            (compare(&a, &b, Matching::Id).rows.len(), compare(&a, &a, Matching::Id).rows.len())
+        });
+        let (found, expected) = compared.unwrap();
+        assert_eq!(found, expected);
     }
 }
 
@@ -253,18 +259,32 @@ fn a_block_that_goes_bad_while_open_comes_from_the_snapshot() {
 }
 
 #[test]
-fn what_cannot_be_had_any_more_is_said() {
+fn what_can_no_longer_be_read_is_no_answer() {
     let folder = Folder::new();
     let path = folder.snapshot(&sample());
     with_index(&path);
+    let other = folder.0.join("b.heapsnapshot");
+    fs::copy(&path, &other).unwrap();
     let snapshot = open(&path);
     for file in [&folder.index(), &path] {
         File::options().write(true).open(file).unwrap().set_len(10).unwrap();
     }
-    // Zeros everywhere: nothing may panic or go on for ever, and the status tells.
-    answers(&snapshot, Model::Devtools, 20);
-    answers(&snapshot, Model::Gc, 20);
+    // Whatever is asked first, and on whatever thread the block is missed.
+    let whole = plain(&other);
+    let first = |snapshot: &Snapshot| snapshot.analysis(Model::Gc).statistics().total;
+    assert_eq!(snapshot.ask(first), Err(Lost { which: 0 }));
+    assert_eq!(snapshot.ask(|snapshot| answers(snapshot, Model::Devtools, 20)), Err(Lost { which: 0 }));
+    assert_eq!(snapshot.ask(|snapshot| snapshot.analysis(Model::Gc).prepare()), Err(Lost { which: 0 }));
+    let compared = ask_all(&[&whole, &snapshot], |both| {
+        let [a, b] = [both[0], both[1]].map(|snapshot| snapshot.analysis(Model::Devtools));
+        compare(&a, &b, Matching::Auto).rows.len()
+    });
+    assert_eq!(compared, Err(Lost { which: 1 }));
     assert_eq!(snapshot.index_status(), IndexStatus::Lost);
+    // A panic that has nothing to do with it stays one.
+    let panic = catch_unwind(AssertUnwindSafe(|| whole.ask(|_| panic!("a mistake"))));
+    assert!(panic.is_err());
+    assert_eq!(whole.ask(Snapshot::node_count), Ok(whole.node_count()));
 }
 
 #[test]

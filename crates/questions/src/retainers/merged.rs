@@ -15,7 +15,7 @@ use stillheap_analysis::{
 
 use super::{ClassRetainers, HolderOrder, RetainersRequest};
 use crate::failure::Failure;
-use crate::opened::Opened;
+use crate::opened::View;
 use crate::pattern::patterns;
 use crate::trees::{MOST_ROWS, TreeShape};
 
@@ -93,7 +93,7 @@ pub struct MergedStep {
     pub repeats: bool,
 }
 
-impl Opened {
+impl View<'_> {
     pub(super) fn class_retainers(&self, request: &RetainersRequest) -> Result<ClassRetainers, Failure> {
         let analysis = self.analysis();
         let patterns = patterns(&request.filter)?;

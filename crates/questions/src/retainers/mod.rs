@@ -8,7 +8,7 @@ use stillheap_analysis::{EdgeInfo, NodeInfo, NodeOrdinal, Page, RootPath};
 
 use crate::failure::Failure;
 use crate::id::Id;
-use crate::opened::Opened;
+use crate::opened::View;
 use crate::pattern::patterns;
 use crate::trees::Growing;
 use crate::trees::TreeShape;
@@ -124,7 +124,7 @@ pub struct Holder {
     pub more: Option<usize>,
 }
 
-impl Opened {
+impl View<'_> {
     /// Who holds a node or a class.
     pub fn retainers(&self, request: &RetainersRequest) -> Result<Retainers, Failure> {
         request.shape.check()?;
