@@ -140,8 +140,10 @@ impl SnapshotHandle {
                     let _ = on_bytes.call(bytes as f64, ThreadsafeFunctionCallMode::NonBlocking);
                 }
             };
-            let index = if index { stillheap_cli::index_options() } else { None };
+            let index = if index { stillheap_cli::index_options(true) } else { None };
+            let limits = stillheap_cli::read_limits(None)?.unwrap_or_default();
             let options = ReadOptions {
+                limits,
                 progress: Some(&mut report),
                 cancel: Some(&disposed),
                 ..ReadOptions::default()

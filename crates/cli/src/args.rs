@@ -9,6 +9,7 @@ use stillheap_analysis::Model;
 use stillheap_questions::{
     ClosuresRequest, ContainmentRequest, DiffRequest, DominatorsRequest, InspectRequest, InstancesRequest,
     LeaksRequest, QueryRequest, RetainersRequest, StringsRequest, SummaryRequest, TimelineRequest,
+    parse_number,
 };
 
 /// The command line.
@@ -47,9 +48,21 @@ pub struct Common {
     /// Whose numbers: Chrome DevTools', or what the garbage collector sees
     #[arg(long, value_enum, default_value_t, value_name = "MODEL")]
     pub model: ModelName,
-    /// Neither use nor write the index file that makes reopening a large snapshot instant
+    /// Keep an index file beside the snapshot, about 70 % of its size, so that the next question is answered at once
     #[arg(long)]
+    pub index: bool,
+    /// Read no more than this much text (unpacked), such as 500MB; 0 for no limit, 64GiB by default
+    #[arg(long, value_name = "SIZE", value_parser = read_limit)]
+    pub read_limit: Option<u64>,
+    /// Keep none, whatever the environment says
+    #[arg(long, hide = true, conflicts_with = "index")]
     pub no_index: bool,
+}
+
+/// A number of bytes, with a unit if need be.
+pub fn read_limit(text: &str) -> Result<u64, String> {
+    let bytes = parse_number(text).and_then(|bytes| u64::try_from(bytes).ok());
+    bytes.ok_or_else(|| "a size is a number of bytes, such as 500MB or 2GiB; 0 for no limit".to_owned())
 }
 
 #[derive(Clone, Copy, Default, ValueEnum)]

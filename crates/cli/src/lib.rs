@@ -26,7 +26,7 @@ use args::{Ask, Cli, Command, DiffArgs, LeaksArgs, ReportArgs, VerifyArgs};
 use clap::{Args, Parser};
 use console::{Console, fail, say};
 use exit::{NO, OK, SALVAGED, USAGE};
-pub use load::index_options;
+pub use load::{index_options, read_limits};
 use serde::Serialize;
 use stillheap_questions::{self as questions, Failure, Opened, Scripts, View};
 use stillheap_render::{self as render, Look};
@@ -149,7 +149,11 @@ fn end(console: Console, code: i32) -> i32 {
 
 fn verify(args: &VerifyArgs) -> i32 {
     let file = args.source.file.to_string_lossy();
-    let read = load::read(&args.source.file, None);
+    let limits = match load::read_limits(None) {
+        Ok(limits) => limits.unwrap_or_default(),
+        Err(failure) => return refuse(&failure, args.json),
+    };
+    let read = load::read(&args.source.file, None, limits);
     let answer = match questions::verify(&read, &file) {
         Ok(answer) => answer,
         Err(failure) => return refuse(&failure, args.json),
@@ -253,7 +257,8 @@ fn serve() -> i32 {
             "this is a server for assistants; it speaks the Model Context Protocol on standard input and output",
         );
     }
-    match stillheap_mcp::serve(index_options()) {
+    let served = read_limits(None).and_then(|limits| stillheap_mcp::serve(index_options(false), limits));
+    match served {
         Ok(()) => OK,
         Err(failure) => refuse(&failure, false),
     }

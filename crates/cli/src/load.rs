@@ -9,33 +9,49 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use stillheap_analysis::{Error, Snapshot};
 use stillheap_index::{IndexOptions, IndexPlace, Indexed};
 use stillheap_questions::{Failure, Opened};
-use stillheap_snapshot::ReadOptions;
+use stillheap_snapshot::{ReadLimits, ReadOptions};
 
-use crate::args::Common;
+use crate::args::{Common, read_limit};
 use crate::console::{Patient, say};
 
 /// Nothing is shown for what ends sooner.
 const PATIENCE: Duration = Duration::from_millis(300);
 
-/// Where index files are kept, as the environment has it: `STILLHEAP_NO_INDEX=1` turns them off, and
-/// `STILLHEAP_INDEX_DIR` names a folder for all of them; otherwise each is beside its snapshot.
-pub fn index_options() -> Option<IndexOptions> {
+/// Whether and where index files are kept. Only where somebody asks: the caller, or the environment with
+/// `STILLHEAP_INDEX=1`, or with `STILLHEAP_INDEX_DIR`, a folder for all of them (otherwise each is beside its
+/// snapshot). `STILLHEAP_NO_INDEX=1` refuses.
+pub fn index_options(asked: bool) -> Option<IndexOptions> {
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-    if set("STILLHEAP_NO_INDEX").is_some_and(|value| value != "0") {
+    let yes = |name| set(name).is_some_and(|value| value != "0");
+    let folder = set("STILLHEAP_INDEX_DIR");
+    if yes("STILLHEAP_NO_INDEX") || !(asked || folder.is_some() || yes("STILLHEAP_INDEX")) {
         return None;
     }
-    let place =
-        set("STILLHEAP_INDEX_DIR").map_or(IndexPlace::Beside, |folder| IndexPlace::Directory(folder.into()));
+    let place = folder.map_or(IndexPlace::Beside, |folder| IndexPlace::Directory(folder.into()));
     Some(IndexOptions { place, ..IndexOptions::default() })
 }
 
+/// How much may be read: what was asked for, else `STILLHEAP_READ_LIMIT`; None if neither says anything.
+///
+/// # Errors
+/// The variable is no size.
+pub fn read_limits(asked: Option<u64>) -> Result<Option<ReadLimits>, Failure> {
+    let bytes = match (asked, std::env::var_os("STILLHEAP_READ_LIMIT")) {
+        (Some(bytes), _) => bytes,
+        (None, Some(text)) if !text.is_empty() => read_limit(&text.to_string_lossy())
+            .map_err(|why| Failure::argument(format!("STILLHEAP_READ_LIMIT is {text:?}, but {why}")))?,
+        _ => return Ok(None),
+    };
+    Ok(Some(if bytes == 0 { ReadLimits::NONE } else { ReadLimits::of(bytes) }))
+}
+
 /// Reads a file; `-` is standard input.
-pub fn read(path: &Path, index: Option<IndexOptions>) -> Result<Indexed, Error> {
+pub fn read(path: &Path, index: Option<IndexOptions>, limits: ReadLimits) -> Result<Indexed, Error> {
     let stdin = is_stdin(path);
     let length = if stdin { None } else { std::fs::metadata(path).ok().map(|meta| meta.len()) };
     let mut progress = Progress::new(length);
     let mut report = |bytes: u64| progress.reading(bytes);
-    let options = ReadOptions { progress: Some(&mut report), ..ReadOptions::default() };
+    let options = ReadOptions { progress: Some(&mut report), limits, ..ReadOptions::default() };
     if stdin {
         let data = stillheap_snapshot::read(Patient(std::io::stdin()), options)?;
         Ok(Indexed::from(Snapshot::new(data)))
@@ -52,8 +68,9 @@ pub fn is_stdin(path: &Path) -> bool {
 /// Opens a file for questions.
 pub fn open(path: &Path, common: &Common) -> Result<Opened, Failure> {
     let file = path.to_string_lossy().into_owned();
-    let index = if common.no_index { None } else { index_options() };
-    let snapshot = read(path, index).map_err(|error| {
+    let index = if common.no_index { None } else { index_options(common.index) };
+    let limits = read_limits(common.read_limit)?.unwrap_or_default();
+    let snapshot = read(path, index, limits).map_err(|error| {
         let shown = if is_stdin(path) { "standard input" } else { &file };
         Failure::of_file(&error, shown)
     })?;

@@ -112,6 +112,11 @@ impl<T: Cell> Column<T> {
         self.file.as_ref().map_or(self.values.len(), |file| file.len)
     }
 
+    /// Bytes of memory that the column takes, values of a file aside.
+    pub fn memory(&self) -> usize {
+        self.values.capacity() * T::BYTES
+    }
+
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

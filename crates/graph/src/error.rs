@@ -29,6 +29,8 @@ pub enum ErrorKind {
     Truncated,
     /// More nodes, edges or strings than 32-bit ordinals can hold.
     TooLarge,
+    /// More than the reader was allowed to read or to hold, see `ReadLimits` in `stillheap-snapshot`.
+    OverLimit,
     /// Reading was stopped, see [`crate::ReadOptions::cancel`].
     Cancelled,
     /// A question about something that the snapshot does not have (an unknown id, class or filter).

@@ -95,6 +95,27 @@ impl Graph {
         self.edge_to.len() as u32
     }
 
+    /// Bytes of memory that the columns take, those in a file aside.
+    pub fn memory(&self) -> usize {
+        let nodes = self.node_type.memory()
+            + self.node_name.memory()
+            + self.node_id.memory()
+            + self.node_size.memory();
+        let more = self.first_edge.memory() + self.node_trace.memory() + self.detached.memory();
+        let edges = self.edge_type.memory() + self.edge_name.memory() + self.edge_to.memory();
+        let strings = self.strings.bytes.memory() + self.strings.ends.memory() + self.strings.kinds.memory();
+        let places = &self.locations;
+        let locations = self.location_nodes.memory() + places.scripts.memory() + places.lines.memory();
+        let tree = &self.trace_tree;
+        let tree = tree.id.memory()
+            + tree.function.memory()
+            + tree.count.memory()
+            + tree.size.memory()
+            + tree.parent.memory();
+        let rest = self.raw_samples.memory() + self.raw_functions.memory() + self.extra.memory();
+        nodes + more + edges + strings + locations + places.columns.memory() + tree + rest
+    }
+
     /// Edge ordinals of a node.
     #[inline(always)]
     pub fn edges(&self, node: u32) -> std::ops::Range<usize> {

@@ -133,6 +133,11 @@ impl Indexed {
         self.snapshot.completeness()
     }
 
+    /// Bytes of memory that the graph takes; results of passes and what is still in a file aside.
+    pub fn memory(&self) -> usize {
+        self.snapshot.data().graph.memory()
+    }
+
     /// Nodes in the file.
     pub fn node_count(&self) -> u32 {
         self.snapshot.node_count()

@@ -8,12 +8,14 @@ use stillheap_analysis::Model;
 use stillheap_index::IndexOptions;
 
 use stillheap_questions::{Failure, Opened};
-use stillheap_snapshot::ReadOptions;
+use stillheap_snapshot::{ReadLimits, ReadOptions};
 
 /// Snapshots open at a time.
 const MOST_OPEN: usize = 6;
-/// Bytes of their files; an open one takes about two and a half times as much.
-const MOST_BYTES: u64 = 2_000_000_000;
+/// Bytes of memory that their graphs take; what questions compute comes on top, about as much again.
+const MOST_MEMORY: u64 = 2_000_000_000;
+/// Text of a snapshot, after decompression, that is read unless the environment allows more.
+const MOST_TEXT: u64 = 4_000_000_000;
 
 /// Which file, as it was when it was read.
 #[derive(Clone, PartialEq, Eq)]
@@ -26,6 +28,7 @@ struct Identity {
 struct Entry {
     identity: Identity,
     model: Model,
+    memory: u64,
     opened: Arc<Opened>,
 }
 
@@ -34,12 +37,14 @@ pub struct Store {
     /// The one used last is at the end.
     open: Mutex<Vec<Entry>>,
     index: Option<IndexOptions>,
+    limits: ReadLimits,
 }
 
 impl Store {
     /// A store whose snapshots have index files as the options say.
-    pub fn new(index: Option<IndexOptions>) -> Store {
-        Store { open: Mutex::default(), index }
+    pub fn new(index: Option<IndexOptions>, limits: Option<ReadLimits>) -> Store {
+        let limits = limits.unwrap_or(ReadLimits::of(MOST_TEXT));
+        Store { open: Mutex::default(), index, limits }
     }
 
     /// The snapshot, read if it is not open or has changed since. Calls that come meanwhile wait: reading takes
@@ -54,11 +59,15 @@ impl Store {
             open.push(entry);
             return Ok(opened);
         }
-        make_room(&mut open, identity.bytes);
-        let snapshot = stillheap_index::open(file, ReadOptions::default(), self.index.as_ref())
+        // A graph takes less than half of its text; how much it is if it is packed shows only afterwards.
+        make_room(&mut open, identity.bytes / 2);
+        let options = ReadOptions { limits: self.limits, ..ReadOptions::default() };
+        let snapshot = stillheap_index::open(file, options, self.index.as_ref())
             .map_err(|error| Failure::of_file(&error, file))?;
+        let memory = snapshot.memory() as u64;
+        make_room(&mut open, memory);
         let opened = Arc::new(Opened::new(snapshot, model, file));
-        open.push(Entry { identity, model, opened: Arc::clone(&opened) });
+        open.push(Entry { identity, model, memory, opened: Arc::clone(&opened) });
         Ok(opened)
     }
 
@@ -72,10 +81,10 @@ impl Store {
     }
 }
 
-/// Closes what was used longest ago, until one more has room.
-fn make_room(open: &mut Vec<Entry>, bytes: u64) {
-    let taken = |open: &[Entry]| open.iter().map(|entry| entry.identity.bytes).sum::<u64>();
-    while !open.is_empty() && (open.len() >= MOST_OPEN || taken(open) + bytes > MOST_BYTES) {
+/// Closes what was used longest ago, until one more, of this much memory, has room.
+fn make_room(open: &mut Vec<Entry>, memory: u64) {
+    let taken = |open: &[Entry]| open.iter().map(|entry| entry.memory).fold(memory, u64::saturating_add);
+    while !open.is_empty() && (open.len() >= MOST_OPEN || taken(open) > MOST_MEMORY) {
         open.remove(0);
     }
 }
@@ -91,4 +100,19 @@ fn identity(file: &str) -> Result<Identity, Failure> {
         return Err(Failure::argument(format!("'{file}' is not a regular file")));
     }
     Ok(Identity { path, bytes: metadata.len(), modified: metadata.modified().ok() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reading_is_limited_unless_the_environment_allows_more() {
+        assert_eq!(Store::new(None, None).limits, ReadLimits::of(MOST_TEXT));
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../cli/tests/fixtures/leak.heapsnapshot");
+        let refused = Store::new(None, Some(ReadLimits::of(1000))).open(file, Model::Devtools).err().unwrap();
+        assert_eq!(refused.code, "ERR_STILLHEAP_READ_LIMIT");
+        assert!(refused.message.contains("STILLHEAP_READ_LIMIT allows more"), "{}", refused.message);
+        assert!(Store::new(None, None).open(file, Model::Devtools).is_ok());
+    }
 }

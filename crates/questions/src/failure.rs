@@ -60,12 +60,16 @@ impl Failure {
             ErrorKind::Malformed => "ERR_STILLHEAP_MALFORMED",
             ErrorKind::Truncated => "ERR_STILLHEAP_TRUNCATED",
             ErrorKind::TooLarge => "ERR_STILLHEAP_TOO_LARGE",
+            ErrorKind::OverLimit => "ERR_STILLHEAP_READ_LIMIT",
             ErrorKind::Cancelled => "ERR_STILLHEAP_ABORTED",
             ErrorKind::NotFound => "ERR_STILLHEAP_NOT_FOUND",
         };
         let io = error.io_error();
         let message = match io {
             Some(io) => format!("{file} cannot be read: {io}"),
+            None if error.kind() == ErrorKind::OverLimit => {
+                format!("{file}: {error}; --read-limit or STILLHEAP_READ_LIMIT allows more")
+            }
             None => format!("{file}: {error}"),
         };
         Failure {

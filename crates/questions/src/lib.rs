@@ -40,6 +40,7 @@ pub use inspect::*;
 pub use instances::*;
 pub use language::Expression;
 pub use leaks::*;
+pub use number::parse_number;
 pub use opened::{Opened, Report, SCHEMA_VERSION, View, ask_all};
 pub use pattern::Pattern;
 pub use query::*;

@@ -45,7 +45,9 @@ pub struct Verification {
 pub fn verify(read: &Result<Indexed, Error>, file: &str) -> Result<Verification, Failure> {
     match read {
         Ok(snapshot) => Ok(of_snapshot(snapshot, file)),
-        Err(error) if error.kind() == ErrorKind::Io => Err(Failure::of_file(error, file)),
+        Err(error) if matches!(error.kind(), ErrorKind::Io | ErrorKind::OverLimit) => {
+            Err(Failure::of_file(error, file))
+        }
         Err(error) => Ok(Verification {
             schema_version: SCHEMA_VERSION,
             file: file.to_owned(),

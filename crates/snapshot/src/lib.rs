@@ -3,6 +3,7 @@
 #![warn(missing_docs)]
 
 mod input;
+mod limits;
 mod pool;
 mod read;
 mod rows;
@@ -11,5 +12,6 @@ mod text;
 mod trace;
 mod write;
 
+pub use limits::ReadLimits;
 pub use read::{ReadOptions, open, open_file, open_unpacked, read, read_sized, unpack};
 pub use write::{EdgeWriter, LocationWriter, NodeWriter, StringWriter};

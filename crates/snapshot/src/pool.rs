@@ -147,6 +147,7 @@ fn drive<T: Default + Send>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::ReadLimits;
     use std::io::Cursor;
     use std::time::Duration;
 
@@ -155,7 +156,7 @@ mod tests {
         let (say, outcome) = channel();
         std::thread::spawn(move || {
             let numbers = "1234567,".repeat(1 << 20) + "1]";
-            let mut scanner = Scanner::new(Box::new(Cursor::new(numbers)), None, None);
+            let mut scanner = Scanner::new(Box::new(Cursor::new(numbers)), None, None, ReadLimits::NONE);
             let blocks = std::sync::atomic::AtomicU64::new(0);
             let outcome = catch_unwind(AssertUnwindSafe(|| {
                 run(

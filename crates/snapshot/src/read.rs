@@ -16,6 +16,7 @@ use stillheap_graph::{
 };
 
 use crate::input;
+use crate::limits::ReadLimits;
 use crate::pool;
 use crate::rows::{self, EdgeRows, MaxName, ParsedNodes};
 use crate::scan::{Block, Scanner};
@@ -32,11 +33,13 @@ pub struct ReadOptions<'p> {
     pub progress: Option<&'p mut dyn FnMut(u64)>,
     /// Once this is true, reading ends within about a megabyte, with [`ErrorKind::Cancelled`].
     pub cancel: Option<&'p AtomicBool>,
+    /// What is too much.
+    pub limits: ReadLimits,
 }
 
 impl Default for ReadOptions<'_> {
     fn default() -> Self {
-        ReadOptions { salvage: true, threads: 0, progress: None, cancel: None }
+        ReadOptions { salvage: true, threads: 0, progress: None, cancel: None, limits: ReadLimits::default() }
     }
 }
 
@@ -102,14 +105,16 @@ pub fn read_sized(
 ) -> Result<SnapshotData> {
     let input = input::recognise(raw).map_err(|e| Error::io(e, "reading the snapshot"))?;
     let size = size.filter(|_| input.packing == Packing::Plain).unwrap_or(0);
+    options.limits.check_text(size)?;
     let threads = match options.threads {
         0 => std::thread::available_parallelism().map_or(1, |n| n.get()),
         n => n,
     };
     let mut reader = Sections {
-        scanner: Scanner::new(input.reader, options.progress, options.cancel),
+        scanner: Scanner::new(input.reader, options.progress, options.cancel, options.limits),
         helpers: threads.saturating_sub(1).min(15),
         size,
+        limits: options.limits,
         header: None,
         graph: Graph::default(),
         max_name: MaxName::default(),
@@ -124,6 +129,7 @@ struct Sections<'p> {
     scanner: Scanner<'p>,
     helpers: usize,
     size: u64,
+    limits: ReadLimits,
     header: Option<Header>,
     graph: Graph,
     max_name: MaxName,
@@ -155,6 +161,7 @@ impl Sections<'_> {
                 return Ok(false);
             }
             self.seen.push(key);
+            self.limits.check_graph(0, 0, self.graph.memory())?;
             match self.scanner.peek()? {
                 Some(b',') => self.scanner.bump(),
                 Some(b'}') => {
@@ -269,6 +276,7 @@ impl Sections<'_> {
         if !self.bracket(key)? {
             return Ok(false);
         }
+        let (limits, memory) = (self.limits, self.graph.memory());
         let mut whole = true;
         pool::run(
             &mut self.scanner,
@@ -281,7 +289,7 @@ impl Sections<'_> {
             |block, rows| {
                 out.append(rows);
                 whole &= !block.truncated;
-                Ok(())
+                limits.check_graph(0, 0, memory + out.capacity() * size_of::<i64>())
             },
         )?;
         Ok(whole)
@@ -294,7 +302,7 @@ impl Sections<'_> {
         }
         let Some(header) = &self.header else { return Ok(false) };
         let (fields, node_width) = (&header.locations, header.nodes.width);
-        let graph = &mut self.graph;
+        let (graph, limits) = (&mut self.graph, self.limits);
         let mut whole = true;
         pool::run(
             &mut self.scanner,
@@ -307,7 +315,7 @@ impl Sections<'_> {
             |block, rows| {
                 whole &= !block.truncated;
                 graph.append_locations(rows, fields, node_width);
-                Ok(())
+                limits.check_graph(0, 0, graph.memory())
             },
         )?;
         Ok(whole)
@@ -315,7 +323,8 @@ impl Sections<'_> {
 
     /// How many rows to reserve: what the header says, as far as the file's size makes it possible.
     fn reserve(&self, promised: Option<u64>, bytes_per_row: u64) -> usize {
-        promised.unwrap_or(0).min(self.size / bytes_per_row) as usize
+        // A row takes at most 32 bytes.
+        promised.unwrap_or(0).min(self.size / bytes_per_row).min(self.limits.memory / 32) as usize
     }
 
     fn nodes(&mut self) -> Result<bool> {
@@ -325,7 +334,7 @@ impl Sections<'_> {
         let Some(header) = &self.header else { return Ok(false) };
         let width = header.nodes.width;
         let expected = self.reserve(header.node_count(), 2 * width as u64);
-        let graph = &mut self.graph;
+        let (graph, limits) = (&mut self.graph, self.limits);
         graph.reserve_nodes(expected);
         let max_name = &mut self.max_name;
         let mut edge_sum = 0u64;
@@ -341,7 +350,8 @@ impl Sections<'_> {
                 check_rows(block, rows.leftover, "node", width)?;
                 graph
                     .append_nodes(&rows.rows, &mut edge_sum)
-                    .map_err(|message| Error::new(ErrorKind::TooLarge, Some(block.position(0)), message))
+                    .map_err(|message| Error::new(ErrorKind::TooLarge, Some(block.position(0)), message))?;
+                limits.check_graph(graph.node_type.len(), 0, graph.memory())
             },
         )?;
         graph.promised_edges = edge_sum;
@@ -359,7 +369,7 @@ impl Sections<'_> {
         }
         let layout = &header.edges;
         let expected = self.reserve(header.edge_count(), 2 * layout.width as u64);
-        let graph = &mut self.graph;
+        let (graph, limits) = (&mut self.graph, self.limits);
         graph.edge_type.edit().reserve_exact(expected);
         graph.edge_name.edit().reserve_exact(expected);
         graph.edge_to.edit().reserve_exact(expected);
@@ -387,7 +397,7 @@ impl Sections<'_> {
                         "more than 2^32 edges",
                     ));
                 }
-                Ok(())
+                limits.check_graph(0, graph.edge_to.len(), graph.memory())
             },
         )?;
         Ok(whole)
@@ -397,10 +407,11 @@ impl Sections<'_> {
         if !self.bracket("strings")? {
             return Ok(false);
         }
+        let (limits, memory) = (self.limits, self.graph.memory());
         let table = &mut self.graph.strings;
         // The strings are nearly always last, so the rest of the file bounds them.
         let rest = self.size.saturating_sub(self.scanner.position());
-        table.bytes.edit().reserve_exact(rest as usize);
+        table.bytes.edit().reserve_exact(rest.min(limits.memory) as usize);
         let mut whole = true;
         pool::run(
             &mut self.scanner,
@@ -420,7 +431,8 @@ impl Sections<'_> {
                         "more than 2^31 strings",
                     ));
                 }
-                Ok(())
+                let held = table.bytes.len() + table.ends.memory() + table.kinds.memory();
+                limits.check_graph(0, 0, memory + held)
             },
         )?;
         table.bytes.edit().shrink_to_fit();

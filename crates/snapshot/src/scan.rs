@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use stillheap_graph::{Error, ErrorKind, Result};
 
+use crate::limits::ReadLimits;
+
 const WINDOW: usize = 1 << 20;
 
 /// A part of an array that holds whole rows (or whole strings) and nothing else.
@@ -45,6 +47,7 @@ pub(crate) struct Scanner<'p> {
     spare: Vec<Vec<u8>>,
     progress: Option<&'p mut dyn FnMut(u64)>,
     cancel: Option<&'p AtomicBool>,
+    limits: ReadLimits,
 }
 
 impl<'p> Scanner<'p> {
@@ -52,6 +55,7 @@ impl<'p> Scanner<'p> {
         input: Box<dyn Read + Send>,
         progress: Option<&'p mut dyn FnMut(u64)>,
         cancel: Option<&'p AtomicBool>,
+        limits: ReadLimits,
     ) -> Scanner<'p> {
         Scanner {
             input,
@@ -63,6 +67,7 @@ impl<'p> Scanner<'p> {
             spare: Vec::new(),
             progress,
             cancel,
+            limits,
         }
     }
 
@@ -101,6 +106,7 @@ impl<'p> Scanner<'p> {
                 Err(e) => return Err(Error::io(e, "reading the snapshot")),
             }
         }
+        self.limits.check_text(self.end_position())?;
         if let Some(progress) = self.progress.as_mut() {
             progress(self.base + self.len as u64);
         }

@@ -210,3 +210,26 @@ fn standard_input_can_be_redacted() {
     assert_eq!(child.wait().unwrap().code(), Some(0));
     assert!(std::fs::read(scratch.at("a")).unwrap().starts_with(b"{"));
 }
+
+#[test]
+fn what_is_larger_than_allowed_is_refused() {
+    let run = |args: &[&str], limit: Option<&str>| {
+        let mut command = stillheap(args);
+        command.env_remove("STILLHEAP_READ_LIMIT");
+        let output = command.envs(limit.map(|limit| ("STILLHEAP_READ_LIMIT", limit))).output().unwrap();
+        let error = serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap_or_default();
+        (output.status.code(), error["error"]["code"].as_str().map(str::to_owned))
+    };
+    let over = (Some(2), Some("ERR_STILLHEAP_READ_LIMIT".to_owned()));
+    let summary = ["summary", "leak.heapsnapshot", "--json"];
+    let with = |limit| [&summary[..], &["--read-limit", limit]].concat();
+    assert_eq!(run(&summary, None), (Some(0), None));
+    assert_eq!(run(&with("1kB"), None), over);
+    assert_eq!(run(&summary, Some("1kB")), over);
+    assert_eq!(run(&["verify", "leak.heapsnapshot", "--json"], Some("1kB")), over);
+    assert_eq!(run(&["diff", "leak.heapsnapshot", "leak.heapsnapshot", "--json"], Some("1kB")), over);
+    assert_eq!(run(&with("1MiB"), Some("1kB")), (Some(0), None));
+    assert_eq!(run(&with("0"), Some("1kB")), (Some(0), None));
+    let wrong = (Some(2), Some("ERR_INVALID_ARG_VALUE".to_owned()));
+    assert_eq!(run(&summary, Some("much")), wrong);
+}

@@ -30,7 +30,9 @@ fn snapshot(scratch: &Scratch, seed: u64) -> PathBuf {
 fn summary(path: &Path, args: &[&str], environment: &[(&str, &str)]) -> serde_json::Value {
     let path = path.to_str().unwrap();
     let mut command = stillheap(&[&["summary", path, "--json", "--limit", "50"], args].concat());
-    command.env_remove("STILLHEAP_NO_INDEX").env_remove("STILLHEAP_INDEX_DIR");
+    for name in ["STILLHEAP_INDEX", "STILLHEAP_NO_INDEX", "STILLHEAP_INDEX_DIR"] {
+        command.env_remove(name);
+    }
     let output = command.envs(environment.iter().copied()).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
@@ -48,17 +50,28 @@ fn it_is_kept_where_one_wants_it_or_not_at_all() {
     let scratch = Scratch::new("index-place");
     let path = snapshot(&scratch, 1);
     let index = PathBuf::from(scratch.at(".a.heapsnapshot.stillheap-index"));
-    let expected = summary(&path, &["--no-index"], &[]);
-    assert!(!index.exists(), "--no-index writes none");
-    assert_eq!(summary(&path, &[], &[("STILLHEAP_NO_INDEX", "1")]), expected);
-    assert!(!index.exists(), "STILLHEAP_NO_INDEX=1 writes none");
+    let expected = summary(&path, &[], &[]);
+    assert!(!index.exists(), "nobody has asked for one");
+    type Asked = (&'static [&'static str], &'static [(&'static str, &'static str)]);
+    let refused: [Asked; 4] = [
+        (&["--no-index"], &[("STILLHEAP_INDEX", "1")]),
+        (&["--index"], &[("STILLHEAP_NO_INDEX", "1")]),
+        (&[], &[("STILLHEAP_NO_INDEX", "1"), ("STILLHEAP_INDEX_DIR", "/nowhere")]),
+        (&[], &[("STILLHEAP_INDEX", "0")]),
+    ];
+    for (args, environment) in refused {
+        assert_eq!(summary(&path, args, environment), expected);
+        assert!(!index.exists(), "{args:?} {environment:?}");
+    }
     let folder = scratch.at("all");
     assert_eq!(summary(&path, &[], &[("STILLHEAP_INDEX_DIR", &folder)]), expected);
     assert_eq!(names(Path::new(&folder)).len(), 1);
     assert!(!index.exists(), "STILLHEAP_INDEX_DIR has it");
-    assert_eq!(summary(&path, &[], &[("STILLHEAP_NO_INDEX", "0")]), expected);
-    assert!(index.exists(), "0 means that there may be one");
-    assert_eq!(summary(&path, &[], &[]), expected);
+    assert_eq!(summary(&path, &[], &[("STILLHEAP_INDEX", "1"), ("STILLHEAP_NO_INDEX", "0")]), expected);
+    assert!(index.exists());
+    fs::remove_file(&index).unwrap();
+    assert_eq!(summary(&path, &["--index"], &[]), expected);
+    assert_eq!(summary(&path, &["--index"], &[]), expected);
     assert_eq!(names(path.parent().unwrap()), [".a.heapsnapshot.stillheap-index", "a.heapsnapshot", "all"]);
 }
 
@@ -67,28 +80,28 @@ fn one_that_is_damaged_or_of_another_file_changes_no_answer() {
     let scratch = Scratch::new("index-damage");
     let path = snapshot(&scratch, 1);
     let index = PathBuf::from(scratch.at(".a.heapsnapshot.stillheap-index"));
-    let expected = summary(&path, &[], &[]);
+    let expected = summary(&path, &["--index"], &[]);
     let mut bytes = fs::read(&index).unwrap();
     for at in (100..bytes.len()).step_by(20_000) {
         bytes[at] ^= 0x55;
     }
     fs::write(&index, &bytes).unwrap();
-    assert_eq!(summary(&path, &[], &[]), expected);
+    assert_eq!(summary(&path, &["--index"], &[]), expected);
     fs::write(&index, &bytes[..bytes.len() / 2]).unwrap();
-    assert_eq!(summary(&path, &[], &[]), expected);
+    assert_eq!(summary(&path, &["--index"], &[]), expected);
     // Another snapshot under the same name, beside the index of the first.
-    summary(&path, &[], &[]);
+    summary(&path, &["--index"], &[]);
     let path = snapshot(&scratch, 2);
-    let other = summary(&path, &["--no-index"], &[]);
+    let other = summary(&path, &[], &[]);
     assert_ne!(other, expected);
-    assert_eq!(summary(&path, &[], &[]), other);
+    assert_eq!(summary(&path, &["--index"], &[]), other);
 }
 
 #[test]
 fn nothing_is_answered_out_of_lost_blocks() {
     let scratch = Scratch::new("index-lost");
     let path = snapshot(&scratch, 1);
-    summary(&path, &[], &[]);
+    summary(&path, &["--index"], &[]);
     let index = IndexOptions { place: IndexPlace::Beside, ..IndexOptions::default() };
     let open = || {
         let snapshot = stillheap_index::open(&path, ReadOptions::default(), Some(&index)).unwrap();
