@@ -4,10 +4,11 @@
 // test's own.
 
 const assert = require('node:assert/strict');
+const { spawnSync } = require('node:child_process');
 const { EventEmitter } = require('node:events');
 const fs = require('node:fs');
 const path = require('node:path');
-const { attach } = require('../lib/watch-captures.js');
+const { attach, host } = require('../lib/watch-captures.js');
 const { temporaryDirectory } = require('./support/child.js');
 const { test } = require('./support/test.js');
 
@@ -36,7 +37,7 @@ function setUp(t, options = {}) {
     if (state.fail) throw state.fail;
     const number = String(state.taken.length).padStart(3, '0');
     const name = request.name?.startsWith('heapdump-leak')
-      ? `heapdump-leak-20261122T171500.${number}Z-1-0.heapsnapshot`
+      ? `heapdump-leak-20261122T171500.${number}Z-${host}-${process.pid}-0.heapsnapshot`
       : `${request.name}-${number}.heapsnapshot`;
     const file = path.join(directory, name);
     fs.writeFileSync(file, Buffer.alloc(state.bytes ?? 10));
@@ -134,11 +135,46 @@ test('never two at once, whatever comes meanwhile', async (t) => {
   assert.equal(state.taken.length, 2);
 });
 
+/** The number of a process that has ended. */
+const gone = spawnSync(process.execPath, ['-e', '']).pid;
+
+test("other processes' snapshots stay, those that have ended excepted", async (t) => {
+  const state = setUp(t, { capture: 2, pause: 0, minInterval: 0, maxFiles: 2 });
+  const leave = (name, mtime = new Date()) => {
+    const file = path.join(state.directory, `heapdump-leak-20251122T171500.${name}-0.heapsnapshot`);
+    fs.writeFileSync(file, 'evidence');
+    fs.utimesSync(file, mtime, mtime);
+    return file;
+  };
+  const staying = [
+    leave(`000Z-${host}-${process.ppid}`),
+    leave(`001Z-another.pod-${gone}`),
+    leave(`002Z-another.pod-${process.pid}`, new Date(0)),
+    // A second watch of this process.
+    leave(`003Z-${host}-${process.pid}`),
+  ];
+  const going = [leave(`004Z-${host}-${gone}`), leave(`005Z-${host}-${process.pid}`, new Date(0))];
+  for (let n = 0; n < 2; n++) {
+    await state.leak(50 * megabyte);
+    await state.stats(100 * megabyte);
+  }
+  assert.equal(state.taken.length, 4);
+  for (const file of staying) assert.ok(fs.existsSync(file), file);
+  for (const file of [...going, ...state.taken.slice(0, -2)]) assert.ok(!fs.existsSync(file), file);
+  for (const file of state.taken.slice(-2)) assert.ok(fs.existsSync(file), file);
+});
+
 test('the oldest files go, by number and by size, and nobody else does', async (t) => {
   const state = setUp(t, { capture: 2, pause: 0, minInterval: 0, maxFiles: 3 });
-  const old = path.join(state.directory, 'heapdump-leak-20251122T171500.000Z-99-0.heapsnapshot.gz');
+  const old = path.join(
+    state.directory,
+    `heapdump-leak-20251122T171500.000Z-${host}-${gone}-0.heapsnapshot.gz`,
+  );
   const foreign = path.join(state.directory, 'heapdump-20201122T171500.000Z-99-0.heapsnapshot');
-  const link = path.join(state.directory, 'heapdump-leak-20241122T171500.000Z-99-0.heapsnapshot');
+  const link = path.join(
+    state.directory,
+    `heapdump-leak-20241122T171500.000Z-${host}-${gone}-0.heapsnapshot`,
+  );
   fs.writeFileSync(old, 'of a process that is gone');
   fs.writeFileSync(foreign, 'somebody asked for it');
   fs.symlinkSync(foreign, link);

@@ -6,9 +6,19 @@
 const fs = require('node:fs');
 const path = require('node:path');
 
-/** Our own names, by which old files are found again, also those of processes that are gone. */
-const defaultName = 'heapdump-leak-{date}-{pid}-{thread}';
-const ownName = /^heapdump-leak-\d{8}T\d{6}\.\d{3}Z-\d+-\d+(-\d+)?\.heapsnapshot(\.gz|\.zst)?$/;
+/** This machine or container, as it stands in a file's name. */
+const host =
+  require('node:os')
+    .hostname()
+    .replace(/[^A-Za-z0-9.]+/g, '_')
+    .slice(0, 64) || 'host';
+
+/** Our own names, by which old files are found again, those of processes of this host that are gone included. */
+const defaultName = `heapdump-leak-{date}-${host}-{pid}-{thread}`;
+const ownName = /^heapdump-leak-\d{8}T\d{6}\.\d{3}Z-([^-]+)-(\d+)-\d+(-\d+)?\.heapsnapshot(\.gz|\.zst)?$/;
+
+/** When this process began, in milliseconds since 1970. */
+const begun = Date.now() - process.uptime() * 1000;
 
 /** So often a capture may fail before the leak is left alone. */
 const patience = 3;
@@ -103,9 +113,10 @@ class Captures {
       const result = await this.#tools.capture(this.#request);
       this.#failures = 0;
       this.#files.push(result);
-      this.#written.push(result.file);
+      this.#written.push(placeOf(result));
       this.#level = level;
-      this.#removeOld(path.dirname(result.file));
+      // Names in a directory that is not UTF-8 can't be listed here: only what this watch wrote counts.
+      this.#removeOld(result.fileBytes === undefined ? path.dirname(result.file) : undefined);
       await this.#tell(this.#leak ?? leak);
     } catch (error) {
       this.#failures += 1;
@@ -117,7 +128,7 @@ class Captures {
   }
 
   async #tell(leak) {
-    const files = this.#files.filter(({ file }) => fs.existsSync(file));
+    const files = this.#files.filter((result) => fs.existsSync(placeOf(result)));
     const complete = leak !== undefined && this.#files.length >= this.#options.capture;
     const event = { leak: leak ?? null, files, complete };
     if (complete && this.#options.compare && files.length >= 2) {
@@ -145,11 +156,14 @@ class Captures {
     this.#ended = this.#tools.now();
   }
 
-  /** The oldest go first; the newest stays, whatever its size. */
+  /**
+   * The oldest go first; the newest stays, whatever its size. On a directory that several processes share, only this
+   * watch's files count, and those of processes that have ended.
+   */
   #removeOld(directory) {
     const { maxFiles, maxBytes } = this.#options;
     const known =
-      this.#request.name === defaultName
+      this.#request.name === defaultName && directory !== undefined
         ? fs
             .readdirSync(directory)
             .filter((name) => ownName.test(name))
@@ -157,7 +171,9 @@ class Captures {
             .map((name) => path.join(directory, name))
         : this.#written;
     const present = known.map((file) => ({ file, stat: fs.lstatSync(file, { throwIfNoEntry: false }) }));
-    const files = present.filter(({ stat }) => stat?.isFile());
+    const files = present.filter(
+      ({ file, stat }) => stat?.isFile() && (this.#written.includes(file) || isAbandoned(file, stat)),
+    );
     let bytes = files.reduce((sum, { stat }) => sum + stat.size, 0);
     while (files.length > 1 && (files.length > maxFiles || bytes > maxBytes)) {
       const { file, stat } = files.shift();
@@ -165,6 +181,25 @@ class Captures {
       bytes -= stat.size;
     }
     this.#written = this.#written.filter((file) => fs.existsSync(file));
+  }
+}
+
+/** A file as Node's functions take it. */
+function placeOf({ file, fileBytes }) {
+  return fileBytes ?? file;
+}
+
+/** Whether a snapshot is of a process of this host that has ended, be it with the number that this one has now. */
+function isAbandoned(file, { mtimeMs }) {
+  const [, where, number] = ownName.exec(path.basename(file)) ?? [];
+  if (where !== host) return false;
+  const pid = Number(number);
+  if (pid === process.pid) return mtimeMs < begun;
+  try {
+    process.kill(pid, 0);
+    return false;
+  } catch (error) {
+    return error.code === 'ESRCH';
   }
 }
 
@@ -205,4 +240,4 @@ function attach(watch, tools, options) {
   watch.on('stats', (stats) => captures.stats(stats));
 }
 
-module.exports = { attach };
+module.exports = { attach, host };

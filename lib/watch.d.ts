@@ -53,7 +53,7 @@ export interface WatchOptions {
 
 /**
  * Which snapshots a leak has taken, and how many files stay. A leak of `'native'` memory has none: it is not in
- * V8's heap. Files are named `heapdump-leak-{date}-{pid}-{thread}`, unless `name` says otherwise.
+ * V8's heap. Files are named `heapdump-leak-{date}-HOST-{pid}-{thread}`, unless `name` says otherwise.
  */
 export interface OnLeakOptions extends Omit<CommonOptions, 'keepObjectIds'> {
   /** How many of each leak, 1 to 16. Default: 2. */
