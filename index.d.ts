@@ -164,6 +164,8 @@ type SignalName =
 interface CaptureResult {
   /** Absolute path of the finished file: synced, mode 0600. */
   file: string;
+  /** The path's bytes, if they are not UTF-8; `file` has U+FFFD then for what is not. */
+  fileBytes?: Buffer;
   /** The file's size in bytes. */
   bytes: number;
   /** Bytes before compression. */
@@ -210,6 +212,8 @@ interface CaptureResult {
   childPid?: number;
   /** Forked captures: what the pause was made of, in milliseconds. */
   pauseParts?: { recheckMs: number; includeMs: number; forkMs: number; restoreMs: number };
+  /** Forked captures: why the working memory was not where `scratch` said. */
+  scratchReason?: string;
   /**
    * Forked captures, in bytes: what the child was expected to need, what was left before (null if there is no
    * limit), what it took, its peak of resident memory, and what its working memory took of the disk if it was

@@ -40,7 +40,7 @@ const secrets = {
   functionName: 'function of sybil',
   directory: 'customer-ulysses',
   module: 'invoice for vanessa',
-  variable: 'environment variable of xavier',
+  variable: 'password of xavier, set by xerxes',
   argument: 'handed over to yvonne',
   global: 'globalofheidi',
   eventName: 'event of ivan',

@@ -211,8 +211,13 @@ function unwrap(json) {
   return result;
 }
 
-function publicResult(result) {
-  return { ...result, startTime: new Date(result.startTime) };
+function publicResult({ fileBytes, ...result }) {
+  return {
+    ...result,
+    // A path that is not UTF-8, which Node's functions take as bytes only.
+    ...(fileBytes !== undefined && { fileBytes: Buffer.from(fileBytes, 'hex') }),
+    startTime: new Date(result.startTime),
+  };
 }
 
 /** heapdump gave names relative to the working directory. */

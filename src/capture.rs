@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use stillheap_control::Phase;
 use stillheap_engines::insert_header;
 use stillheap_protocol::{
-    CaptureRequest, CaptureResult, Failure, FallbackDir, Header, Usage, milliseconds, timestamp,
+    CaptureRequest, CaptureResult, Failure, FallbackDir, FilePath, Header, Usage, milliseconds, timestamp,
 };
 use stillheap_sink::{Canceller, Destination, NameContext, Opened, Sink, Spooled, Written, available_space};
 use stillheap_v8::{CurrentIsolate, HeapSnapshot, SnapshotOptions};
@@ -164,7 +164,7 @@ impl Capture {
         let Some(snapshot) = self.snapshot.take() else {
             return Err(Failure::own("ERR_STILLHEAP_INTERNAL", "there is no snapshot to write out"));
         };
-        let enough = self.check_space(snapshot.nodes_count());
+        let mut enough = self.check_space(snapshot.nodes_count());
         if enough.is_ok() {
             let mut header = Some(self.header(target));
             let mut total = 0;
@@ -172,8 +172,12 @@ impl Capture {
             let _ = snapshot.serialize(&mut |chunk| {
                 total += chunk.len() as u64;
                 target.progress(self.request.trigger, Phase::Serializing, total, 0);
-                match header.take().and_then(|header| insert_header(chunk, &header)) {
-                    Some(chunk) => self.sink.write(&chunk),
+                match header.take().map(|header| insert_header(chunk, &header)) {
+                    Some(Ok(chunk)) => self.sink.write(&chunk),
+                    Some(Err(failure)) => {
+                        enough = Err(failure);
+                        false
+                    }
                     None => self.sink.write(chunk),
                 }
             });
@@ -242,6 +246,7 @@ impl Capture {
             mode: "inline",
             mode_reason: self.request.mode_reason.clone(),
             fork: None,
+            scratch_reason: None,
             engine,
             engine_reason,
             object_ids,
@@ -347,7 +352,7 @@ impl Finishing {
         } else {
             let Written { path, bytes, raw_bytes, redacted: _ } = self.sink.finish()?;
             (self.result.bytes, self.result.raw_bytes) = (bytes, raw_bytes);
-            self.result.file = Some(path);
+            self.result.file = Some(FilePath(path));
             LAST_SIZE[self.result.compress as usize].store(bytes, Ordering::Relaxed);
         }
         self.result.duration_ms = milliseconds(self.begun);
@@ -371,6 +376,9 @@ pub struct Place {
 
 impl Place {
     pub fn choose(request: &CaptureRequest, thread_id: u32, time: DateTime<Utc>) -> Result<Self, Failure> {
+        if let Some(refused) = &request.refused {
+            return Err(refused.clone());
+        }
         let absolute =
             |path: &Path| std::path::absolute(path).map_err(|error| Failure::system(&error, "getcwd", path));
         if let Some(file) = &request.file {
@@ -426,8 +434,10 @@ impl Place {
             });
             match opened {
                 Ok(opened) => {
-                    let fallback_dir =
-                        first.map(|(wanted, failure)| FallbackDir { wanted, reason: failure.message });
+                    let fallback_dir = first.map(|(wanted, failure)| FallbackDir {
+                        wanted: wanted.into(),
+                        reason: failure.message,
+                    });
                     return Ok((opened.redacting(redact), directory, fallback_dir));
                 }
                 Err(failure) if failure.is_about_the_directory() => {

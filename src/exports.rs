@@ -7,8 +7,9 @@ use std::sync::Arc;
 use napi::bindgen_prelude::AsyncTask;
 use napi::{Env, Error, Result, Task};
 use napi_derive::napi;
-use serde::Deserialize;
-use stillheap_protocol::{CaptureRequest, CaptureResult, Failure, outcome_json};
+use serde::{Deserialize, Serialize};
+use stillheap_control::Phase;
+use stillheap_protocol::{CaptureRequest, CaptureResult, Failure, PauseParts, outcome_json};
 use stillheap_sink::Canceller;
 use stillheap_v8::{CurrentIsolate, V8};
 
@@ -226,6 +227,26 @@ pub struct ForkOperation {
     target: Arc<Target>,
 }
 
+/// How far a forked capture is.
+#[derive(Serialize)]
+struct State {
+    progress: Progress,
+    pause: Option<Pause>,
+}
+
+#[derive(Serialize)]
+struct Progress {
+    phase: Phase,
+    done: u64,
+    total: u64,
+}
+
+#[derive(Serialize)]
+struct Pause {
+    ms: f64,
+    parts: PauseParts,
+}
+
 #[napi]
 impl ForkOperation {
     /// `{"progress": {phase, done, total}, "pause": {ms, parts}}`, or once the outcome, `{"result": …}` or `{"error": …}`; an error
@@ -239,9 +260,9 @@ impl ForkOperation {
             return json.to_string();
         }
         let (phase, done, total) = self.handle.progress();
-        let pause = self.handle.pause().map(|(ms, parts)| serde_json::json!({ "ms": ms, "parts": parts }));
-        serde_json::json!({ "progress": { "phase": phase, "done": done, "total": total }, "pause": pause })
-            .to_string()
+        let pause = self.handle.pause().map(|(ms, parts)| Pause { ms, parts });
+        let state = State { progress: Progress { phase, done, total }, pause };
+        serde_json::to_string(&state).unwrap_or_default()
     }
 
     /// Has this thread stand still until the heap is frozen, or else until the capture has ended; it gives the

@@ -8,7 +8,7 @@ use stillheap_control::Phase;
 use stillheap_engines::V8Generator;
 use stillheap_frozen::{Done, Finished, Forked, Order};
 use stillheap_protocol::{
-    CaptureRequest, CaptureResult, Failure, FallbackDir, Trigger, milliseconds, timestamp,
+    CaptureRequest, CaptureResult, Failure, FallbackDir, FilePath, Trigger, milliseconds, timestamp,
 };
 use stillheap_v8::{CurrentIsolate, SnapshotOptions, V8};
 
@@ -40,7 +40,7 @@ impl ForkedCapture {
         let (opened, directory, fallback_dir) = place.open(&request)?;
         let order = Order {
             directory,
-            scratch: request.scratch,
+            scratch: request.scratch(),
             force: request.force,
             time_limit: request.time_limit.map(Duration::from_millis),
             outlive: request.outlive,
@@ -88,7 +88,7 @@ impl ForkedCapture {
         let pause_ms = forked.pause_ms;
         let Finished { done, generate_ms, serialize_ms, nodes, fork, spool } = forked.finish(done);
         CaptureResult {
-            file: spool.is_none().then_some(done.path),
+            file: spool.is_none().then_some(FilePath(done.path)),
             bytes: done.bytes,
             raw_bytes: done.raw_bytes,
             compress: request.compress,
@@ -100,6 +100,8 @@ impl ForkedCapture {
             mode: "fork",
             mode_reason: None,
             fork: Some(fork),
+            scratch_reason: (request.scratch != request.scratch())
+                .then_some("redact was asked for, and V8's working memory holds what is taken out"),
             engine: "v8",
             engine_reason: None,
             object_ids: "cleared",

@@ -1,18 +1,21 @@
 //! What can be told of a heap at its limit without reading it: a small JSON file (docs/json-schema.md) that is
 //! written before the snapshot is tried, and again when its outcome is known.
 
+use std::cell::RefCell;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use stillheap_limits::{Groups, status_kilobytes};
 use stillheap_protocol::{CaptureRequest, CaptureResult, Compression, Failure, outcome_json};
+use stillheap_redact::Names;
 use stillheap_sink::{Destination, Opened};
 use stillheap_v8::{Allocations, CurrentIsolate, Space, Statistics};
 
 use super::Limits;
 use crate::capture::Place;
 use crate::isolates::Target;
+use crate::request::redaction;
 use crate::status;
 
 /// So many functions are named on stderr.
@@ -114,8 +117,22 @@ impl Evidence {
     }
 
     /// Asks V8 what lives of the allocations that it has sampled; on the isolate's thread.
-    pub(super) fn add_allocations(&mut self, target: &Target) {
+    pub(super) fn add_allocations(&mut self, target: &Target, request: &CaptureRequest) {
         self.allocations = CurrentIsolate::get().and_then(|isolate| isolate.allocations(target.environment));
+        match redaction(request) {
+            Ok(None) => {}
+            // The same placeholders as in the snapshot.
+            Ok(Some(options)) => {
+                if let Some(allocations) = &mut self.allocations {
+                    let names = RefCell::new(Names::new(options.key));
+                    allocations.rename(
+                        |name| names.borrow_mut().function(name),
+                        |name| names.borrow_mut().script(name),
+                    );
+                }
+            }
+            Err(_) => self.allocations = None,
+        }
     }
 
     /// Who allocated most of it, for a log.

@@ -240,7 +240,7 @@ fn act(target: &Arc<Target>, order: &Order, limits: Limits) {
     }
     if order.sample.is_some() {
         // Not before there is a report: V8 may have to make room for it.
-        evidence.add_allocations(target);
+        evidence.add_allocations(target, &request);
         if let Ok(path) = &written {
             // The first one stays where the second can't be written.
             let _ = evidence.rewrite(path);
@@ -326,7 +326,7 @@ fn publish(target: &Target, outcome: &Result<CaptureResult, Failure>, report: Op
     let mut json = outcome_json(outcome);
     for part in ["result", "error"] {
         if let Some(part) = json.get_mut(part) {
-            part["report"] = serde_json::json!(report);
+            part["report"] = report.map(|path| path.to_string_lossy()).into();
         }
     }
     if !quiet {

@@ -67,8 +67,8 @@ impl Engine for V8Generator {
         let mut header = Some(header.as_str());
         let mut outcome = Ok(());
         let all = snapshot.serialize(&mut |chunk| {
-            outcome = match header.take().and_then(|header| insert_header(chunk, header)) {
-                Some(chunk) => out.write(&chunk),
+            outcome = match header.take().map(|header| insert_header(chunk, header)) {
+                Some(with_header) => with_header.and_then(|chunk| out.write(&chunk)),
                 None => out.write(chunk),
             };
             outcome.is_ok()

@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+
+use crate::ToldPath;
 
 /// Why a snapshot could not be written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,7 +23,7 @@ pub struct Failure {
     pub syscall: Option<String>,
     /// The path it was about: the file that the caller wanted, never the temporary name.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub path: Option<PathBuf>,
+    pub path: Option<ToldPath>,
 }
 
 impl Failure {
@@ -35,7 +37,7 @@ impl Failure {
             code,
             errno,
             syscall: Some(syscall.to_owned()),
-            path: Some(path.to_owned()),
+            path: Some(path.into()),
         }
     }
 
@@ -47,7 +49,7 @@ impl Failure {
     /// The same failure, told about `path`.
     #[must_use]
     pub fn at(mut self, path: &Path) -> Self {
-        self.path = Some(path.to_owned());
+        self.path = Some(path.into());
         self
     }
 

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Compression;
+use crate::{Compression, Failure};
 
 /// One capture's options; checked on the JavaScript side, which knows how to name what is wrong.
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct CaptureRequest {
     /// The file to write; else one is named after `name` in `dir`.
     pub file: Option<PathBuf>,
@@ -39,6 +39,16 @@ pub struct CaptureRequest {
     pub time_limit: Option<u64>,
     /// The child finishes even if the service ends.
     pub outlive: bool,
+    /// Nothing may be written, for this reason: Node's permission model, which only JavaScript can ask, says so.
+    pub refused: Option<Failure>,
+}
+
+impl CaptureRequest {
+    /// Where a forked child's working memory may go. What is to be taken out of the snapshot is in that memory, so
+    /// with redaction it never goes to the disk.
+    pub fn scratch(&self) -> Scratch {
+        if self.redact.is_some() { Scratch::Memory } else { self.scratch }
+    }
 }
 
 /// What is taken out besides what is always taken out.
@@ -86,4 +96,28 @@ pub enum Trigger {
     Call,
     Signal,
     NearHeapLimit,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_redacted_is_not_on_the_disk_before() {
+        for (json, expected) in [
+            (r#"{"scratch":"disk"}"#, Scratch::Disk),
+            (r#"{"scratch":"auto"}"#, Scratch::Auto),
+            (r#"{"scratch":"disk","redact":{"source":true}}"#, Scratch::Memory),
+            (r#"{"scratch":"auto","redact":{"source":false}}"#, Scratch::Memory),
+        ] {
+            let request: CaptureRequest = serde_json::from_str(json).unwrap();
+            assert_eq!(request.scratch(), expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn an_option_that_is_not_known_here_is_an_error() {
+        let error = serde_json::from_str::<CaptureRequest>(r#"{"outlives":true}"#).unwrap_err();
+        assert!(error.to_string().contains("unknown field `outlives`"), "{error}");
+    }
 }

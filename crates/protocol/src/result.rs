@@ -1,17 +1,17 @@
 //! What JavaScript gets back. It travels as JSON, since the same text goes to the promise, to the event, to the line
 //! on stderr and to the status page.
 
-use std::path::PathBuf;
-
 use serde::Serialize;
+use serde_json::Value;
 
-use crate::{Compression, Failure, Trigger};
+use crate::{Compression, Failure, FilePath, ToldPath, Trigger};
 
 /// A capture that went well. index.d.ts has the public description of each field.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CaptureResult {
-    pub file: Option<PathBuf>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub file: Option<FilePath>,
     pub bytes: u64,
     pub raw_bytes: u64,
     pub compress: Compression,
@@ -26,6 +26,9 @@ pub struct CaptureResult {
     pub mode_reason: Option<String>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub fork: Option<ForkFigures>,
+    /// Why the working memory was not where it was asked to be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scratch_reason: Option<&'static str>,
     pub engine: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub engine_reason: Option<String>,
@@ -105,15 +108,54 @@ pub struct ForkMemory {
 #[derive(Clone, Debug, Serialize)]
 pub struct FallbackDir {
     /// The directory that could not be written to.
-    pub wanted: PathBuf,
+    pub wanted: ToldPath,
     /// What the system said.
     pub reason: String,
 }
 
-/// The JSON of an outcome: `{"result": …}` or `{"error": …}`.
-pub fn outcome_json<T: Serialize>(outcome: &Result<T, Failure>) -> serde_json::Value {
-    match outcome {
-        Ok(result) => serde_json::json!({ "result": result }),
-        Err(error) => serde_json::json!({ "error": error }),
+/// The JSON of an outcome: `{"result": …}` or `{"error": …}`. Whatever the outcome has, this is no panic.
+pub fn outcome_json<T: Serialize>(outcome: &Result<T, Failure>) -> Value {
+    let (key, value) = match outcome {
+        Ok(result) => ("result", serde_json::to_value(result)),
+        Err(failure) => ("error", serde_json::to_value(failure)),
+    };
+    let (key, value) = match value {
+        Ok(value) => (key, value),
+        Err(error) => {
+            let failure =
+                Failure::own("ERR_STILLHEAP_INTERNAL", format!("the outcome can't be told: {error}"));
+            ("error", serde_json::to_value(failure).unwrap_or_default())
+        }
+    };
+    Value::Object([(key.to_owned(), value)].into_iter().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As serde has it for a path that is not UTF-8.
+    struct Unspeakable;
+
+    impl Serialize for Unspeakable {
+        fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+            Err(serde::ser::Error::custom("no text"))
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_failure_tells_any_path() {
+        use std::os::unix::ffi::OsStrExt;
+        let path = std::path::Path::new(std::ffi::OsStr::from_bytes(b"/tmp/caf\xe9"));
+        let failure = Failure::system(&std::io::Error::from_raw_os_error(28), "write", path);
+        assert_eq!(outcome_json::<()>(&Err(failure))["error"]["path"], "/tmp/caf\u{fffd}");
+    }
+
+    #[test]
+    fn an_outcome_that_cannot_be_told_is_an_error_and_no_panic() {
+        let json = outcome_json(&Ok(Unspeakable));
+        assert_eq!(json["error"]["code"], "ERR_STILLHEAP_INTERNAL");
+        assert_eq!(json["error"]["message"], "the outcome can't be told: no text");
     }
 }

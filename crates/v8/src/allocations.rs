@@ -74,6 +74,18 @@ impl Allocations {
         tops.into_iter().take(most).map(|(function, bytes)| (name(function), bytes)).collect()
     }
 
+    /// Other names for functions and scripts.
+    pub fn rename(
+        &mut self,
+        mut function: impl FnMut(&str) -> String,
+        mut script: impl FnMut(&str) -> String,
+    ) {
+        for called in self.places.iter_mut().flat_map(|place| &mut place.stack) {
+            called.function = function(&called.function);
+            called.script = script(&called.script);
+        }
+    }
+
     /// All that was sampled.
     pub fn bytes(&self) -> u64 {
         self.bytes
