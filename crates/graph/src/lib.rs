@@ -14,6 +14,7 @@ mod meta;
 mod rows;
 mod settle;
 pub mod strings;
+pub mod sums;
 mod trace;
 pub mod types;
 

@@ -6,6 +6,7 @@
 
 use serde::Serialize;
 use stillheap_analysis::{ClassRow, Comparison, DiffRow, SeriesClass};
+use stillheap_graph::sums::add;
 
 use crate::failure::Failure;
 use crate::number::parse_number;
@@ -233,14 +234,14 @@ fn as_rows(now: &[ClassRow]) -> Vec<DiffRow> {
 fn total(rows: &[DiffRow]) -> DiffRow {
     let mut sum = DiffRow { key: "total".to_owned(), name: "total".to_owned(), ..DiffRow::default() };
     for row in rows {
-        sum.added_count += row.added_count;
-        sum.removed_count += row.removed_count;
-        sum.count_delta += row.count_delta;
-        sum.added_size += row.added_size;
-        sum.removed_size += row.removed_size;
-        sum.size_delta += row.size_delta;
-        sum.new_count += row.new_count;
-        sum.new_size += row.new_size;
+        add(&mut sum.added_count, row.added_count);
+        add(&mut sum.removed_count, row.removed_count);
+        sum.count_delta = sum.count_delta.saturating_add(row.count_delta);
+        add(&mut sum.added_size, row.added_size);
+        add(&mut sum.removed_size, row.removed_size);
+        sum.size_delta = sum.size_delta.saturating_add(row.size_delta);
+        add(&mut sum.new_count, row.new_count);
+        add(&mut sum.new_size, row.new_size);
     }
     sum
 }

@@ -3,6 +3,7 @@
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use stillheap_analysis::{NodeInfo, NodeOrdinal, NodeSort, Page};
+use stillheap_graph::sums::sum;
 
 use crate::failure::Failure;
 use crate::opened::View;
@@ -123,7 +124,7 @@ impl View<'_> {
             name: members.first().map_or_else(|| class.to_owned(), |&n| analysis.class_name(n)),
             keys,
             count: members.len() as u64,
-            shallow_size: members.iter().map(|&n| analysis.self_size(n)).sum(),
+            shallow_size: sum(members.iter().map(|&n| analysis.self_size(n))),
             retained_size: analysis.retained_size_of_all(members),
         }
     }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use stillheap_analysis::NodeInfo;
+use stillheap_graph::sums::sum;
 
 use crate::failure::Failure;
 use crate::instances::NodeOrder;
@@ -59,7 +60,7 @@ impl View<'_> {
         let mut found = matching(analysis, &expression, request.all);
         found.retain(|&n| patterns.iter().all(|p| p.matches(&analysis.name(n))));
         let retained_size = analysis.retained_size_of_all(&found);
-        let self_size = found.iter().map(|&n| analysis.self_size(n)).sum();
+        let self_size = sum(found.iter().map(|&n| analysis.self_size(n)));
         analysis.sort_nodes(&mut found, request.sort.sort());
         let total = found.len();
         let (rows, page) = request.window.cut(found, total);

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use stillheap_analysis::{DuplicateSort, DuplicateStrings, NodeInfo, NodeOrdinal, Page};
+use stillheap_graph::sums::sum;
 
 use crate::failure::Failure;
 use crate::opened::View;
@@ -83,7 +84,7 @@ impl View<'_> {
         };
         let mut all = analysis.duplicate_strings(sort, Page::ALL).items;
         all.retain(|row| patterns.iter().all(|p| p.matches(&row.value)));
-        let wasted = all.iter().map(|row| row.wasted_size).sum();
+        let wasted = sum(all.iter().map(|row| row.wasted_size));
         let total = all.len();
         let (rows, page) = request.window.cut(all, total);
         let duplicates = rows.into_iter().map(|text| {

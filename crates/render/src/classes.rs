@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt::Write;
 
 use stillheap_analysis::{MatchedBy, NodeInfo};
+use stillheap_graph::sums::sum;
 
 use super::{
     Align, Look, Table, count, distance, more, node, percent, plural, shorten, signed_count, signed_size,
@@ -23,8 +24,8 @@ pub fn summary(opened: &Opened, answer: &Summary, look: Look) -> String {
         opened.model.name()
     );
     let heap = &parts.v8heap;
-    let named = heap.code + heap.strings + heap.js_arrays + heap.system;
-    let other = heap.total - i64::try_from(named).unwrap_or(i64::MAX);
+    let named = sum([heap.code, heap.strings, heap.js_arrays, heap.system]);
+    let other = heap.total.saturating_sub_unsigned(named);
     let _ = writeln!(
         out,
         "JavaScript heap {}: code {}, strings {}, arrays {}, system {}, other objects {}",
@@ -59,7 +60,13 @@ pub fn summary(opened: &Opened, answer: &Summary, look: Look) -> String {
     for row in &answer.classes {
         let mut name = visible(&row.name);
         if let (Some(at), true) = (&row.location, names[row.name.as_str()] > 1) {
-            let _ = write!(name, "  (script {}:{}:{})", at.script_id, at.line + 1, at.column + 1);
+            let _ = write!(
+                name,
+                "  (script {}:{}:{})",
+                at.script_id,
+                at.line.saturating_add(1),
+                at.column.saturating_add(1)
+            );
         }
         table.row(vec![
             count(row.count),

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use stillheap_analysis::{StackFrame, TimelineSample};
+use stillheap_graph::sums::sum;
 
 use super::{Align, Look, Table, count, more, node, plural, position, size, visible};
 use stillheap_questions::{Closures, Timeline};
@@ -110,7 +111,7 @@ fn histogram(samples: &[TimelineSample], look: Look) -> String {
         .chunks(per_row)
         .map(|chunk| {
             let end = chunk.last().map_or(0, |s| s.timestamp_us);
-            (end, chunk.iter().map(|s| s.live_count).sum(), chunk.iter().map(|s| s.live_size).sum())
+            (end, sum(chunk.iter().map(|s| s.live_count)), sum(chunk.iter().map(|s| s.live_size)))
         })
         .collect();
     let most = rows.iter().map(|row| row.2).max().unwrap_or(0).max(1);

@@ -4,6 +4,7 @@ use foldhash::{HashMap, HashSet, HashSetExt};
 use serde::Serialize;
 use serde_json::Value;
 use stillheap_analysis::{Analysis, ClassTree, SeriesClass, Statistics, series};
+use stillheap_graph::sums::add;
 
 /// Counts up when a field changes its meaning or goes away.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -162,8 +163,8 @@ fn classes(inputs: &[Input<'_>]) -> (Vec<ClassSeries>, Rest) {
         if !kept.contains(&at) {
             rest.classes += 1;
             for step in 0..inputs.len() {
-                rest.counts[step] += class.counts[step];
-                rest.sizes[step] += class.sizes[step];
+                add(&mut rest.counts[step], class.counts[step]);
+                add(&mut rest.sizes[step], class.sizes[step]);
             }
             continue;
         }
@@ -171,7 +172,7 @@ fn classes(inputs: &[Input<'_>]) -> (Vec<ClassSeries>, Rest) {
         let location = row.and_then(|row| row.location);
         shown.push(ClassSeries {
             name: short(&class.name),
-            location: location.map(|l| [l.script_id, l.line + 1, l.column + 1]),
+            location: location.map(|l| [l.script_id, l.line.saturating_add(1), l.column.saturating_add(1)]),
             counts: class.counts.clone(),
             sizes: class.sizes.clone(),
             retained: rows.iter().map(|rows| rows.get(class.key.as_str()).map(|r| r.retained_size)).collect(),

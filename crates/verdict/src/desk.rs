@@ -87,7 +87,10 @@ impl<'a, 's> Desk<'a, 's> {
     /// A position of the snapshot as it is reported.
     pub(crate) fn location(&self, location: Location, closure: Option<NodeOrdinal>) -> SourceLocation {
         let script = self.view.analysis.script(location.script_id).map(str::to_owned);
-        let (line, column) = ((location.line + 1).max(1) as u64, (location.column + 1).max(1) as u64);
+        let (line, column) = (
+            (location.line.saturating_add(1)).max(1) as u64,
+            (location.column.saturating_add(1)).max(1) as u64,
+        );
         let text = closure.and_then(|c| self.view.script_node(c)).and_then(|s| self.text_of(s));
         self.original(script, line, column, text.and_then(|text| text.line(line)))
     }

@@ -61,7 +61,7 @@ pub(crate) fn find(tree: &GrowthTree, least: Option<i64>) -> Vec<Head> {
 fn floor(tree: &GrowthTree, least: Option<i64>) -> i64 {
     let heap = growth(&tree.total(0)[..1]);
     let noise = || FLOOR.max((heap / 1_000 * NEGLIGIBLE).min(ALWAYS_WORTH));
-    least.map_or_else(noise, |least| least.max(1)) * (tree.steps() as i64 - 1).max(1)
+    least.map_or_else(noise, |least| least.max(1)).saturating_mul((tree.steps() as i64 - 1).max(1))
 }
 
 /// Whether the heap as a whole grows.

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 
 use foldhash::{HashMap, HashMapExt};
 use serde::Serialize;
+use stillheap_graph::sums::{add, difference, sum};
 
 use super::identity::{MatchedBy, Matching, decide};
 use super::{Members, members};
@@ -97,10 +98,10 @@ impl Comparison {
     pub fn totals(&self) -> ComparisonTotals {
         self.rows.iter().fold(ComparisonTotals::default(), |sum, row| ComparisonTotals {
             classes: sum.classes + 1,
-            added_count: sum.added_count + row.added_count,
-            removed_count: sum.removed_count + row.removed_count,
-            added_size: sum.added_size + row.added_size,
-            removed_size: sum.removed_size + row.removed_size,
+            added_count: sum.added_count.saturating_add(row.added_count),
+            removed_count: sum.removed_count.saturating_add(row.removed_count),
+            added_size: sum.added_size.saturating_add(row.added_size),
+            removed_size: sum.removed_size.saturating_add(row.removed_size),
         })
     }
 
@@ -184,15 +185,15 @@ fn start(old: &Analysis<'_>, new: &Analysis<'_>, a: Option<&Members>, b: Option<
         name: shown.map_or_else(String::new, |m| m.name.clone()),
         old_count: of(a).len() as u64,
         new_count: of(b).len() as u64,
-        old_size: of(a).iter().map(|&n| old_size(n)).sum(),
-        new_size: of(b).iter().map(|&n| new_size(n)).sum(),
+        old_size: sum(of(a).iter().map(|&n| old_size(n))),
+        new_size: sum(of(b).iter().map(|&n| new_size(n))),
         ..DiffRow::default()
     }
 }
 
 fn finish(mut row: DiffRow) -> Option<DiffRow> {
-    row.count_delta = row.added_count as i64 - row.removed_count as i64;
-    row.size_delta = row.added_size as i64 - row.removed_size as i64;
+    row.count_delta = difference(row.added_count, row.removed_count);
+    row.size_delta = difference(row.added_size, row.removed_size);
     Some(row)
 }
 
@@ -215,13 +216,13 @@ fn by_id(
             }
             (Some(x), y) if y.is_none_or(|y| x < y) => {
                 row.removed_count += 1;
-                row.removed_size += old_size(a[i]);
+                add(&mut row.removed_size, old_size(a[i]));
                 row.removed_ids.push(x);
                 i += 1;
             }
             (_, Some(y)) => {
                 row.added_count += 1;
-                row.added_size += new_size(b[j]);
+                add(&mut row.added_size, new_size(b[j]));
                 row.added_ids.push(y);
                 j += 1;
             }

@@ -2,6 +2,7 @@
 //! additions shows it. Only where ids mean the same objects.
 
 use serde::Serialize;
+use stillheap_graph::sums::difference;
 
 use super::identity::{MatchedBy, Matching, decide};
 use crate::page::{Page, Paged};
@@ -55,7 +56,7 @@ pub fn growth(
     }
     let (old_size, new_size) = (old.size_fn(), new.size_fn());
     let retained_delta =
-        |a: u32, b: u32| new.retained_size(NodeOrdinal(b)) as i64 - old.retained_size(NodeOrdinal(a)) as i64;
+        |a: u32, b: u32| difference(new.retained_size(NodeOrdinal(b)), old.retained_size(NodeOrdinal(a)));
     // By what grows most: bytes of its own, or of what it retains; the latter isn't asked for unless it decides.
     let mut grown: Vec<(i64, i64, u32, u32)> = Vec::new();
     let mut after = ids(new).peekable();
@@ -65,7 +66,7 @@ pub fn growth(
         if old.graph().node_type[a as usize] != new.graph().node_type[b as usize] {
             continue;
         }
-        let own = new_size(b) as i64 - old_size(a) as i64;
+        let own = difference(new_size(b), old_size(a));
         let (first, second) = match sort {
             GrowthSort::SelfSize => (own, 0),
             GrowthSort::RetainedSize => (retained_delta(a, b), own),
@@ -79,7 +80,7 @@ pub fn growth(
         node: new.node(NodeOrdinal(b)),
         old_self_size: old_size(a),
         old_retained_size: old.retained_size(NodeOrdinal(a)),
-        self_size_delta: new_size(b) as i64 - old_size(a) as i64,
+        self_size_delta: difference(new_size(b), old_size(a)),
         retained_size_delta: retained_delta(a, b),
         old_elements: old.element_count(a),
         elements: new.element_count(b),

@@ -2,6 +2,7 @@
 
 use foldhash::{HashMap, HashMapExt};
 use serde::Serialize;
+use stillheap_graph::sums::{difference, sum};
 
 use super::members;
 use crate::page::{Page, Paged};
@@ -78,12 +79,12 @@ pub fn series(snapshots: &[Analysis<'_>]) -> Series {
             let class = &mut classes[at];
             class.name = m.name;
             class.counts[step] = m.nodes.len() as u64;
-            class.sizes[step] = m.nodes.iter().map(|&n| size(n)).sum();
+            class.sizes[step] = sum(m.nodes.iter().map(|&n| size(n)));
         }
     }
     let grows = |values: &[u64]| values.len() > 1 && values.windows(2).all(|w| w[1] > w[0]);
     let delta = |values: &[u64]| match (values.first(), values.last()) {
-        (Some(&first), Some(&last)) => last as i64 - first as i64,
+        (Some(&first), Some(&last)) => difference(last, first),
         _ => 0,
     };
     for class in &mut classes {

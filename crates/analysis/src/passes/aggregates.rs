@@ -7,6 +7,7 @@
 //! running.
 
 use foldhash::{HashMap, HashMapExt};
+use stillheap_graph::sums::add;
 
 use super::classes::{Class, Classes};
 use super::dominators::Dominators;
@@ -100,7 +101,7 @@ pub(crate) fn compute(
         }
         let row = &mut rows[*slot as usize];
         row.count += 1;
-        row.size += bytes;
+        add(&mut row.size, bytes);
         row.distance = row.distance.min(distance[ordinal]);
     }
     let mut open_until = vec![0u32; rows.len()];
@@ -114,7 +115,7 @@ pub(crate) fn compute(
         {
             continue;
         }
-        rows[slot as usize].retained += retained[number as usize];
+        add(&mut rows[slot as usize].retained, retained[number as usize]);
         open_until[slot as usize] = position as u32 + tree.span[number as usize];
     }
     rows

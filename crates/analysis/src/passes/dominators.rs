@@ -17,6 +17,7 @@ use crate::bits::Bits;
 use crate::scratch::Scratch;
 use stillheap_graph::Graph;
 use stillheap_graph::column::Column;
+use stillheap_graph::sums::add;
 
 /// The dominator tree, numbered in depth-first order: number 0 is the root and a dominator's number is always
 /// smaller than those of the nodes it dominates.
@@ -306,7 +307,8 @@ pub(crate) fn retained(dominators: &Dominators, size: impl Fn(u32) -> u64, scrat
     let mut sizes = scratch.wide(dominators.order.len());
     sizes.extend(dominators.order.iter().map(|&ordinal| size(ordinal)));
     for node in (1..sizes.len()).rev() {
-        sizes[dominators.idom[node] as usize] += sizes[node];
+        let size = sizes[node];
+        add(&mut sizes[dominators.idom[node] as usize], size);
     }
     sizes
 }

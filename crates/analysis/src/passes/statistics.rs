@@ -6,6 +6,7 @@
 use crate::bits::Bits;
 use stillheap_graph::Graph;
 use stillheap_graph::strings::kind;
+use stillheap_graph::sums::{add, difference, sum};
 use stillheap_graph::types::{edge, node};
 
 /// Sizes in bytes, as DevTools' Statistics view has them.
@@ -52,31 +53,31 @@ pub(crate) fn compute(
     extra_native: u64,
     size: impl Fn(u32) -> u64,
 ) -> Statistics {
-    let mut out = Statistics { total: root_retained + extra_native, ..Statistics::default() };
+    let mut out = Statistics { total: root_retained.saturating_add(extra_native), ..Statistics::default() };
     out.native.total = extra_native;
     let mut elements: Vec<u32> = Vec::new();
     for (ordinal, &ty) in graph.node_type.iter().enumerate() {
         let ordinal = ordinal as u32;
         let bytes = size(ordinal);
         match ty {
-            node::HIDDEN => out.v8heap.system += bytes,
+            node::HIDDEN => add(&mut out.v8heap.system, bytes),
             node::NATIVE => {
-                out.native.total += bytes;
+                add(&mut out.native.total, bytes);
                 if graph.name_kind(ordinal) == kind::ARRAY_BUFFER_DATA {
-                    out.native.typed_arrays += bytes;
+                    add(&mut out.native.typed_arrays, bytes);
                 }
             }
-            node::CODE => out.v8heap.code += bytes,
-            node::STRING | node::CONS_STRING | node::SLICED_STRING => out.v8heap.strings += bytes,
+            node::CODE => add(&mut out.v8heap.code, bytes),
+            node::STRING | node::CONS_STRING | node::SLICED_STRING => add(&mut out.v8heap.strings, bytes),
             _ if graph.name_kind(ordinal) == kind::ARRAY => {
-                out.v8heap.js_arrays += bytes;
+                add(&mut out.v8heap.js_arrays, bytes);
                 elements.extend(elements_of(graph, ordinal));
             }
             _ => {}
         }
     }
-    out.v8heap.js_arrays += unshared(graph, &elements, size);
-    out.v8heap.total = out.total as i64 - out.native.total as i64;
+    add(&mut out.v8heap.js_arrays, unshared(graph, &elements, size));
+    out.v8heap.total = difference(out.total, out.native.total);
     out
 }
 
@@ -104,5 +105,5 @@ fn unshared(graph: &Graph, nodes: &[u32], size: impl Fn(u32) -> u64) -> u64 {
             twice.set(to);
         }
     }
-    nodes.iter().filter(|&&n| !twice.get(n)).map(|&n| size(n)).sum()
+    sum(nodes.iter().filter(|&&n| !twice.get(n)).map(|&n| size(n)))
 }

@@ -16,6 +16,7 @@ use std::collections::BinaryHeap;
 
 use foldhash::{HashMap, HashMapExt};
 use serde::Serialize;
+use stillheap_graph::sums::add;
 
 use crate::snapshot::{Analysis, NodeOrdinal};
 
@@ -135,7 +136,7 @@ impl Analysis<'_> {
             };
             place_of[number] = place;
             let group = &mut groups[place as usize];
-            group.own += bytes;
+            add(&mut group.own, bytes);
             if group.class == class {
                 group.count += 1;
                 if retained[number] > retained[group.largest as usize] {
@@ -156,7 +157,7 @@ impl Analysis<'_> {
                 children.push(self.shown_tree(child, shown));
             } else {
                 hidden.groups += 1;
-                hidden.retained_size += shown.retained[child as usize];
+                add(&mut hidden.retained_size, shown.retained[child as usize]);
             }
         }
         let largest = NodeOrdinal(self.dominators().order[group.largest as usize]);
@@ -204,7 +205,8 @@ fn repeated(groups: &[Group], above: u32, class: u32) -> Option<u32> {
 fn sums(groups: &[Group]) -> Vec<u64> {
     let mut sums: Vec<u64> = groups.iter().map(|g| g.own).collect();
     for at in (1..groups.len()).rev() {
-        sums[groups[at].parent as usize] += sums[at];
+        let more = sums[at];
+        add(&mut sums[groups[at].parent as usize], more);
     }
     sums
 }

@@ -2,6 +2,7 @@
 
 use foldhash::{HashMap, HashMapExt};
 use serde::Serialize;
+use stillheap_graph::sums::add;
 
 use super::NodeInfo;
 use crate::bits::Bits;
@@ -132,7 +133,7 @@ impl<'s> Analysis<'s> {
         let size = self.size_fn();
         let mut by_owner: HashMap<u32, u64> = HashMap::new();
         for (ordinal, &owner) in contexts.owner.iter().enumerate() {
-            *by_owner.entry(owner).or_default() += size(ordinal as u32);
+            add(by_owner.entry(owner).or_default(), size(ordinal as u32));
         }
         let of = |owner: u32| by_owner.get(&owner).copied().unwrap_or(0);
         NativeContextSizes {

@@ -6,6 +6,7 @@
 
 use foldhash::{HashMap, HashMapExt};
 use serde::Serialize;
+use stillheap_graph::sums::add;
 
 use super::{NodeInfo, SourcePosition};
 use crate::page::{Page, Paged};
@@ -200,7 +201,7 @@ impl<'s> Analysis<'s> {
         let (mut covered, mut sum) = (0, 0);
         for (position, number) in parts {
             if position >= covered {
-                sum += retained[number as usize];
+                add(&mut sum, retained[number as usize]);
                 covered = position + tree.span[number as usize];
             }
         }

@@ -278,8 +278,8 @@ impl<'s> Analysis<'s> {
         SourcePosition {
             script: self.script_name(location.script_id),
             script_id: location.script_id,
-            line: location.line + 1,
-            column: location.column + 1,
+            line: location.line.saturating_add(1),
+            column: location.column.saturating_add(1),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Duplicate strings and what they waste.
 
 use serde::Serialize;
+use stillheap_graph::sums::sum;
 
 use crate::page::{Page, Paged};
 use crate::passes::{duplicates, names};
@@ -48,11 +49,11 @@ impl<'s> Analysis<'s> {
             .map(|group| {
                 let nodes: Vec<NodeOrdinal> = group.nodes.into_iter().map(NodeOrdinal).collect();
                 let retained = nodes.iter().map(|&n| self.retained_size(n));
-                let total_retained_size: u64 = retained.clone().sum();
+                let total_retained_size = sum(retained.clone());
                 DuplicateStrings {
                     value: String::new(),
                     count: nodes.len() as u64,
-                    total_self_size: nodes.iter().map(|n| size(n.0)).sum(),
+                    total_self_size: sum(nodes.iter().map(|n| size(n.0))),
                     total_retained_size,
                     wasted_size: total_retained_size - retained.min().unwrap_or(0),
                     truncated: group.truncated,

@@ -2,6 +2,7 @@
 
 use foldhash::{HashMap, HashMapExt};
 use serde::Serialize;
+use stillheap_graph::sums::add;
 
 use super::SourcePosition;
 use crate::page::{Page, Paged};
@@ -90,7 +91,7 @@ impl<'s> Analysis<'s> {
             }
             let at = samples.partition_point(|s| s.last_assigned_id < id);
             if let Some(sample) = samples.get_mut(at) {
-                sample.live_size += size(ordinal);
+                add(&mut sample.live_size, size(ordinal));
                 sample.live_count += 1;
             }
         }
@@ -107,7 +108,7 @@ impl<'s> Analysis<'s> {
             if trace != 0 {
                 let sum = live.entry(trace).or_default();
                 sum.0 += 1;
-                sum.1 += size(ordinal as u32);
+                add(&mut sum.1, size(ordinal as u32));
             }
         }
         let live_of = |row: u32| live.get(&tree.id[row as usize]).copied().unwrap_or_default();
@@ -157,8 +158,8 @@ impl<'s> Analysis<'s> {
                     position: (f.line >= 0).then(|| SourcePosition {
                         script: (!f.script_name.is_empty()).then(|| f.script_name.clone()),
                         script_id: f.script_id,
-                        line: f.line + 1,
-                        column: f.column + 1,
+                        line: f.line.saturating_add(1),
+                        column: f.column.saturating_add(1),
                     }),
                 },
                 None => StackFrame { name: "(unknown function)".to_owned(), position: None },
