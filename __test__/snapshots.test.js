@@ -75,7 +75,8 @@ test('the header says whose snapshot it is', async (t) => {
   const agent = await startAgent(t);
   const result = await agent.call(({ stillheap }) => stillheap.capture({ file: 'a', mode: 'inline' }));
   const { stillheap } = readSnapshot(result.file).snapshot;
-  const { processId, residentBytes, allocatedBytes, externalBytes, mallocedBytes, ...rest } = stillheap;
+  const { processId, startTime, residentBytes, allocatedBytes, externalBytes, mallocedBytes, ...rest } =
+    stillheap;
   assert.match(processId, /^[0-9a-f]{16}$/);
   assert.ok(residentBytes > allocatedBytes && allocatedBytes > 0, `${residentBytes}, ${allocatedBytes}`);
   assert.ok(externalBytes > 0 && mallocedBytes > 0, `${externalBytes}, ${mallocedBytes}`);

@@ -400,6 +400,8 @@ export interface Diff {
     failed: boolean;
     classes: { key: string; name: string; value: number }[];
   }[];
+  /** What the files say against being compared like this: their order, several processes. */
+  notes?: string[];
   salvaged?: (Salvage & { file: string })[];
 }
 
@@ -494,16 +496,31 @@ export interface LeaksOptions {
   limit?: number;
   /** Growth from file to file from which something is suspected, in bytes. Default: 6 kB or 0.3 % of the heap. */
   leastGrowth?: number;
+  /** Compare the files as one process's in the order given, oldest first, whatever they say of themselves. */
+  asGiven?: boolean;
   /** A directory in which source maps and sources are looked for, too. */
   sourceMaps?: string | URL;
 }
 
 /** What leaks; docs/leaks.md says what each kind of cause means. */
-export interface LeaksAnswer {
+export interface LeaksAnswer extends ProcessLeaks {
   schemaVersion: number;
   model: Model;
+  /** What was done to the files given: put in order, left out, taken apart by process. */
+  notes?: string[];
+  /** Where the files are of several processes: the others, each judged by itself. */
+  others?: ProcessLeaks[];
+  salvaged?: (Salvage & { file: string })[];
+}
+
+/** What leaks in one process. */
+export interface ProcessLeaks {
   /** The files, oldest first. */
   files: string[];
+  /** How their order is known. */
+  orderedBy: 'one' | 'given' | 'time' | 'name' | 'ids' | 'modified';
+  /** Whose they are, where the files say it: `process 12, thread 3`. */
+  process?: string;
   /** The answer in one sentence. */
   verdict: string;
   heap: {
@@ -522,7 +539,6 @@ export interface LeaksAnswer {
   };
   /** Largest growth first; empty if nothing grows steadily. */
   suspects: LeakSuspect[];
-  salvaged?: (Salvage & { file: string })[];
 }
 
 export interface LeakSuspect {
@@ -549,6 +565,10 @@ export interface LeakSuspect {
   };
   explanation: string;
   advice: string;
+  /** Of one snapshot, which can't show growth: why it is given. */
+  standsOut?: 'large' | 'unbounded-looking' | 'dead';
+  /** Of one snapshot: how much it is to be believed. */
+  confidence?: 'low' | 'medium' | 'high';
 }
 
 export type LeakCause =

@@ -79,7 +79,7 @@ const kinds = {
     match: oneOf(['auto', 'id', 'class']),
     failOn: conditions,
   },
-  leaks: { limit: suspects, leastGrowth: whole, sourceMaps: path },
+  leaks: { limit: suspects, leastGrowth: whole, asGiven: flag, sourceMaps: path },
 };
 kinds.leaksOf = { ...kinds.leaks, ...kinds.open };
 
@@ -298,7 +298,7 @@ async function leaks(files, options) {
   const all = Array.isArray(files) ? files : [files];
   if (all.length === 0) throw wrongValue('The files', 'at least one file', files);
   const places = all.map((file) => path('The file', file));
-  const { limit, leastGrowth, sourceMaps, ...rest } = check(
+  const { limit, leastGrowth, asGiven, sourceMaps, ...rest } = check(
     options,
     kinds.leaksOf,
     'The second argument of leaks',
@@ -307,7 +307,7 @@ async function leaks(files, options) {
   try {
     for (const place of places) snapshots.push(await open(place, rest));
     const [oldest, ...newer] = snapshots;
-    return await oldest.leaks(newer, { limit, leastGrowth, sourceMaps });
+    return await oldest.leaks(newer, { limit, leastGrowth, asGiven, sourceMaps });
   } finally {
     for (const snapshot of snapshots) snapshot.dispose();
   }

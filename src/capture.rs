@@ -5,6 +5,7 @@
 //! Time: V8's; our part of the pause is one copy per 256 kB chunk. Memory: V8's, plus the sink's queue.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
@@ -306,6 +307,9 @@ impl Capture {
     }
 }
 
+/// Set by the first header, and the same in all files of the process.
+static START: OnceLock<DateTime<Utc>> = OnceLock::new();
+
 /// What this process writes into a snapshot's header, but for what V8 has to say.
 pub fn header(
     target: &Target,
@@ -319,6 +323,7 @@ pub fn header(
         version: env!("CARGO_PKG_VERSION"),
         pid: std::process::id(),
         thread_id: target.thread_id,
+        start_time: timestamp(*START.get_or_init(|| time)),
         time: timestamp(time),
         mode,
         object_ids,

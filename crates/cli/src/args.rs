@@ -7,9 +7,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use stillheap_analysis::Model;
 
 use stillheap_questions::{
-    ClosuresRequest, ContainmentRequest, DiffRequest, DominatorsRequest, InspectRequest, InstancesRequest,
-    LeaksRequest, QueryRequest, RetainersRequest, StringsRequest, SummaryRequest, TimelineRequest,
-    parse_number,
+    ClosuresRequest, Confidence, ContainmentRequest, DiffRequest, DominatorsRequest, InspectRequest,
+    InstancesRequest, LeaksRequest, QueryRequest, RetainersRequest, StringsRequest, SummaryRequest,
+    TimelineRequest, parse_number,
 };
 
 /// The command line.
@@ -159,13 +159,34 @@ pub struct ReportArgs {
     /// Look for source maps and original sources in this directory, too
     #[arg(long, value_name = "DIR")]
     pub source_maps: Option<PathBuf>,
+    /// Take the files as one process's in the order given, oldest first, whatever they say of themselves
+    #[arg(long)]
+    pub as_given: bool,
     #[command(flatten)]
     pub common: Common,
 }
 
+/// How much something of one snapshot is to be believed.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum LeastConfidence {
+    Low,
+    Medium,
+    High,
+}
+
+impl LeastConfidence {
+    pub fn confidence(self) -> Confidence {
+        match self {
+            LeastConfidence::Low => Confidence::Low,
+            LeastConfidence::Medium => Confidence::Medium,
+            LeastConfidence::High => Confidence::High,
+        }
+    }
+}
+
 #[derive(Args)]
 pub struct LeaksArgs {
-    /// Snapshots of one process, oldest first; three tell most
+    /// Snapshots of one process in any order; three tell most
     #[arg(value_name = "FILE", num_args = 1.., required = true)]
     pub files: Vec<PathBuf>,
     #[command(flatten)]
@@ -173,6 +194,9 @@ pub struct LeaksArgs {
     /// Look for source maps and original sources in this directory, too
     #[arg(long, value_name = "DIR")]
     pub source_maps: Option<PathBuf>,
+    /// Of one snapshot: exit with 1 if something stands out with this confidence at least
+    #[arg(long, value_enum, value_name = "CONFIDENCE")]
+    pub fail_on: Option<LeastConfidence>,
     #[command(flatten)]
     pub common: Common,
 }
@@ -406,16 +430,20 @@ nothing leaves this machine but the answers."
     #[command(after_help = "Examples:
   stillheap leaks 1.heapsnapshot 2.heapsnapshot 3.heapsnapshot
   stillheap leaks before.heapsnapshot after.heapsnapshot --json
-  stillheap leaks only.heapsnapshot              one alone: what is suspiciously much
+  stillheap leaks only.heapsnapshot              one alone: what is large, unbounded or dead
   stillheap leaks *.heapsnapshot --source-maps dist
 
 Take the snapshots under load, some minutes apart and after the service has warmed up.
-Objects are matched by what holds them, so it does not matter whether the files keep
-object ids. Lines of code come from the snapshot, and from the scripts themselves where
-they lie where the process had them and begin as the snapshot says.
+Files are put in order by the time in their headers (else by Node's names, object ids, or
+times of change), and those of several processes are judged apart. Objects are matched by
+what holds them, so it does not matter whether the files keep object ids. Lines of code
+come from the snapshot, and from the scripts themselves where they lie where the process
+had them and begin as the snapshot says.
 
-Exit codes: 0 nothing leaks; 1 something does; 2 wrong usage, or an input that cannot
-be read.")]
+One snapshot can't show growth: of one, what stands out is told, with a confidence.
+
+Exit codes: 0 nothing leaks, or there was one snapshot and no --fail-on; 1 something does;
+2 wrong usage, or an input that cannot be read.")]
     Leaks(LeaksArgs),
 
     /// Find objects with an expression

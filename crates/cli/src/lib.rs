@@ -231,7 +231,8 @@ fn leaks(args: &LeaksArgs) -> i32 {
     };
     let scripts = Scripts::new(args.source_maps.as_deref());
     let question = |all: &[&Opened]| questions::leaks(all, &args.request, &scripts);
-    let code = |answer: &questions::LeaksAnswer| if answer.leaks.suspects.is_empty() { OK } else { NO };
+    let least = args.fail_on.map(args::LeastConfidence::confidence);
+    let code = |answer: &questions::LeaksAnswer| if answer.fails(least) { NO } else { OK };
     ask_about_all(files, json, "looking for leaks", question, code, render::leaks)
 }
 

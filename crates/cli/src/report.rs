@@ -5,7 +5,7 @@ use stillheap_render::{size, visible};
 use stillheap_report::Place;
 
 use crate::args::ReportArgs;
-use crate::console::Console;
+use crate::console::{Console, say};
 use crate::load;
 
 /// Makes the page and writes it; the second half of the result is whether an input was truncated.
@@ -23,9 +23,11 @@ pub fn report(args: &ReportArgs) -> Result<(Console, bool), Failure> {
     let all: Vec<&Opened> = files.iter().collect();
     let mut console = Console::new();
     if to_stdout {
-        console.text(&load::working("analysing", || stillheap_report::make(&all, &scripts))?);
+        console.text(&load::working("analysing", || stillheap_report::make(&all, args.as_given, &scripts))?);
     } else {
-        let outcome = load::working("analysing", || stillheap_report::write(&all, &place, &scripts))?;
+        let outcome =
+            load::working("analysing", || stillheap_report::write(&all, args.as_given, &place, &scripts))?;
+        outcome.notes.iter().for_each(|note| say(note));
         if args.common.json {
             console.json(&outcome);
         } else {

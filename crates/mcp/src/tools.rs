@@ -68,6 +68,8 @@ struct ReportRequest {
     output: String,
     /// Replace a page that is there already
     overwrite: bool,
+    /// Take the files as one process's in the order given, whatever they say of themselves
+    as_given: bool,
     /// A directory in which source maps and original sources are looked for, too
     source_maps: Option<PathBuf>,
 }
@@ -251,11 +253,11 @@ fn work(work: &Work, name: &str, files: &[&Opened], request: Value) -> Result<Va
             to_value(&questions::leaks(files, &request, &Scripts::new(source_maps.as_deref()))?)
         }
         Work::Report => {
-            let ReportRequest { output, overwrite, source_maps } = parsed(request)?;
+            let ReportRequest { output, overwrite, as_given, source_maps } = parsed(request)?;
             let place = report::Place { output: output.into(), overwrite };
             let inputs: Vec<&str> = files.iter().map(|opened| opened.file.as_str()).collect();
             place.refuse_early(&inputs)?;
-            to_value(&report::write(files, &place, &Scripts::new(source_maps.as_deref()))?)
+            to_value(&report::write(files, as_given, &place, &Scripts::new(source_maps.as_deref()))?)
         }
         Work::Open | Work::Close => {
             let opened = files[0];

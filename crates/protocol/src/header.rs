@@ -10,6 +10,8 @@ pub struct Header {
     pub version: &'static str,
     pub pid: u32,
     pub thread_id: u32,
+    /// The time of the process's first capture, like `time`: in containers every process is number 1.
+    pub start_time: String,
     /// ISO 8601, UTC, with milliseconds.
     pub time: String,
     pub mode: &'static str,

@@ -90,6 +90,9 @@ pub struct Diff {
     /// The conditions asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<ConditionOutcome>,
+    /// What the files say against being compared like this: their order, several processes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// Truncated files and what they lack.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub salvaged: Vec<SalvagedFile>,
@@ -198,6 +201,7 @@ fn compared(files: &[View<'_>], request: &DiffRequest, salvaged: Vec<SalvagedFil
         grown: grown.map(|page| page.items.into_iter().filter(|g| g.self_size_delta > 0).collect()),
         series,
         conditions,
+        notes: crate::order::objections(files),
         salvaged,
     })
 }

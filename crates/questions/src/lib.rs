@@ -1,7 +1,8 @@
 //! The questions, each a request and an answer: what `--json` prints and what JavaScript gets.
 //!
 //! Pure: an opened snapshot and a request go in, plain data that serialises comes out; nothing is printed, and
-//! nothing is read but scripts and source maps ([`Scripts`]). A request is filled by the command line's parser or out of JavaScript's JSON. Each costs
+//! nothing is read but scripts and source maps ([`Scripts`]) and
+//! the times of files without a header. A request is filled by the command line's parser or out of JavaScript's JSON. Each costs
 //! what the core's passes behind it cost, plus its own page; where more is kept, the file says so.
 
 #![forbid(unsafe_code)]
@@ -19,6 +20,7 @@ mod language;
 mod leaks;
 mod number;
 mod opened;
+mod order;
 mod pattern;
 mod query;
 mod retainers;
@@ -42,6 +44,7 @@ pub use language::Expression;
 pub use leaks::*;
 pub use number::parse_number;
 pub use opened::{Opened, Report, SCHEMA_VERSION, View, ask_all};
+pub use order::{OrderedBy, arrange_one};
 pub use pattern::Pattern;
 pub use query::*;
 pub use retainers::*;

@@ -131,10 +131,11 @@ enum Shape {
     Id,
 }
 
-const OURS: [(&str, Shape); 11] = [
+const OURS: [(&str, Shape); 12] = [
     ("version", Shape::Version),
     ("pid", Shape::Count),
     ("threadId", Shape::Count),
+    ("startTime", Shape::Time),
     ("time", Shape::Time),
     ("mode", Shape::OneOf(&["inline", "fork"])),
     ("objectIds", Shape::OneOf(&["cleared", "kept"])),

@@ -175,7 +175,8 @@ pub fn diff(answer: &Diff, look: Look) -> String {
         MatchedBy::Id => "id",
         MatchedBy::Class => "class",
     };
-    let mut out = format!(
+    let mut out: String = answer.notes.iter().map(|note| format!("{}\n", visible(note))).collect();
+    out += &format!(
         "{}\nMatched by {by}: {}\n{} changed; {} added ({}), {} removed ({}) (model {})\n\n",
         files.join(" → "),
         answer.reason,

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use stillheap_verdict::{CauseKind, Owner, PathStep, SourceLocation, Suspect};
+use stillheap_verdict::{CauseKind, Confidence, Leaks, Owner, PathStep, SourceLocation, StandsOut, Suspect};
 
 use super::{Look, count, shorten, signed_size, size, visible};
 use stillheap_questions::LeaksAnswer;
@@ -16,7 +16,28 @@ const WIDTH: usize = 100;
 
 /// What leaks.
 pub fn leaks(answer: &LeaksAnswer, look: Look) -> String {
-    let leaks = &answer.leaks;
+    let mut out = String::new();
+    for note in &answer.notes {
+        let _ = writeln!(out, "{}", wrap(&visible(note), look, ""));
+    }
+    if !answer.notes.is_empty() {
+        out.push('\n');
+    }
+    let several = !answer.others.is_empty();
+    for (at, process) in answer.processes().enumerate() {
+        if several {
+            let whose = process.process.as_deref().unwrap_or("one process");
+            let files = process.files.join(", ");
+            let heading = format!("== {whose}: {files}");
+            let space = if at > 0 { "\n" } else { "" };
+            let _ = writeln!(out, "{space}{}\n", wrap(&look.bold(&visible(&heading)), look, ""));
+        }
+        out.push_str(&of_process(&process.leaks, look));
+    }
+    out
+}
+
+fn of_process(leaks: &Leaks, look: Look) -> String {
     let mut out = format!("{}\n", wrap(&look.bold(&visible(&leaks.verdict)), look, ""));
     let heap: Vec<String> = leaks.heap.sizes.iter().map(|&bytes| size(bytes)).collect();
     let _ = writeln!(out, "\nHeap: {}{}", heap.join(" → "), per_step(leaks.heap.growth_per_step, heap.len()));
@@ -44,7 +65,11 @@ fn per_step(growth: i64, snapshots: usize) -> String {
 fn one(suspect: &Suspect, number: Option<usize>, look: Look, snapshots: usize) -> String {
     let number = number.map_or_else(String::new, |number| format!("{number}. "));
     let class = suspect.class_name.as_deref().unwrap_or("Memory outside the JavaScript heap");
-    let mut out = look.bold(&format!("{number}{} — {}", visible(class), kind(suspect.cause.kind)));
+    let what = match (suspect.stands_out, suspect.confidence) {
+        (Some(stands_out), Some(confidence)) => standing(stands_out, confidence),
+        _ => kind(suspect.cause.kind).to_owned(),
+    };
+    let mut out = look.bold(&format!("{number}{} — {what}", visible(class)));
     out.push('\n');
     let share = suspect.share_of_growth * 100.0;
     let sizes: Vec<String> = suspect.retained_sizes.iter().map(|&bytes| size(bytes)).collect();
@@ -129,6 +154,21 @@ fn path(steps: &[PathStep], look: Look) -> String {
 fn place(location: &SourceLocation) -> String {
     let script = location.script.as_deref().unwrap_or("(unnamed script)");
     format!("{}:{}:{}", visible(script), location.line, location.column)
+}
+
+/// Of one snapshot, which can't show growth.
+fn standing(stands_out: StandsOut, confidence: Confidence) -> String {
+    let what = match stands_out {
+        StandsOut::Large => "large",
+        StandsOut::UnboundedLooking => "so many that nothing seems to bound them",
+        StandsOut::Dead => "looks dead",
+    };
+    let confidence = match confidence {
+        Confidence::Low => "low",
+        Confidence::Medium => "medium",
+        Confidence::High => "high",
+    };
+    format!("{what} (confidence: {confidence})")
 }
 
 fn kind(kind: CauseKind) -> &'static str {

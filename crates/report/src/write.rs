@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use stillheap_questions::{Failure, LeaksRequest, Opened, SCHEMA_VERSION, Scripts, View, ask_all, suspects};
+use stillheap_questions::{
+    Failure, LeaksRequest, Opened, SCHEMA_VERSION, Scripts, View, arrange_one, ask_all, suspects,
+};
 use stillheap_sink::{Compression, Destination, Opened as Temporary};
 
 use crate::collect::{Input, Report};
@@ -24,6 +26,9 @@ pub struct Outcome {
     /// Those of them whose end is missing.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     truncated: Vec<String>,
+    /// What was done to the files given: put in order, left out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// Where the page goes.
@@ -37,9 +42,15 @@ pub struct Place {
 /// Makes the page and writes it.
 ///
 /// # Errors
-/// A snapshot cannot be read any more, or the page cannot be written.
-pub fn write(files: &[&Opened], place: &Place, scripts: &Scripts) -> Result<Outcome, Failure> {
-    let html = make(files, scripts)?;
+/// A snapshot cannot be read any more, the files are of several processes, or the page cannot be written.
+pub fn write(
+    files: &[&Opened],
+    as_given: bool,
+    place: &Place,
+    scripts: &Scripts,
+) -> Result<Outcome, Failure> {
+    let (files, notes) = arrange_one(files, as_given)?;
+    let html = html(&files, scripts)?;
     let written = Temporary::create(place.destination(), Compression::None)
         .and_then(Temporary::start)
         .and_then(|mut file| file.write(html.as_bytes()).map(|()| file))
@@ -52,21 +63,28 @@ pub fn write(files: &[&Opened], place: &Place, scripts: &Scripts) -> Result<Outc
         report: place.output.to_string_lossy().into_owned(),
         bytes: written.bytes,
         truncated: truncated.map(|f| f.file.clone()).collect(),
+        notes,
         files: files.iter().map(|f| f.file.clone()).collect(),
     })
 }
 
-/// Makes the page.
+/// Makes the page. `as_given` takes the files in the order given, as one process's.
 ///
 /// # Errors
-/// A snapshot cannot be read any more.
-pub fn make(files: &[&Opened], scripts: &Scripts) -> Result<String, Failure> {
+/// A snapshot cannot be read any more, or the files are of several processes.
+pub fn make(files: &[&Opened], as_given: bool, scripts: &Scripts) -> Result<String, Failure> {
+    html(&arrange_one(files, as_given)?.0, scripts)
+}
+
+fn html(files: &[&Opened], scripts: &Scripts) -> Result<String, Failure> {
     Ok(page(&ask_all(files, |views| collect(views, scripts))?))
 }
 
 fn collect(files: &[View<'_>], scripts: &Scripts) -> Result<Report, Failure> {
-    let answer = suspects(files, &LeaksRequest::default(), scripts)?;
-    let leaks = serde_json::to_value(&answer.leaks)
+    // They are in order already.
+    let request = LeaksRequest { as_given: true, ..LeaksRequest::default() };
+    let answer = suspects(files, &request, scripts)?;
+    let leaks = serde_json::to_value(&answer.main.leaks)
         .map_err(|error| Failure::new("ERR_STILLHEAP_INTERNAL", error.to_string()))?;
     let inputs: Vec<Input<'_>> = files
         .iter()

@@ -73,7 +73,7 @@ fn no_sum_overflows() {
         for files in [all.clone(), all.iter().rev().copied().collect()] {
             diff(&files, &DiffRequest { fail_on: conditions.clone(), ..DiffRequest::default() }).unwrap();
             leaks(&files, &LeaksRequest::default(), &Scripts::new(None)).unwrap();
-            stillheap_report::make(&files, &Scripts::new(None)).unwrap();
+            stillheap_report::make(&files, true, &Scripts::new(None)).unwrap();
         }
     }
 }

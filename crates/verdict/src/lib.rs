@@ -18,6 +18,7 @@ mod heads;
 mod outside;
 mod paths;
 mod report;
+mod single;
 mod sources;
 mod tree;
 mod view;
@@ -93,6 +94,9 @@ pub fn leaks(snapshots: &[Analysis<'_>], sources: &dyn Sources, options: Options
     }
     suspects.extend(outside::suspect(&heap, known));
     suspects.sort_by_key(|s| std::cmp::Reverse(s.growth_per_step));
+    if snapshots.len() == 1 {
+        single::reword(&mut suspects);
+    }
     suspects.truncate(options.limit);
     Leaks { verdict: verdict(&suspects, snapshots.len()), heap, suspects }
 }
@@ -186,6 +190,8 @@ fn suspect(group: &[&Case<'_, '_>], examples: &[u32]) -> Suspect {
         growth_per_step: outside::per_step(&retained_sizes),
         retained_sizes,
         share_of_growth: 0.0,
+        stands_out: None,
+        confidence: None,
         classes,
         path: words::steps(main, finding.decisive),
         cause: finding.cause,
@@ -265,21 +271,19 @@ fn absorb(suspect: &mut Suspect, other: &Suspect) {
 
 /// The answer in one sentence.
 fn verdict(suspects: &[Suspect], snapshots: usize) -> String {
-    let Some(first) = suspects.first() else {
-        return if snapshots == 1 {
-            "Nothing stands out in this one snapshot; two or three of the same process tell more.".to_owned()
-        } else {
-            format!("Nothing grows steadily over these {snapshots} snapshots.")
-        };
-    };
-    let place = first.cause.location.as_ref().map_or_else(String::new, |l| {
+    let place = suspects.first().and_then(|s| s.cause.location.as_ref()).map_or_else(String::new, |l| {
         let script = l.script.as_deref().unwrap_or("an unnamed script");
         let file = script.rsplit(['/', '\\']).next().unwrap_or(script);
         format!(" ({file}:{})", l.line)
     });
-    let verb = if snapshots == 1 { "may leak" } else { "leaks" };
+    if snapshots == 1 {
+        return single::verdict(suspects, &place);
+    }
+    let Some(first) = suspects.first() else {
+        return format!("Nothing grows steadily over these {snapshots} snapshots.");
+    };
     match &first.class_name {
-        Some(class) => format!("{class} {verb}: {}{place}.", first.cause.detail),
+        Some(class) => format!("{class} leaks: {}{place}.", first.cause.detail),
         None => format!("The JavaScript heap is not what grows: {}.", first.cause.detail),
     }
 }

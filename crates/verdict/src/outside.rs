@@ -115,6 +115,8 @@ pub(crate) fn suspect(course: &HeapCourse, known: i64) -> Option<Suspect> {
         retained_sizes: sizes.to_vec(),
         growth_per_step: unexplained,
         share_of_growth: unexplained as f64 / all.max(1) as f64,
+        stands_out: None,
+        confidence: None,
         classes: Vec::new(),
         path: Vec::new(),
         cause: Cause {

@@ -50,6 +50,12 @@ pub struct Suspect {
     pub growth_per_step: i64,
     /// Its share of all that grows, 0 to 1; for a single snapshot its share of the heap.
     pub share_of_growth: f64,
+    /// With a single snapshot, which can't show growth: why it is given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stands_out: Option<StandsOut>,
+    /// With a single snapshot: how much it is to be believed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<Confidence>,
     /// The classes it consists of, largest growth in bytes first; at most ten.
     pub classes: Vec<SuspectClass>,
     /// One way from a root to an object of the leak, the root first.
@@ -60,6 +66,30 @@ pub struct Suspect {
     pub explanation: String,
     /// What to do about it.
     pub advice: String,
+}
+
+/// Why something of a single snapshot is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StandsOut {
+    /// It is much of the heap.
+    Large,
+    /// There are so many of one kind below one holder that nothing seems to bound them.
+    UnboundedLooking,
+    /// It looks dead: what keeps it never reads it, or it is cut off from its tree.
+    Dead,
+}
+
+/// How much something is to be believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Confidence {
+    /// As often as not there is nothing wrong.
+    Low,
+    /// It is worth a look.
+    Medium,
+    /// It is most probably wrong.
+    High,
 }
 
 /// A class of a leak.

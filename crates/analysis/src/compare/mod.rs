@@ -11,7 +11,7 @@ mod series;
 
 pub use diff::{Comparison, ComparisonTotals, DiffRow, DiffSort, compare};
 pub use growth::{Growth, GrowthSort, growth};
-pub use identity::{MatchedBy, Matching, decide};
+pub use identity::{MatchedBy, Matching, decide, newest_id, one_process, same_nodes};
 pub use series::{Series, SeriesClass, SeriesSort, series};
 
 use crate::passes::aggregates;

@@ -233,3 +233,69 @@ fn what_is_larger_than_allowed_is_refused() {
     let wrong = (Some(2), Some("ERR_INVALID_ARG_VALUE".to_owned()));
     assert_eq!(run(&summary, Some("much")), wrong);
 }
+
+/// A growing heap's snapshot as stillheap writes it in a process at a time.
+fn noted(scratch: &Scratch, name: &str, number: u32, pid: u32, second: u32) -> String {
+    let text =
+        std::fs::read_to_string(fixture_directory().join(format!("growing-{number}.heapsnapshot"))).unwrap();
+    let header = format!(
+        r#"{{"snapshot":{{"stillheap":{{"pid":{pid},"threadId":0,"mode":"fork","objectIds":"cleared","#
+    ) + &format!(r#""time":"2026-11-28T10:00:{second:02}.000Z"}},"#);
+    let begin = text.find(r#"{"snapshot":{"#).unwrap() + r#"{"snapshot":{"#.len();
+    let path = scratch.at(name);
+    std::fs::write(&path, header + &text[begin..]).unwrap();
+    path
+}
+
+#[test]
+fn files_of_one_process_are_put_in_order() {
+    let scratch = Scratch::new("order");
+    let file = |name: &str, number: u32| noted(&scratch, name, number, 7, number);
+    let (first, second, third) = (file("snap-9", 1), file("snap-10", 2), file("snap-11", 3));
+    let answer = json(&["leaks", &second, &third, &first, &third, "--json"]);
+    assert_eq!(answer["files"], serde_json::json!([&first, &second, &third]));
+    assert_eq!(answer["orderedBy"], "time");
+    assert_eq!(answer["suspects"][0]["className"], "EmailTemplate");
+    assert_eq!(answer["notes"].as_array().unwrap().len(), 2, "{}", answer["notes"]);
+    let output = stillheap(&["leaks", &third, &first]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn files_of_several_processes_are_never_compared_silently() {
+    let scratch = Scratch::new("processes");
+    let files = [(1, 7, 1), (3, 8, 5), (1, 8, 4)]
+        .map(|(number, pid, second)| noted(&scratch, &format!("{pid}-{second}"), number, pid, second));
+    let answer = json(&["leaks", &files[0], &files[1], &files[2], "--json"]);
+    assert_eq!(answer["files"], serde_json::json!([&files[2], &files[1]]));
+    assert_eq!(answer["others"][0]["files"], serde_json::json!([&files[0]]));
+    assert!(
+        answer["notes"].as_array().unwrap().iter().any(|note| note.as_str().unwrap().contains("2 processes"))
+    );
+    // Two processes, one file each: nothing grew.
+    let output = stillheap(&["leaks", &files[0], &files[1]]).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(text.contains("== process 8") && !text.contains("grows"), "{text}");
+    let page = scratch.at("page.html");
+    let output = stillheap(&["report", &files[0], &files[1], "-o", &page]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let diff = json(&["diff", &files[1], &files[2], "--json"]);
+    assert!(diff["notes"][0].as_str().unwrap().contains("in the order given"), "{}", diff["notes"]);
+}
+
+#[test]
+fn ids_tell_the_order_of_files_without_a_header() {
+    let scratch = Scratch::new("ids");
+    let write = |name: &str, number: u32| {
+        let path = scratch.at(name);
+        std::fs::copy(fixture_directory().join(format!("growing-{number}.heapsnapshot")), &path).unwrap();
+        let file = std::fs::File::options().append(true).open(&path).unwrap();
+        file.set_modified(std::time::UNIX_EPOCH).unwrap();
+        path
+    };
+    let (first, third) = (write("z", 1), write("a", 3));
+    let answer = json(&["leaks", &third, &first, "--json"]);
+    assert_eq!(answer["files"], serde_json::json!([first, third]));
+    assert_eq!(answer["orderedBy"], "ids");
+}

@@ -118,7 +118,7 @@ fn nothing_is_answered_out_of_lost_blocks() {
         answer(files[0], "containment", "{}").err(),
         diff(&files, &DiffRequest::default()).err(),
         leaks(&files, &LeaksRequest::default(), &scripts).err(),
-        stillheap_report::write(&files, &place, &scripts).err(),
+        stillheap_report::write(&files, false, &place, &scripts).err(),
     ];
     for (question, failure) in refused.into_iter().enumerate() {
         let failure = failure.unwrap_or_else(|| panic!("question {question} was answered"));

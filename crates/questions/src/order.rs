@@ -1,0 +1,344 @@
+//! In which order files belong, and which of them may be compared at all.
+//!
+//! A shell puts 10 before 2, and a glob takes in the files of several processes. What each file knows of itself comes
+//! first: the header that stillheap writes (time, process, thread), then the name that Node gives, then the ids, which
+//! V8 counts up within one process. The file's time of change counts only where it is plain. Where nothing tells, the
+//! files are refused rather than compared in an order that may be wrong.
+
+use std::cmp::Ordering;
+use std::time::{Duration, SystemTime};
+
+use serde::Serialize;
+use stillheap_analysis::{newest_id, one_process, same_nodes};
+
+use crate::failure::Failure;
+use crate::opened::{Opened, View, ask_all};
+
+/// Times of change that are closer together say nothing: files that are copied have the order of the copying.
+const PLAIN: Duration = Duration::from_secs(1);
+
+/// By what the files were put in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum OrderedBy {
+    /// There is only one.
+    One,
+    /// As they were given, because that was asked for.
+    Given,
+    /// The times in their headers.
+    Time,
+    /// The names that Node gave them.
+    Name,
+    /// Their ids, which V8 counts up.
+    Ids,
+    /// Their times of change.
+    Modified,
+}
+
+impl OrderedBy {
+    fn words(self) -> &'static str {
+        match self {
+            OrderedBy::One | OrderedBy::Given => "as given",
+            OrderedBy::Time => "by the times in their headers",
+            OrderedBy::Name => "by the numbers in their names",
+            OrderedBy::Ids => "by their object ids, which V8 counts up",
+            OrderedBy::Modified => "by their times of change",
+        }
+    }
+}
+
+/// Files of one process, oldest first, as places in the list that was given.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Group {
+    pub(crate) files: Vec<usize>,
+    pub(crate) ordered_by: OrderedBy,
+    /// Whose they are, where the files say it: `process 12, thread 3`.
+    pub(crate) process: Option<String>,
+}
+
+/// What came of putting files in order.
+#[derive(Debug)]
+pub(crate) struct Arrangement {
+    /// One for each process; the one with the most files first, of several such the one with the newest.
+    pub(crate) groups: Vec<Group>,
+    /// What was changed about the files as they were given, in sentences.
+    pub(crate) notes: Vec<String>,
+}
+
+/// What a file says of itself.
+#[derive(Clone, Debug, Default)]
+struct Facts {
+    file: String,
+    /// When it was taken, as its header has it.
+    time: Option<String>,
+    process: Option<Process>,
+    /// The number that Node put into its name.
+    number: Option<u64>,
+    modified: Option<SystemTime>,
+    newest_id: u64,
+    /// Nothing of it is missing.
+    whole: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Process {
+    pid: u64,
+    thread: u64,
+    /// The time of the first capture of the process: in containers all processes are 1.
+    since: Option<String>,
+}
+
+impl Process {
+    /// Older files don't say when the process took its first.
+    fn is(&self, other: &Process) -> bool {
+        let same_start = self.since.is_none() || other.since.is_none() || self.since == other.since;
+        (self.pid, self.thread) == (other.pid, other.thread) && same_start
+    }
+
+    fn words(&self) -> String {
+        match self.thread {
+            0 => format!("process {}", self.pid),
+            thread => format!("process {}, thread {thread}", self.pid),
+        }
+    }
+}
+
+/// What two files say of each other.
+trait Kinship {
+    /// Whether one process wrote both, as far as their ids tell.
+    fn one_process(&self, one: usize, other: usize) -> Option<bool>;
+    /// Whether they are the same snapshot.
+    fn same(&self, one: usize, other: usize) -> bool;
+}
+
+impl Kinship for [View<'_>] {
+    fn one_process(&self, one: usize, other: usize) -> Option<bool> {
+        one_process(self[one].snapshot, self[other].snapshot)
+    }
+
+    fn same(&self, one: usize, other: usize) -> bool {
+        same_nodes(self[one].snapshot, self[other].snapshot)
+    }
+}
+
+/// Puts files in order and apart. `as_given` takes them as they are, as one process's.
+pub(crate) fn arrange(files: &[View<'_>], as_given: bool) -> Result<Arrangement, Failure> {
+    if as_given || files.len() == 1 {
+        let ordered_by = if files.len() == 1 { OrderedBy::One } else { OrderedBy::Given };
+        let group = Group { files: (0..files.len()).collect(), ordered_by, process: None };
+        return Ok(Arrangement { groups: vec![group], notes: Vec::new() });
+    }
+    let facts: Vec<Facts> = files.iter().map(|file| Facts::of(file)).collect();
+    put_in_order(&facts, files)
+}
+
+/// Files in order, for a page that shows one process.
+///
+/// # Errors
+/// They are of several processes, or nothing tells in which order they were taken.
+pub fn arrange_one<'o>(
+    files: &[&'o Opened],
+    as_given: bool,
+) -> Result<(Vec<&'o Opened>, Vec<String>), Failure> {
+    let arranged = ask_all(files, |views| arrange(views, as_given))?;
+    if let [group] = &arranged.groups[..] {
+        return Ok((group.files.iter().map(|&i| files[i]).collect(), arranged.notes));
+    }
+    let names =
+        |group: &Group| -> Vec<String> { group.files.iter().map(|&i| files[i].file.clone()).collect() };
+    let each: Vec<String> = arranged.groups.iter().map(|group| names(group).join(" ")).collect();
+    Err(Failure::argument(format!(
+        "these files are of {} processes or threads: {}. Make a page of each, or add --as-given to have all of them on \
+         one in the order given",
+        each.len(),
+        each.join("; ")
+    )))
+}
+
+/// What files say against being compared in the order given: a comparison is made as asked for, and says so.
+pub(crate) fn objections(files: &[View<'_>]) -> Vec<String> {
+    let Ok(arranged) = arrange(files, false) else { return Vec::new() };
+    let name = |&i: &usize| files[i].file;
+    let mut notes = Vec::new();
+    for group in arranged.groups.iter().filter(|group| !group.files.is_sorted()) {
+        let names: Vec<&str> = group.files.iter().map(name).collect();
+        notes.push(format!(
+            "The files are compared in the order given, which is not their own: {} they are {}, oldest first.",
+            group.ordered_by.words(),
+            names.join(", ")
+        ));
+    }
+    if arranged.groups.len() > 1 {
+        notes.push(format!("The files are of {} processes or threads.", arranged.groups.len()));
+    }
+    notes
+}
+
+impl Facts {
+    fn of(opened: &View<'_>) -> Facts {
+        let noted = opened.snapshot.header().stillheap();
+        let number = |key: &str| noted?.get(key)?.as_u64();
+        let text = |key: &str| Some(noted?.get(key)?.as_str()?.to_owned());
+        let named = name_of_node(opened.file);
+        let from_header = number("pid").map(|pid| Process {
+            pid,
+            thread: number("threadId").unwrap_or(0),
+            since: text("startTime"),
+        });
+        Facts {
+            file: opened.file.to_owned(),
+            time: text("time"),
+            process: from_header.or_else(|| named.as_ref().map(|(process, _)| process.clone())),
+            number: named.map(|(_, number)| number),
+            modified: std::fs::metadata(opened.file).and_then(|meta| meta.modified()).ok(),
+            newest_id: newest_id(opened.snapshot),
+            whole: opened.snapshot.salvage().is_none(),
+        }
+    }
+}
+
+/// `Heap.20261128.101500.PID.THREAD.NUMBER.heapsnapshot`, as `v8.writeHeapSnapshot()` names files.
+fn name_of_node(path: &str) -> Option<(Process, u64)> {
+    let name = path.rsplit(['/', '\\']).next()?;
+    let mut parts = name.strip_prefix("Heap.")?.split('.');
+    let mut digits = |least: usize| {
+        let part = parts.next().filter(|part| part.len() >= least)?;
+        part.bytes().all(|b| b.is_ascii_digit()).then(|| part.parse::<u64>().ok())?
+    };
+    let (_date, _time) = (digits(8)?, digits(6)?);
+    let (pid, thread, number) = (digits(1)?, digits(1)?, digits(3)?);
+    (parts.next() == Some("heapsnapshot")).then_some((Process { pid, thread, since: None }, number))
+}
+
+fn put_in_order(facts: &[Facts], kin: &(impl Kinship + ?Sized)) -> Result<Arrangement, Failure> {
+    let mut notes = Vec::new();
+    let kept = without_twins(facts, kin, &mut notes);
+    let mut groups = Vec::new();
+    for files in by_process(facts, &kept, kin) {
+        let (files, ordered_by) = sorted(facts, files, kin)?;
+        let process = facts[files[0]].process.as_ref().map(Process::words);
+        groups.push(Group { files, ordered_by, process });
+    }
+    let newest = |group: &Group| group.files.iter().copied().max();
+    groups.sort_by_key(|group| std::cmp::Reverse((group.files.len(), newest(group))));
+    for group in groups.iter().filter(|group| !group.files.is_sorted()) {
+        let names: Vec<&str> = group.files.iter().map(|&i| facts[i].file.as_str()).collect();
+        notes.push(format!("Put in order {}: {}.", group.ordered_by.words(), names.join(", ")));
+    }
+    if groups.len() > 1 {
+        notes.push(format!(
+            "These files are of {} processes or threads, so each is judged by itself. --as-given compares all of them \
+             in the order given.",
+            groups.len()
+        ));
+    }
+    Ok(Arrangement { groups, notes })
+}
+
+/// The files without those that are there twice; of two, the one that is whole stays.
+fn without_twins(facts: &[Facts], kin: &(impl Kinship + ?Sized), notes: &mut Vec<String>) -> Vec<usize> {
+    let mut kept: Vec<usize> = Vec::new();
+    for new in 0..facts.len() {
+        let twin = kept.iter().position(|&old| is_twin(&facts[old], &facts[new], || kin.same(old, new)));
+        let Some(place) = twin else {
+            kept.push(new);
+            continue;
+        };
+        let (mut stays, mut goes) = (kept[place], new);
+        if facts[new].whole && !facts[stays].whole {
+            (stays, goes) = (new, kept[place]);
+        }
+        kept[place] = stays;
+        notes.push(format!(
+            "{} is the same snapshot as {}; it is left out.",
+            facts[goes].file, facts[stays].file
+        ));
+    }
+    kept
+}
+
+/// No thread takes two snapshots within a millisecond.
+fn is_twin(a: &Facts, b: &Facts, same: impl FnOnce() -> bool) -> bool {
+    match (&a.time, &b.time, &a.process, &b.process) {
+        (Some(a_time), Some(b_time), Some(a), Some(b)) => a_time == b_time && a.is(b),
+        _ => a.newest_id == b.newest_id && same(),
+    }
+}
+
+/// The files of each process, in the order given.
+fn by_process(facts: &[Facts], files: &[usize], kin: &(impl Kinship + ?Sized)) -> Vec<Vec<usize>> {
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    for &new in files {
+        let belongs = |group: &&mut Vec<usize>| {
+            let old = group[0];
+            match (&facts[old].process, &facts[new].process) {
+                (Some(a), Some(b)) => a.is(b),
+                // Headers of one file only tell nothing of the other, and ids of forked captures neither.
+                (Some(_), None) | (None, Some(_)) => true,
+                (None, None) => kin.one_process(old, new) != Some(false),
+            }
+        };
+        match groups.iter_mut().find(belongs) {
+            Some(group) => group.push(new),
+            None => groups.push(vec![new]),
+        }
+    }
+    groups
+}
+
+/// The files of one process, oldest first.
+fn sorted(
+    facts: &[Facts],
+    mut files: Vec<usize>,
+    kin: &(impl Kinship + ?Sized),
+) -> Result<(Vec<usize>, OrderedBy), Failure> {
+    if files.len() < 2 {
+        return Ok((files, OrderedBy::One));
+    }
+    let all = |has: fn(&Facts) -> bool| files.iter().all(|&i| has(&facts[i]));
+    if all(|file| file.time.is_some()) {
+        files.sort_by(|&a, &b| facts[a].time.cmp(&facts[b].time));
+        return Ok((files, OrderedBy::Time));
+    }
+    if all(|file| file.number.is_some()) {
+        files.sort_by_key(|&i| facts[i].number);
+        return Ok((files, OrderedBy::Name));
+    }
+    if all(|file| file.process.is_none())
+        && files[1..].iter().all(|&i| kin.one_process(files[0], i) == Some(true))
+    {
+        let mut by_id = files.clone();
+        by_id.sort_by_key(|&i| facts[i].newest_id);
+        if by_id.windows(2).all(|pair| facts[pair[0]].newest_id < facts[pair[1]].newest_id) {
+            return Ok((by_id, OrderedBy::Ids));
+        }
+    }
+    by_modification(facts, &files)
+        .map(|files| (files, OrderedBy::Modified))
+        .ok_or_else(|| undecided(facts, &files))
+}
+
+/// By time of change, where the times are well apart or agree with the order given.
+fn by_modification(facts: &[Facts], files: &[usize]) -> Option<Vec<usize>> {
+    let times: Vec<SystemTime> = files.iter().map(|&i| facts[i].modified).collect::<Option<_>>()?;
+    let order = |a: &usize, b: &usize| times[*a].cmp(&times[*b]);
+    let mut places: Vec<usize> = (0..files.len()).collect();
+    places.sort_by(order);
+    let apart =
+        |pair: &[usize]| times[pair[1]].duration_since(times[pair[0]]).is_ok_and(|between| between >= PLAIN);
+    let as_given = places.is_sorted() && times.windows(2).all(|pair| pair[0].cmp(&pair[1]) == Ordering::Less);
+    (as_given || places.windows(2).all(apart)).then(|| places.into_iter().map(|at| files[at]).collect())
+}
+
+fn undecided(facts: &[Facts], files: &[usize]) -> Failure {
+    let names: Vec<&str> = files.iter().map(|&i| facts[i].file.as_str()).collect();
+    Failure::argument(format!(
+        "nothing tells in which order these files were taken: {}. They have no header of stillheap's, their ids don't \
+         belong together, and their times of change are no guide. If the order given is right, oldest first, add \
+         --as-given",
+        names.join(", ")
+    ))
+}
+
+#[cfg(test)]
+mod tests;
