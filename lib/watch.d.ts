@@ -242,8 +242,11 @@ export interface Watch extends EventEmitter<WatchEvents> {
   /** Why `engine` is `'perf_hooks'`. */
   readonly engineReason?: string;
   readonly running: boolean;
-  /** Bytes of the old generation at which V8 gives up. */
-  readonly limit: number;
+  /**
+   * Bytes of the old generation at which V8 gives up; undefined for a V8 that this version doesn't know, unless a flag
+   * says it. `pressure` then compares with V8's `heap_size_limit`, which is larger.
+   */
+  readonly limit?: number;
   /** The figures after the latest full collection. */
   readonly stats: WatchStats | undefined;
   /** The collections since the watch began. Empty after `stop`. */

@@ -23,6 +23,7 @@ class Watch extends EventEmitter {
   #onAbort;
   #signal;
   #limit;
+  #limitKnown = false;
   #unpublish;
 
   constructor(context, options) {
@@ -68,9 +69,13 @@ class Watch extends EventEmitter {
     return this.#engineReason;
   }
 
-  /** Where V8 gives up: bytes of the old generation. */
+  /**
+   * Where V8 gives up: bytes of the old generation. Undefined for a V8 that is not known here; then the detector
+   * compares with V8's `heap_size_limit`, which is larger by the young generation's room.
+   */
   get limit() {
-    if (this.#limit === undefined) {
+    if (!this.#limitKnown) {
+      this.#limitKnown = true;
       const { isMainThread } = this.#context;
       const resourceLimits = isMainThread ? {} : require('node:worker_threads').resourceLimits;
       this.#limit = require('./heap-limit.js').oldGenerationLimit(resourceLimits);

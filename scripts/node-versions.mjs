@@ -28,7 +28,7 @@ export function cacheDirectory() {
   return path.join(base, 'stillheap', 'nodes');
 }
 
-function attempt(command, args, options) {
+export function attempt(command, args, options) {
   const { status, error, stdout, stderr } = spawnSync(command, args, {
     encoding: 'utf8',
     timeout: 300_000,

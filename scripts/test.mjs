@@ -12,6 +12,7 @@ import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { browser } from './browser.mjs';
+import { headers } from './headers.mjs';
 import { main as layers } from './layers.mjs';
 import { nodeBinary, supported } from './node-versions.mjs';
 import { root, setup } from './setup.mjs';
@@ -59,6 +60,12 @@ function addon(major, wanted) {
   });
 }
 
+/** V8's layouts, as every major's headers have them. */
+function abi() {
+  const test = ['test', '-p', 'stillheap-v8', '--lib', '--quiet', '--', '--ignored', 'headers::'];
+  return call('cargo', test, { STILLHEAP_NODE_HEADERS: headers() });
+}
+
 /** The report in a browser, and the assistant's protocol: what they are made of doesn't differ between majors. */
 function report() {
   browser();
@@ -80,6 +87,7 @@ function steps({ majors, files }) {
     clippy: () => cargo('clippy', '--workspace', '--all-targets', '--quiet', '--', '-D', 'warnings'),
     doc: () => cargo('doc', '--workspace', '--no-deps', '--document-private-items', '--quiet'),
     crates: () => cargo('test', '--workspace', '--quiet'),
+    abi,
     report,
   };
   for (const major of majors) all[`addon on Node ${major}`] = () => addon(major, files);
@@ -90,7 +98,7 @@ function parse(args) {
   const at = args.indexOf('--node');
   const majors = at < 0 ? [18, ...supported] : [Number(args[at + 1])];
   const words = at < 0 ? args : args.filter((_, n) => n !== at && n !== at + 1);
-  const known = ['lint', 'types', 'layers', 'fmt', 'clippy', 'doc', 'crates', 'report', 'addon'];
+  const known = ['lint', 'types', 'layers', 'fmt', 'clippy', 'doc', 'crates', 'abi', 'report', 'addon'];
   return {
     majors,
     chosen: words.filter((word) => known.includes(word)),

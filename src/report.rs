@@ -4,9 +4,39 @@ use std::io::Write;
 
 use serde_json::Value;
 
+use crate::sys::spawn_quiet;
+
 /// Writes a line to stderr. Nobody can be told if that is closed, and it must not be a panic.
+///
+/// The caller never waits for whoever reads stderr (it may hold a lock, or be the service's own thread): a line
+/// that a full pipe has no room for is left to a thread, and lost if there is none.
 pub fn print(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+    let mut text = line.replace('\n', " ");
+    text.push('\n');
+    if has_room(text.len()) {
+        let _ = std::io::stderr().write_all(text.as_bytes());
+        return;
+    }
+    let _ = spawn_quiet("stillheap-line", move || {
+        let _ = std::io::stderr().write_all(text.as_bytes());
+    });
+}
+
+/// Whether as many bytes can be written to stderr without waiting.
+#[cfg(unix)]
+fn has_room(bytes: usize) -> bool {
+    use std::os::fd::AsFd;
+
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    let stderr = std::io::stderr();
+    let mut wanted = [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)];
+    // A pipe that can be written to has room for PIPE_BUF bytes (pipe(7)). An error is met by writing.
+    bytes <= libc::PIPE_BUF && poll(&mut wanted, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
+}
+
+#[cfg(not(unix))]
+fn has_room(_bytes: usize) -> bool {
+    true
 }
 
 /// What a person who sent the signal wants to know.

@@ -24,7 +24,7 @@ use crate::outstanding::Outstanding;
 use crate::report;
 use crate::status;
 use crate::sync::lock;
-use crate::sys::{Delivery, deliver_elsewhere};
+use crate::sys::{Delivery, deliver_elsewhere, spawn_quiet};
 
 /// Whether the signal is for all isolates rather than for the main thread.
 static ALL_THREADS: AtomicBool = AtomicBool::new(false);
@@ -244,6 +244,25 @@ fn finish(job: Job) {
     redeliver(&target);
 }
 
+/// Finishes on a thread of its own: `stop` and `configure` wait for the signal's thread, and must not wait for the
+/// sync of a file.
+fn finish_elsewhere(job: Box<Job>) {
+    let shared = Arc::new(Mutex::new(Some(job)));
+    let theirs = Arc::clone(&shared);
+    let take = |shared: &Mutex<Option<Box<Job>>>| lock(shared).take();
+    let begun = spawn_quiet("stillheap-file", move || {
+        if let Some(job) = take(&theirs) {
+            finish(*job);
+        }
+    });
+    // No thread is to be had at a limit of them: then it is done here.
+    if begun.is_err()
+        && let Some(job) = take(&shared)
+    {
+        finish(*job);
+    }
+}
+
 fn arrived(count: u64) {
     status::signals_arrived(count);
     if ALL_THREADS.load(Ordering::Relaxed) {
@@ -369,7 +388,7 @@ mod thread {
                         self.uninstall();
                         let _ = reply.send(());
                     }
-                    Command::Finish(job) => finish(*job),
+                    Command::Finish(job) => finish_elsewhere(job),
                     Command::Deliver(id) => isolates::for_each(|target| {
                         if target.id == id && target.has_job() {
                             target.interrupt(run_pending);

@@ -13,6 +13,8 @@ mod abi;
 mod allocations;
 mod environment;
 mod gc;
+#[cfg(test)]
+mod headers;
 mod interrupt;
 mod limit;
 mod profiler;

@@ -11,8 +11,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::symbols::Ptr;
 
-const CONTINUE: c_int = 0;
-const ABORT: c_int = 1;
+pub(super) const CONTINUE: c_int = 0;
+pub(super) const ABORT: c_int = 1;
 
 /// What V8 is told to give us at a time: few calls, little memory.
 const CHUNK: c_int = 256 * 1024;
@@ -28,15 +28,15 @@ pub(super) struct OutputStream<'a> {
 }
 
 #[repr(C)]
-struct OutputStreamTable {
-    offset_to_top: isize,
-    type_info: *const u8,
-    complete_destructor: unsafe extern "C" fn(Ptr),
-    deleting_destructor: unsafe extern "C" fn(Ptr),
-    end_of_stream: unsafe extern "C" fn(Ptr),
-    get_chunk_size: unsafe extern "C" fn(Ptr) -> c_int,
-    write_ascii_chunk: unsafe extern "C" fn(Ptr, *mut c_char, c_int) -> c_int,
-    write_heap_stats_chunk: unsafe extern "C" fn(Ptr, Ptr, c_int) -> c_int,
+pub(super) struct OutputStreamTable {
+    pub(super) offset_to_top: isize,
+    pub(super) type_info: *const u8,
+    pub(super) complete_destructor: unsafe extern "C" fn(Ptr),
+    pub(super) deleting_destructor: unsafe extern "C" fn(Ptr),
+    pub(super) end_of_stream: unsafe extern "C" fn(Ptr),
+    pub(super) get_chunk_size: unsafe extern "C" fn(Ptr) -> c_int,
+    pub(super) write_ascii_chunk: unsafe extern "C" fn(Ptr, *mut c_char, c_int) -> c_int,
+    pub(super) write_heap_stats_chunk: unsafe extern "C" fn(Ptr, Ptr, c_int) -> c_int,
 }
 
 // SAFETY: the table is never written to, and its pointers are null or functions.
@@ -108,12 +108,12 @@ pub(super) struct ActivityControl<'a> {
 }
 
 #[repr(C)]
-struct ActivityControlTable {
-    offset_to_top: isize,
-    type_info: *const u8,
-    complete_destructor: unsafe extern "C" fn(Ptr),
-    deleting_destructor: unsafe extern "C" fn(Ptr),
-    report_progress_value: unsafe extern "C" fn(Ptr, u32, u32) -> c_int,
+pub(super) struct ActivityControlTable {
+    pub(super) offset_to_top: isize,
+    pub(super) type_info: *const u8,
+    pub(super) complete_destructor: unsafe extern "C" fn(Ptr),
+    pub(super) deleting_destructor: unsafe extern "C" fn(Ptr),
+    pub(super) report_progress_value: unsafe extern "C" fn(Ptr, u32, u32) -> c_int,
 }
 
 // SAFETY: as for OutputStreamTable.
