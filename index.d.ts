@@ -206,6 +206,10 @@ interface CaptureResult {
   attempts?: number;
   /** Forked captures: what became of those that failed. */
   failedAttempts?: string[];
+  /**
+   * Forked captures: system calls that native finalizers tried in the child and weren't let do (docs/fork.md).
+   */
+  refusedCalls?: { call: string; times: number }[];
   /** Forked captures: what was prepared on another thread, before the pause, in milliseconds. */
   prepareMs?: number;
   /** Forked captures: the child's process id. */

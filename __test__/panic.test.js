@@ -58,3 +58,44 @@ test("on the signal: an error event or a line, and the next signal's snapshot", 
   readSnapshot(await agent.event('snapshot'));
   assert.equal(readdirSync(agent.cwd).length, 1);
 });
+
+const armAt = ({ require }, { root, entry }) => require(`${root}/lib/native.js`).injectPanic(entry);
+
+test('when an outcome becomes JavaScript: an error, and the next capture is taken', async (t) => {
+  const agent = await startAgent(t);
+  assert.equal(await agent.call(armAt, { root, entry: 'resolve' }), true);
+  const error = await agent.call(({ stillheap, describe }) =>
+    stillheap.capture().then(() => 'written', describe),
+  );
+  assert.equal(typeof error.message, 'string', JSON.stringify(error));
+  assert.equal(await agent.call(({ stillheap }) => stillheap.capture().then(() => 'written')), 'written');
+});
+
+test("while a signal's file is being finished: told, and the next signal is served", async (t) => {
+  const agent = await startAgent(t);
+  await agent.call(armAt, { root, entry: 'finish' });
+  agent.kill('SIGUSR2');
+  await agent.output(/stillheap: no heap snapshot was written: .*unexpectedly.*\n/);
+  await agent.call(({ stillheap, send }) => {
+    stillheap.on('snapshot', ({ file }) => send('snapshot', file));
+  });
+  agent.kill('SIGUSR2');
+  readSnapshot(await agent.event('snapshot'));
+  assert.equal(readdirSync(agent.cwd).length, 1, 'the first left nothing');
+});
+
+test('while an environment ends: the process goes on, and signals are served', async (t) => {
+  const agent = await startAgent(t);
+  await agent.call(armAt, { root, entry: 'cleanUp' });
+  const code = await agent.call(({ require }, root) => {
+    const { Worker } = require('node:worker_threads');
+    const worker = new Worker(`require(${JSON.stringify(root)})`, { eval: true });
+    return new Promise((resolve) => worker.once('exit', resolve));
+  }, root);
+  assert.equal(code, 0);
+  await agent.call(({ stillheap, send }) => {
+    stillheap.on('snapshot', ({ file }) => send('snapshot', file));
+  });
+  agent.kill('SIGUSR2');
+  readSnapshot(await agent.event('snapshot'));
+});

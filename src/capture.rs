@@ -121,7 +121,7 @@ impl Capture {
 
     /// Freezes the heap: V8 takes its snapshot.
     pub fn generate(&mut self, target: &Target) -> Result<(), Failure> {
-        fault::hit();
+        fault::hit(fault::Entry::Capture);
         let isolate = CurrentIsolate::get()
             .ok_or_else(|| Failure::own("ERR_STILLHEAP_UNSUPPORTED", "no V8 isolate is entered here"))?;
         let begun = Instant::now();

@@ -14,10 +14,11 @@ use stillheap_sink::Canceller;
 use stillheap_v8::{CurrentIsolate, V8};
 
 use crate::capture::{Capture, Finishing};
+use crate::fault::{Entry, caught};
 use crate::isolates::{Introduction, Notify, Target};
 use crate::json::{parse, to_json};
 use crate::outstanding::Outstanding;
-use crate::{fault, fork, isolates, near_limit, outstanding, signal, status, sys};
+use crate::{exit, fault, fork, isolates, near_limit, signal, status, sys};
 
 /// What JavaScript says about the isolate it runs in.
 #[derive(Deserialize)]
@@ -57,7 +58,7 @@ impl Isolate {
             sys::leave_libuv_alone();
         }
         sys::pin_library();
-        sys::at_exit(outstanding::settle);
+        sys::at_exit(exit::settle);
         let (target, added) = isolates::add(Introduction {
             isolate: CurrentIsolate::get(),
             environment: sys::environment(&env),
@@ -70,10 +71,14 @@ impl Isolate {
         if added {
             // Before the isolate is disposed of, so that no other thread speaks to it any more.
             env.add_env_cleanup_hook(target.id, |id| {
-                isolates::find(id).inspect(|target| {
-                    near_limit::disarm(target);
+                // A panic must not unwind into Node, nor keep the isolate on the list.
+                caught((), || {
+                    fault::hit(Entry::CleanUp);
+                    isolates::find(id).inspect(|target| {
+                        near_limit::disarm(target);
+                    });
                 });
-                isolates::remove(id);
+                caught((), || isolates::remove(id));
             })?;
             status::open(&setup.node, target.engine_reason());
         }
@@ -89,13 +94,13 @@ impl Isolate {
     }
 
     /// Why captures go through `node:v8`, or null.
-    #[napi(getter)]
+    #[napi(getter, catch_unwind)]
     pub fn engine_reason(&self) -> Option<String> {
         self.target.engine_reason()
     }
 
     /// Why captures can't be forked here, or null.
-    #[napi(getter)]
+    #[napi(getter, catch_unwind)]
     pub fn fork_obstacle(&self) -> Option<String> {
         self.target.engine_reason().or_else(fork::unsupported)
     }
@@ -104,10 +109,11 @@ impl Isolate {
     #[napi(catch_unwind)]
     pub fn fork(&self, request: String) -> Result<ForkOperation> {
         let request: CaptureRequest = parse(&request)?;
+        let outlive = request.outlive;
         let ended = |_: &Arc<Target>, handle: &fork::CaptureHandle, outcome| handle.put(outcome);
         let handle = fork::begin(Arc::clone(&self.target), request, signal::call, ended);
         let handle = handle.map_err(|failure| Error::from_reason(failure.message))?;
-        Ok(ForkOperation { handle, target: Arc::clone(&self.target) })
+        Ok(ForkOperation { handle, target: Arc::clone(&self.target), outlive })
     }
 
     /// Collects all garbage, now; false where V8 can't be reached.
@@ -130,7 +136,7 @@ impl Isolate {
     }
 
     /// Whether a snapshot will be taken at the limit.
-    #[napi(getter)]
+    #[napi(getter, catch_unwind)]
     pub fn near_limit_armed(&self) -> bool {
         near_limit::is_armed(&self.target)
     }
@@ -225,6 +231,7 @@ impl Isolate {
 pub struct ForkOperation {
     handle: Arc<fork::CaptureHandle>,
     target: Arc<Target>,
+    outlive: bool,
 }
 
 /// How far a forked capture is.
@@ -284,6 +291,10 @@ impl ForkOperation {
 
 impl Drop for ForkOperation {
     fn drop(&mut self) {
+        // Nobody waits for it any more, as when the process ends: a child that shall outlive that goes on.
+        if self.outlive {
+            return;
+        }
         self.handle.cancel();
     }
 }
@@ -406,7 +417,7 @@ impl Operation {
     }
 
     /// Whether the result will carry a descriptor.
-    #[napi(getter)]
+    #[napi(getter, catch_unwind)]
     pub fn spool(&self) -> bool {
         self.spool
     }
@@ -446,14 +457,21 @@ impl Task for FinishTask {
     type JsValue = String;
 
     fn compute(&mut self) -> Result<Self::Output> {
+        let outstanding = self.outstanding.take();
         let finishing = self.finishing.take().ok_or_else(|| Error::from_reason("finished twice"))?;
-        let outcome = finishing.and_then(Finishing::finish);
-        self.outstanding = None;
+        let outcome = caught(Err(fault::internal()), || {
+            fault::hit(Entry::Finish);
+            finishing.and_then(Finishing::finish)
+        });
+        drop(outstanding);
         Ok(outcome)
     }
 
     fn resolve(&mut self, _env: Env, outcome: Self::Output) -> Result<Self::JsValue> {
-        Ok(to_json(outcome))
+        caught(Err(Error::from_reason("stillheap: internal: the outcome can't be told")), || {
+            fault::hit(Entry::Resolve);
+            Ok(to_json(outcome))
+        })
     }
 }
 
@@ -464,8 +482,14 @@ pub fn is_main_thread() -> Option<bool> {
     sys::is_main_thread()
 }
 
-/// For the tests: the next capture panics.
+/// For the tests: the next capture panics; or else the next that comes to `entry`.
 #[napi(catch_unwind)]
-pub fn inject_panic() {
-    fault::arm();
+pub fn inject_panic(entry: Option<String>) -> bool {
+    fault::arm(entry.as_deref().unwrap_or("capture"))
+}
+
+/// For the tests: something breaks in the first `times` children of each forked capture from now on.
+#[napi(catch_unwind)]
+pub fn inject_fault(point: String, what: String, times: u8) -> bool {
+    stillheap_frozen::fault::arm(&point, &what, times)
 }

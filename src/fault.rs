@@ -1,15 +1,54 @@
-//! Breaks things on purpose, for the tests that show that nothing of it reaches the host.
+//! Panics: what catches them at an entry from a foreign frame, and what makes them, for the tests that show that
+//! nothing of it reaches the host. crates/frozen breaks the forked child.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU8, Ordering};
 
-static PANIC: AtomicBool = AtomicBool::new(false);
+use stillheap_protocol::Failure;
 
-/// The next capture panics.
-pub fn arm() {
-    PANIC.store(true, Ordering::Relaxed);
+/// Where a test may have a panic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Entry {
+    Capture = 1,
+    /// A file is being finished, on a thread of ours or of libuv's.
+    Finish,
+    /// The outcome becomes JavaScript's.
+    Resolve,
+    /// An environment ends.
+    CleanUp,
 }
 
-/// Where a capture panics if it was asked to.
-pub fn hit() {
-    assert!(!PANIC.swap(false, Ordering::Relaxed), "a panic on purpose");
+const ENTRIES: [(&str, Entry); 4] = [
+    ("capture", Entry::Capture),
+    ("finish", Entry::Finish),
+    ("resolve", Entry::Resolve),
+    ("cleanUp", Entry::CleanUp),
+];
+
+static ARMED: AtomicU8 = AtomicU8::new(0);
+
+/// The next that comes to this entry panics; false if there is none of that name.
+pub fn arm(entry: &str) -> bool {
+    let found = ENTRIES.iter().find(|(name, _)| *name == entry);
+    if let Some((_, entry)) = found {
+        ARMED.store(*entry as u8, Ordering::Relaxed);
+    }
+    found.is_some()
+}
+
+/// Where it panics if that was asked for.
+pub fn hit(entry: Entry) {
+    let armed = ARMED.compare_exchange(entry as u8, 0, Ordering::Relaxed, Ordering::Relaxed);
+    assert!(armed.is_err(), "a panic on purpose");
+}
+
+/// Runs `body`; a panic in it becomes `otherwise`. For every entry from a foreign frame that napi doesn't catch for.
+pub fn caught<T>(otherwise: T, body: impl FnOnce() -> T) -> T {
+    catch_unwind(AssertUnwindSafe(body)).unwrap_or(otherwise)
+}
+
+/// What a capture is told that met with a panic.
+pub fn internal() -> Failure {
+    Failure::own("ERR_STILLHEAP_INTERNAL", "the capture stopped unexpectedly; nothing was written")
 }

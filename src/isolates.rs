@@ -47,6 +47,8 @@ pub struct Target {
     notify: Notify,
     /// A signal's request that nobody has taken up.
     pending: AtomicBool,
+    /// V8 is in its callback at the heap limit.
+    at_heap_limit: AtomicBool,
     /// V8 is in a capture, or JavaScript is between two steps of one.
     busy: AtomicBool,
     /// A signal's capture is under way, up to its file's final name.
@@ -107,6 +109,7 @@ pub fn add(introduction: Introduction) -> (Arc<Target>, bool) {
         foreign,
         notify,
         pending: AtomicBool::new(false),
+        at_heap_limit: AtomicBool::new(false),
         busy: AtomicBool::new(false),
         signal_busy: AtomicBool::new(false),
         listens_to_snapshot: AtomicBool::new(false),
@@ -222,22 +225,38 @@ impl Target {
         lock(&self.jobs).take();
     }
 
-    /// Enters a capture; false if one is under way on this thread.
+    /// V8 is in its callback at the heap limit, in the middle of a collection perhaps, or has come back from it.
+    pub fn set_at_heap_limit(&self, at_limit: bool) {
+        self.at_heap_limit.store(at_limit, Ordering::Relaxed);
+    }
+
+    pub fn is_at_heap_limit(&self) -> bool {
+        self.at_heap_limit.load(Ordering::Relaxed)
+    }
+
+    /// Enters a capture; false if one is under way on this thread. For steps that JavaScript calls one by one; what
+    /// enters and leaves within one function does so by [`Target::entered`].
     pub fn enter(&self) -> bool {
         !self.busy.swap(true, Ordering::AcqRel)
+    }
+
+    /// Enters a capture as long as the answer lives; none if one is under way on this thread.
+    pub fn entered(&self) -> Option<Entered<'_>> {
+        self.enter().then_some(Entered(self))
+    }
+
+    /// Whether a capture is under way on this thread.
+    pub fn is_busy(&self) -> bool {
+        self.busy.load(Ordering::Acquire)
     }
 
     pub fn leave(&self) {
         self.busy.store(false, Ordering::Release);
     }
 
-    /// Enters a signal's capture; false if one is under way.
-    pub fn enter_signal(&self) -> bool {
-        !self.signal_busy.swap(true, Ordering::AcqRel)
-    }
-
-    pub fn leave_signal(&self) {
-        self.signal_busy.store(false, Ordering::Release);
+    /// Enters a signal's capture, up to its file's final name, as long as the answer lives; none if one is under way.
+    pub fn enter_signal(self: &Arc<Self>) -> Option<SignalCapture> {
+        (!self.signal_busy.swap(true, Ordering::AcqRel)).then(|| SignalCapture(Arc::clone(self)))
     }
 
     /// Has JavaScript called when its loop next turns.
@@ -294,6 +313,24 @@ impl Target {
             *last = Some(Instant::now());
             status::running(phase, done, total);
         }
+    }
+}
+
+/// A capture of an isolate is under way on its thread, whatever becomes of it: a panic ends it, too.
+pub struct Entered<'a>(&'a Target);
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        self.0.leave();
+    }
+}
+
+/// A signal's capture of an isolate is under way; the same.
+pub struct SignalCapture(Arc<Target>);
+
+impl Drop for SignalCapture {
+    fn drop(&mut self) {
+        self.0.signal_busy.store(false, Ordering::Release);
     }
 }
 

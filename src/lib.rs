@@ -1,8 +1,12 @@
 //! The addon. Nothing here is public to users: index.js is, and it alone calls these functions (`exports`, `watch`).
 //!
+//! Nothing prints with the standard macros: they panic where stderr is closed.
+//!
 //! Unsafe code lives in `crates/v8`, `crates/frozen` and `src/sys`, and nowhere else.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod capture;
+mod exit;
 pub mod exports;
 mod fault;
 mod fork;

@@ -18,8 +18,9 @@ use stillheap_control::Phase;
 use stillheap_protocol::{CaptureResult, Failure, Fallback, Mode, Trigger, outcome_json};
 
 use crate::capture::{Capture, Finishing};
+use crate::fault;
 use crate::fork;
-use crate::isolates::{self, Target};
+use crate::isolates::{self, SignalCapture, Target};
 use crate::outstanding::Outstanding;
 use crate::report;
 use crate::status;
@@ -40,6 +41,7 @@ enum Command {
 /// A signal's capture whose part on the JavaScript thread is over.
 struct Job {
     target: Arc<Target>,
+    capture: SignalCapture,
     finishing: Result<Finishing, Failure>,
     quiet: bool,
     outstanding: Outstanding,
@@ -111,11 +113,8 @@ fn fork_obstacle(target: &Target) -> Option<String> {
 
 /// Serves a signal's request by a forked capture, if there still is one.
 fn begin_fork(target: &Arc<Target>) {
-    if !target.enter_signal() {
-        return;
-    }
+    let Some(capture) = target.enter_signal() else { return };
     if !target.take_pending() {
-        target.leave_signal();
         return;
     }
     target.progress(Trigger::Signal, Phase::Waiting, 0, 0);
@@ -123,7 +122,7 @@ fn begin_fork(target: &Arc<Target>) {
     let (quiet, fallback) = (request.quiet, request.fallback);
     let ended =
         move |target: &Arc<Target>, _: &fork::CaptureHandle, outcome: Result<CaptureResult, Failure>| {
-            target.leave_signal();
+            drop(capture);
             match outcome {
                 Err(failure) if fallback == Fallback::Inline && fork::may_fall_back(&failure) => {
                     target.fall_back(failure.message);
@@ -137,7 +136,6 @@ fn begin_fork(target: &Arc<Target>) {
             }
         };
     if let Err(failure) = fork::begin(Arc::clone(target), request, call, ended) {
-        target.leave_signal();
         publish(target, &outcome_json::<()>(&Err(failure)), quiet);
     }
 }
@@ -155,13 +153,10 @@ pub fn call(id: u64) {
 fn serve_jobs(target: &Target) {
     while target.has_job() {
         // A capture that is between its steps calls again when it ends.
-        if !target.enter() {
-            return;
-        }
+        let Some(_entered) = target.entered() else { return };
         if let Some(job) = target.take_job() {
             job.run(target);
         }
-        target.leave();
     }
 }
 
@@ -172,16 +167,12 @@ pub fn run_pending(id: u64) {
     // A capture that is under way asks again when it ends.
     let inline =
         target.defaults().mode == Mode::Inline || target.falls_back() || fork_obstacle(&target).is_some();
-    if !inline || target.engine_reason().is_some() || !target.is_pending() || !target.enter_signal() {
+    if !inline || target.engine_reason().is_some() || !target.is_pending() {
         return;
     }
-    if !target.enter() {
-        target.leave_signal();
-        return;
-    }
+    let Some(capture) = target.enter_signal() else { return };
+    let Some(entered) = target.entered() else { return };
     if !target.take_pending() {
-        target.leave();
-        target.leave_signal();
         return;
     }
     let outstanding = Outstanding::new();
@@ -202,14 +193,13 @@ pub fn run_pending(id: u64) {
             }
         }
     }));
-    target.leave();
+    drop(entered);
     let finishing = attempt.unwrap_or_else(|_| {
         Err(Failure::own("ERR_STILLHEAP_INTERNAL", "the capture stopped unexpectedly; nothing was written"))
     });
-    let job = Job { target: Arc::clone(&target), finishing, quiet, outstanding };
-    if thread::post(Command::Finish(Box::new(job))).is_err() {
-        target.leave_signal();
-    }
+    let job = Job { target: Arc::clone(&target), capture, finishing, quiet, outstanding };
+    // Where the thread can't be had, the signal did not come from it either.
+    let _ = thread::post(Command::Finish(Box::new(job)));
 }
 
 /// Asks again for what came while a capture was under way; after it has ended.
@@ -235,11 +225,15 @@ pub fn publish(target: &Target, outcome: &serde_json::Value, quiet: bool) {
 }
 
 fn finish(job: Job) {
-    let Job { target, finishing, quiet, outstanding } = job;
+    let Job { target, capture, finishing, quiet, outstanding } = job;
     target.progress(Trigger::Signal, Phase::Writing, 0, 0);
-    let outcome = outcome_json(&finishing.and_then(Finishing::finish));
+    let outcome = fault::caught(Err(fault::internal()), || {
+        fault::hit(fault::Entry::Finish);
+        finishing.and_then(Finishing::finish)
+    });
+    let outcome = outcome_json(&outcome);
     drop(outstanding);
-    target.leave_signal();
+    drop(capture);
     publish(&target, &outcome, quiet);
     redeliver(&target);
 }

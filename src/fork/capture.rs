@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use stillheap_control::Phase;
 use stillheap_engines::V8Generator;
-use stillheap_frozen::{Done, Finished, Forked, Order};
+use stillheap_frozen::{Finished, Forked, Order};
 use stillheap_protocol::{
-    CaptureRequest, CaptureResult, Failure, FallbackDir, FilePath, Trigger, milliseconds, timestamp,
+    CaptureRequest, CaptureResult, Failure, FallbackDir, FilePath, milliseconds, timestamp,
 };
 use stillheap_v8::{CurrentIsolate, SnapshotOptions, V8};
 
@@ -52,7 +52,7 @@ impl ForkedCapture {
 
     /// The pause: forks, on the isolate's thread.
     pub fn fork(&mut self, target: &Target) -> Result<(), Failure> {
-        fault::hit();
+        fault::hit(fault::Entry::Capture);
         let begun = Instant::now();
         let id_space = format!("{:016x}", new_id_space());
         let header = header(target, self.time, "fork", "cleared", id_space, usage());
@@ -72,8 +72,9 @@ impl ForkedCapture {
     /// Ids that an earlier capture kept cost the service its speed as long as V8 knows them, and this capture does
     /// not ask for any. The child has its own copy of them; what it writes has an id space of its own.
     fn forget_ids(&self, target: &Target) {
-        // At the heap limit V8 may be in the middle of a collection that follows moves.
-        if self.request.trigger != Trigger::NearHeapLimit
+        // At the heap limit V8 may be in the middle of a collection that follows moves, whoever has asked for this
+        // capture: the callback serves those that wait.
+        if !target.is_at_heap_limit()
             && target.ids_are_ours()
             && let Some(isolate) = CurrentIsolate::get()
         {
@@ -82,15 +83,16 @@ impl ForkedCapture {
         }
     }
 
-    /// The child has finished.
-    pub fn result(self, target: &Target, done: Done) -> CaptureResult {
+    /// The child has completed the file.
+    pub fn result(self, target: &Target) -> Result<CaptureResult, Failure> {
         let Self { request, forked, time, begun, fallback_dir } = self;
         let pause_ms = forked.pause_ms;
-        let Finished { done, generate_ms, serialize_ms, nodes, fork, spool } = forked.finish(done);
-        CaptureResult {
-            file: spool.is_none().then_some(FilePath(done.path)),
-            bytes: done.bytes,
-            raw_bytes: done.raw_bytes,
+        let Finished { path, bytes, raw_bytes, generate_ms, serialize_ms, nodes, fork, spool } =
+            forked.finish()?;
+        Ok(CaptureResult {
+            file: path.map(FilePath),
+            bytes,
+            raw_bytes,
             compress: request.compress,
             redacted: request.redact.is_some(),
             pause_ms,
@@ -114,7 +116,7 @@ impl ForkedCapture {
             trigger: request.trigger,
             fallback_dir,
             fd: spool.map(std::os::fd::IntoRawFd::into_raw_fd),
-        }
+        })
     }
 }
 

@@ -67,7 +67,18 @@ pub fn unsupported() -> Option<String> {
     Some(reason())
 }
 
-pub fn end_all() -> usize {
+/// What becomes of children when the process ends.
+#[derive(Default)]
+pub struct Left {
+    pub ended: usize,
+    pub outliving: usize,
+}
+
+pub fn end_all() -> Left {
+    Left::default()
+}
+
+pub fn waiting() -> usize {
     0
 }
 

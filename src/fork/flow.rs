@@ -7,7 +7,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -18,6 +18,7 @@ use stillheap_protocol::{CaptureRequest, CaptureResult, Failure, PauseParts, Tri
 
 use super::capture::{ForkedCapture, progress};
 use crate::isolates::{Job, Target};
+use crate::outstanding::Outstanding;
 use crate::sync::lock;
 use crate::sys::spawn_quiet;
 
@@ -50,6 +51,30 @@ impl Drop for ChildSlot {
     fn drop(&mut self) {
         *lock(&TAKEN) = false;
         GIVEN_BACK.notify_one();
+    }
+}
+
+/// Captures whose heap isn't frozen yet.
+static WAITING: AtomicUsize = AtomicUsize::new(0);
+
+/// How many captures wait for their turn or for the moment of the fork.
+pub fn waiting() -> usize {
+    WAITING.load(Ordering::Relaxed)
+}
+
+/// One of them, as long as it lives.
+struct Waiting(());
+
+impl Waiting {
+    fn begin() -> Self {
+        WAITING.fetch_add(1, Ordering::Relaxed);
+        Self(())
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        WAITING.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -172,6 +197,7 @@ fn run(
     wake: fn(u64),
     handle: &CaptureHandle,
 ) -> Result<CaptureResult, Failure> {
+    let mut waiting = Some(Waiting::begin());
     let _slot = ChildSlot::take();
     if handle.cancelled.load(Ordering::Relaxed) {
         return Err(aborted());
@@ -180,6 +206,7 @@ fn run(
     let mut capture = Box::new(ForkedCapture::prepare(request, target.thread_id)?);
     let ending = loop {
         capture = ask(target, capture, wake, handle, deadline)?;
+        waiting.take();
         *lock(&handle.pause) = Some((capture.forked.pause_ms, capture.forked.parts()));
         handle.forked.store(true, Ordering::Release);
         let ForkedCapture { forked, request, .. } = &mut *capture;
@@ -193,9 +220,11 @@ fn run(
             ending => break ending,
         }
     };
+    // At exit the file's name is waited for.
+    let _outstanding = matches!(ending, Ending::Done).then(Outstanding::new);
     capture.forked.thaw = thaw();
     match ending {
-        Ending::Done(done) => Ok(capture.result(target, done)),
+        Ending::Done => capture.result(target),
         Ending::Again(failure) | Ending::Failed(failure) => Err(failure),
     }
 }

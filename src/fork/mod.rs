@@ -6,7 +6,7 @@ use stillheap_protocol::Failure;
 /// Whether an in-process capture may take the place of one that failed in this way. It would need as much
 /// memory and the same disk.
 pub fn may_fall_back(failure: &Failure) -> bool {
-    ["UNSUPPORTED", "DEADLOCK", "CRASH", "STUCK", "TIME_LIMIT"]
+    ["UNSUPPORTED", "DEADLOCK", "CRASH", "STUCK", "TIME_LIMIT", "CONFINED"]
         .iter()
         .any(|code| failure.code == format!("ERR_STILLHEAP_{code}"))
 }
@@ -23,9 +23,9 @@ mod now;
     any(target_arch = "x86_64", target_arch = "aarch64")
 ))]
 pub use {
-    flow::{CaptureHandle, begin},
+    flow::{CaptureHandle, begin, waiting},
     now::{Ended, take_now},
-    stillheap_frozen::{end_all, is_child},
+    stillheap_frozen::{Left, end_all, is_child},
 };
 
 #[cfg(not(all(

@@ -1,9 +1,9 @@
 //! A forked capture that must begin at once, on the isolate's thread: at the heap limit, where nobody knows
 //! whether there will be another moment. Nothing of it may wait for that thread.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use stillheap_frozen::{Ending, thaw, watch};
@@ -12,6 +12,7 @@ use stillheap_protocol::{CaptureRequest, CaptureResult, Failure};
 use super::capture::ForkedCapture;
 use super::flow::{ChildSlot, try_again};
 use crate::isolates::Target;
+use crate::sync::lock;
 use crate::sys::spawn_quiet;
 
 /// A child that has shown so many signs of life is through with the collection, in which it might have met
@@ -64,13 +65,21 @@ fn wait_for_turn(target: &Target) -> Result<ChildSlot, Failure> {
 }
 
 fn held(target: &Target, mut capture: Box<ForkedCapture>) -> Result<CaptureResult, Failure> {
+    capture.fork(target)?;
+    watch_here(target, capture)
+}
+
+/// Watches the child on this thread, and those that come after it.
+fn watch_here(target: &Target, mut capture: Box<ForkedCapture>) -> Result<CaptureResult, Failure> {
     let never = AtomicBool::new(false);
     loop {
-        capture.fork(target)?;
         match watch(&mut capture.forked, &never, |_| ()) {
-            Ending::Done(done) => return Ok(capture.result(target, done)),
+            Ending::Done => return capture.result(target),
             Ending::Failed(failure) => return Err(failure),
-            Ending::Again(failure) => try_again(&mut capture.forked, failure, ATTEMPTS)?,
+            Ending::Again(failure) => {
+                try_again(&mut capture.forked, failure, ATTEMPTS)?;
+                capture.fork(target)?;
+            }
         }
     }
 }
@@ -97,11 +106,19 @@ where
         }
         let (tell, told) = channel();
         let watched = Arc::clone(target);
-        let spawned =
-            spawn_quiet("stillheap-fork", move || watch_released(&watched, slot, capture, ended, &tell));
+        // Whoever takes it out has it: the new thread, or this one where there is none to be started.
+        let parcel = Arc::new(Mutex::new(Some((slot, capture, ended))));
+        let theirs = Arc::clone(&parcel);
+        let spawned = spawn_quiet("stillheap-fork", move || {
+            let taken = lock(&theirs).take();
+            if let Some((slot, capture, ended)) = taken {
+                watch_released(&watched, slot, capture, ended, &tell);
+            }
+        });
         if spawned.is_err() {
-            // The child has it all and goes on without us.
-            return None;
+            let (_slot, capture, ended) = lock(&parcel).take()?;
+            // Somebody has to wait for the child, which is at work: this thread, then.
+            return Some((ended, watch_here(target, capture)));
         }
         match told.recv() {
             Ok(Message::Again(again, failure, its_slot, its_ended)) => {
@@ -138,9 +155,9 @@ fn watch_released<F>(
             let _ = tell.send(Message::Again(capture, failure, slot, ended));
             return;
         }
-        Ending::Done(done) => {
+        Ending::Done => {
             capture.forked.thaw = thaw();
-            Ok(capture.result(target, done))
+            capture.result(target)
         }
         Ending::Again(failure) | Ending::Failed(failure) => Err(failure),
     };

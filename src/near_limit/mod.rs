@@ -179,19 +179,22 @@ fn near_limit(id: u64, current: usize, initial: usize) -> usize {
     let target = &armed.target;
     let order = lock(&armed.order).clone();
     // A capture is under way on this thread, ours or another one, and its own collection has come to the limit.
-    if armed.at_work.load(Ordering::Acquire) || !target.enter() {
+    if armed.at_work.load(Ordering::Acquire) || target.is_busy() {
         return armed.grant(order.raise.unwrap_or(RAISE), current);
     }
+    let entered = target.entered();
     armed.at_work.store(true, Ordering::Release);
     armed.limit.store(current, Ordering::Relaxed);
     let usual = || if target.is_main { fitting_raise() } else { WORKERS_LEEWAY + beyond(current) };
     let raised = current.saturating_add(order.raise.unwrap_or_else(usual));
     let limits = Limits { current, initial, raised };
+    target.set_at_heap_limit(true);
     let attempt = catch_unwind(AssertUnwindSafe(|| act(&armed.target, &order, limits)));
+    target.set_at_heap_limit(false);
     if attempt.is_err() {
         report::print("stillheap: an internal error was caught at the heap limit");
     }
-    target.leave();
+    drop(entered);
     disarm(target);
     // V8 takes nothing for a raise that isn't more than what the capture's own collections were granted.
     limits.raised.max(armed.granted.load(Ordering::Relaxed) + 1)

@@ -18,6 +18,7 @@ use stillheap_v8::{GcKind, GcObserver, GcRecord, HeapFigures};
 use stillheap_watch::{Detector, Event, Group, Options, Sample};
 
 use crate::exports::Isolate;
+use crate::fault::caught;
 use crate::json::parse;
 use crate::sys::Wakeup;
 use figures::{GcEvent, Kinds};
@@ -112,7 +113,9 @@ impl HeapWatch {
         let running = Running { observer, _wakeup: wakeup, offset: self.now() };
         *self.running.borrow_mut() = Some(running);
         env.add_env_cleanup_hook(Rc::clone(&self.running), |running| {
-            running.borrow_mut().take();
+            caught((), || {
+                running.borrow_mut().take();
+            });
         })?;
         Ok(None)
     }

@@ -5,12 +5,14 @@
 //!
 //! - V8 keeps its heap out of children (`ranges`: the marks are taken off for the fork);
 //! - V8 and Node believe in threads that the child doesn't have (`slots`: a wait becomes an exit);
-//! - the child inherits sockets, handlers and standing (`child`: gives them up);
+//! - the child inherits sockets, handlers and standing (`guest`: gives them up);
+//! - native finalizers run in it (`confine`: they can't touch the world);
 //! - a child may fail or need too much memory (`prepare`, `watch`: look first, watch, end, try again).
 //!
 //! Pause: the copy of the page tables, about 50 ms per GB of resident memory. Memory: what the engine takes, and a
 //! copy of each page that either process writes to while the child lives.
 
+pub mod fault;
 #[cfg(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod linux;
 #[cfg(unix)]

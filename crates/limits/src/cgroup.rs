@@ -158,9 +158,23 @@ impl Group {
         self.version == Version::Two && self.number("memory.oom.group") == Some(1)
     }
 
+    /// How many processes the system has killed so far because this group, or one in it, ran out of memory.
+    pub fn out_of_memory_kills(&self) -> Option<u64> {
+        let file = match self.version {
+            Version::Two => "memory.events",
+            Version::One => "memory.oom_control",
+        };
+        kills(&fs::read_to_string(self.directory.join(file)).ok()?)
+    }
+
     fn number(&self, file: &str) -> Option<u64> {
         fs::read_to_string(self.directory.join(file)).ok()?.trim().parse().ok()
     }
+}
+
+/// The line `oom_kill 3`, in a group's file as in `/proc/vmstat`.
+pub(crate) fn kills(text: &str) -> Option<u64> {
+    text.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok())
 }
 
 #[cfg(test)]
@@ -265,5 +279,12 @@ mod tests {
             group(Version::Two, &[("memory.max", "5"), ("memory.current", "9"), ("memory.oom.group", "1\n")]);
         assert!(together.ends_together());
         assert_eq!(together.left(), Some(0));
+        assert_eq!(together.out_of_memory_kills(), None);
+        let (_root, killed) =
+            group(Version::Two, &[("memory.events", "oom 2\noom_kill 3\noom_group_kill 0\n")]);
+        assert_eq!(killed.out_of_memory_kills(), Some(3));
+        let (_root, killed) =
+            group(Version::One, &[("memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 1\n")]);
+        assert_eq!(killed.out_of_memory_kills(), Some(1));
     }
 }

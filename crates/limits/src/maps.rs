@@ -13,6 +13,12 @@ pub struct Mapping {
     pub accessible: bool,
     /// Private memory of no file that the process writes its data to, the C heap included; neither code nor a stack.
     pub writable: bool,
+    /// Shared with other processes or a file: what is written to it is the world's.
+    pub shared: bool,
+    /// Whether the process may write to it.
+    pub may_write: bool,
+    /// A device's memory.
+    pub device: bool,
     /// `dc` among the flags (`MADV_DONTFORK`): a forked child doesn't get it. Only `smaps` says so.
     pub dont_fork: bool,
     /// Resident bytes. Only `smaps` says so.
@@ -65,6 +71,11 @@ fn head(line: &[u8]) -> Option<Mapping> {
         start,
         end,
         anonymous: permissions[3] == b'p' && inode == b"0" && nameless,
+        shared: permissions[3] == b's',
+        may_write: permissions[1] == b'w',
+        device: name.is_some_and(|name| {
+            name.starts_with(b"/dev/") && !name.starts_with(b"/dev/shm/") && !name.starts_with(b"/dev/zero")
+        }),
         writable: permissions == b"rw-p" && inode == b"0" && (nameless || name == Some(b"[heap]")),
         accessible: permissions[..3] != *b"---",
         ..Mapping::default()

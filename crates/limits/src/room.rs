@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::cgroup::{Group, Groups};
+use crate::cgroup::{Group, Groups, kills};
 use crate::process::status_kilobytes;
 
 /// Who would stop us.
@@ -86,6 +86,13 @@ impl Machine {
             room.left = room.left.saturating_add(self.meminfo("SwapFree").unwrap_or(0));
         }
         Some(room)
+    }
+
+    /// How many processes the system says it has killed for lack of memory so far, here and in the control groups.
+    pub fn out_of_memory_kills(&self) -> u64 {
+        let machine = fs::read_to_string(self.proc.join("vmstat")).ok().and_then(|text| kills(&text));
+        let groups = self.limited.iter().filter_map(Group::out_of_memory_kills);
+        groups.chain(machine).fold(0, u64::saturating_add)
     }
 
     fn meminfo(&self, name: &str) -> Option<u64> {

@@ -16,5 +16,7 @@ pub use failure::Failure;
 pub use header::{Header, Usage};
 pub use path::{FilePath, ToldPath};
 pub use request::{CaptureRequest, Fallback, Mode, Redaction, Scratch, Trigger};
-pub use result::{CaptureResult, FallbackDir, ForkFigures, ForkMemory, PauseParts, Thaw, outcome_json};
+pub use result::{
+    CaptureResult, FallbackDir, ForkFigures, ForkMemory, PauseParts, RefusedCall, Thaw, outcome_json,
+};
 pub use time::{milliseconds, timestamp};

@@ -64,6 +64,16 @@ pub struct ForkFigures {
     pub memory: ForkMemory,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub thaw: Option<Thaw>,
+    /// What native finalizers tried in the child and weren't let do.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub refused_calls: Vec<RefusedCall>,
+}
+
+/// A system call that was refused to native code in a forked child.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct RefusedCall {
+    pub call: &'static str,
+    pub times: u32,
 }
 
 /// Making the service's pages writable again after the child's end, on a thread of ours.

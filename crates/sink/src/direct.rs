@@ -99,10 +99,48 @@ impl Opened {
         Ok(Direct { place, redactor, output: Output { encoder, bytes: 0 } })
     }
 
-    /// Another process has given the file its name: nothing is left to clean up.
-    pub fn published_elsewhere(self) {
-        if let Place::Named(temporary) = self.place {
-            temporary.disown();
+    /// Another process has written the file to its end ([`Direct::complete_file`]): gives it its name, and says where
+    /// it is. A spool has no name.
+    ///
+    /// # Errors
+    /// What the system says; the temporary file is gone then.
+    pub fn publish(self) -> Result<Option<PathBuf>, Failure> {
+        match self.place {
+            Place::Named(temporary) => temporary.publish().map(Some),
+            Place::Spool(_) => Ok(None),
+        }
+    }
+
+    /// Where the file stands if another process has given it its name: nothing is left to clean up then.
+    pub fn published_elsewhere(&mut self) -> Option<PathBuf> {
+        match &mut self.place {
+            Place::Named(temporary) => temporary.published_elsewhere(&self.file),
+            Place::Spool(_) => None,
+        }
+    }
+
+    /// This process is not the one that cleans up: dropping this, or what [`Opened::start`] makes of it, leaves the
+    /// temporary file where it is.
+    pub fn leave_to_opener(&mut self) {
+        if let Place::Named(temporary) = &mut self.place {
+            temporary.leave_to_opener();
+        }
+    }
+
+    /// Another process will finish the file even if this one ends: [`crate::remove_temporary_files`] leaves it alone.
+    pub fn outlives_this_process(&self) {
+        if let Place::Named(temporary) = &self.place {
+            temporary.outlives_this_process();
+        }
+    }
+
+    /// The addresses of the two paths that publishing and removing the file pass to the system: its temporary name
+    /// and its target. For a process that may do nothing else by path.
+    #[cfg(unix)]
+    pub fn path_addresses(&self) -> Option<(usize, usize)> {
+        match &self.place {
+            Place::Named(temporary) => Some(temporary.path_addresses()),
+            Place::Spool(_) => None,
         }
     }
 
@@ -153,8 +191,24 @@ fn not_written(error: stillheap_redact::Error, path: &Path) -> Failure {
     }
 }
 
+/// Ends redaction and compression: the file, the bytes before compression, and what was redacted.
+fn end(
+    redactor: Option<Box<Redactor>>,
+    mut output: Output,
+    path: &Path,
+) -> Result<(File, u64, Option<stillheap_redact::Summary>), Failure> {
+    let redacted = match redactor {
+        Some(redactor) => Some(redactor.finish(&mut output).map_err(|error| not_written(error, path))?),
+        None => None,
+    };
+    let Output { encoder, bytes } = output;
+    let file = encoder.finish().map_err(|error| Failure::system(&error, "write", path))?;
+    Ok((file, bytes, redacted))
+}
+
 impl Direct {
-    pub(crate) fn path(&self) -> &Path {
+    /// The file that the caller wanted; a spool's directory.
+    pub fn path(&self) -> &Path {
         self.place.path()
     }
 
@@ -177,12 +231,44 @@ impl Direct {
         }
     }
 
+    /// Writes the rest and syncs, and leaves the file under its temporary name: its bytes on disk and before
+    /// compression. Whoever has opened it publishes it, or removes it.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn complete_file(self) -> Result<(u64, u64), Failure> {
+        let Self { place, redactor, output } = self;
+        // Not this process's to remove.
+        let place = std::mem::ManuallyDrop::new(place);
+        let (file, raw_bytes, _) = end(redactor, output, place.path())?;
+        let system = |syscall| move |error| (syscall, error);
+        let bytes = match &*place {
+            Place::Named(_) => file.sync_all().map_err(system("fsync")),
+            Place::Spool(_) => Ok(()),
+        }
+        .and_then(|()| file.metadata().map_err(system("fstat")))
+        .map_err(|(syscall, error)| Failure::system(&error, syscall, place.path()))?
+        .len();
+        Ok((bytes, raw_bytes))
+    }
+
     /// Writes the rest, syncs, and gives the file its name. A spool's path is its directory.
     ///
     /// # Errors
     /// What the system says; the temporary file is gone then.
     pub fn finish(self) -> Result<Written, Failure> {
-        match self.complete(|| Ok(()))? {
+        self.finish_telling(|_, _| Ok(()))
+    }
+
+    /// As `finish`; `complete` is told the file's bytes, and those before compression, before the name is given.
+    ///
+    /// # Errors
+    /// What the system or `complete` says; the temporary file is gone then.
+    pub fn finish_telling(
+        self,
+        complete: impl FnOnce(u64, u64) -> Result<(), Failure>,
+    ) -> Result<Written, Failure> {
+        match self.complete(complete)? {
             Outcome::Named(written) => Ok(written),
             Outcome::Spooled(Spooled { file: _, bytes, raw_bytes }) => {
                 Ok(Written { path: PathBuf::new(), bytes, raw_bytes, redacted: None })
@@ -190,33 +276,29 @@ impl Direct {
         }
     }
 
-    /// As `finish`; `last_word` is asked before the name is given.
+    /// As `finish_telling`, for files and spools.
     pub(crate) fn complete(
         self,
-        last_word: impl FnOnce() -> Result<(), Failure>,
+        complete: impl FnOnce(u64, u64) -> Result<(), Failure>,
     ) -> Result<Outcome, Failure> {
-        let Self { place, redactor, mut output } = self;
+        let Self { place, redactor, output } = self;
         let path = place.path().to_owned();
-        let redacted = match redactor {
-            Some(redactor) => Some(redactor.finish(&mut output).map_err(|error| not_written(error, &path))?),
-            None => None,
-        };
-        let Output { encoder, bytes: raw_bytes } = output;
+        let (file, raw_bytes, redacted) = end(redactor, output, &path)?;
         let failed = |syscall: &'static str| {
             let path = path.clone();
             move |error: std::io::Error| Failure::system(&error, syscall, &path)
         };
-        let file = encoder.finish().map_err(failed("write"))?;
         match place {
             Place::Spool(_) => {
                 let bytes = file.metadata().map_err(failed("fstat"))?.len();
+                complete(bytes, raw_bytes)?;
                 Ok(Outcome::Spooled(Spooled { file, bytes, raw_bytes }))
             }
             Place::Named(temporary) => {
                 file.sync_all().map_err(failed("fsync"))?;
                 let bytes = file.metadata().map_err(failed("fstat"))?.len();
                 drop(file);
-                last_word()?;
+                complete(bytes, raw_bytes)?;
                 let path = temporary.publish()?;
                 Ok(Outcome::Named(Written { path, bytes, raw_bytes, redacted }))
             }
@@ -255,11 +337,17 @@ mod tests {
             let destination = Destination { path, overwrite: false, generated: false };
             let opened = Opened::create(destination, Compression::Gzip).unwrap();
             let temporary = opened.temporary().unwrap().to_owned();
-            match published {
-                true => opened.published_elsewhere(),
-                false => drop(opened),
+            let target = directory.path().join("a");
+            let mut opened = opened;
+            assert_eq!(opened.published_elsewhere(), None);
+            if published {
+                // As another process does it, under a name with a suffix.
+                fs::rename(&temporary, &target).unwrap();
+                assert_eq!(opened.published_elsewhere(), Some(target.clone()));
             }
-            assert_eq!(temporary.exists(), published);
+            drop(opened);
+            assert_eq!(target.exists(), published);
+            assert!(!temporary.exists());
         }
     }
 }

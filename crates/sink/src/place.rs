@@ -1,5 +1,7 @@
 //! Where a snapshot goes: the temporary file beside its target, and the step that publishes it.
 
+#[cfg(unix)]
+use std::ffi::{CStr, CString};
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -42,6 +44,48 @@ pub(crate) struct Temporary {
     path: PathBuf,
     destination: Destination,
     published: bool,
+    #[cfg(unix)]
+    names: Names,
+}
+
+/// The two paths as the system takes them. They stay at their addresses, also when the target gets a suffix: a
+/// forked child that may do nothing else by path may use these.
+#[cfg(unix)]
+struct Names {
+    temporary: CString,
+    /// NUL-terminated, with room for the longest suffix.
+    target: Vec<u8>,
+}
+
+#[cfg(unix)]
+impl Names {
+    fn new(temporary: &Path, target: &Path) -> io::Result<Self> {
+        use std::os::unix::ffi::OsStrExt;
+        let longest = with_suffix(target, MAX_SUFFIX);
+        let room = target.as_os_str().len().max(longest.as_os_str().len()) + 1;
+        let mut names = Self {
+            temporary: CString::new(temporary.as_os_str().as_bytes())?,
+            target: Vec::with_capacity(room),
+        };
+        names.set_target(target)?;
+        Ok(names)
+    }
+
+    fn set_target(&mut self, target: &Path) -> io::Result<()> {
+        use std::os::unix::ffi::OsStrExt;
+        let bytes = target.as_os_str().as_bytes();
+        if bytes.contains(&0) || bytes.len() >= self.target.capacity() {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        self.target.clear();
+        self.target.extend_from_slice(bytes);
+        self.target.push(0);
+        Ok(())
+    }
+
+    fn target(&self) -> io::Result<&CStr> {
+        CStr::from_bytes_with_nul(&self.target).map_err(|_| io::ErrorKind::InvalidInput.into())
+    }
 }
 
 impl Temporary {
@@ -58,7 +102,15 @@ impl Temporary {
         let path = directory.join(temporary_name(&name.to_string_lossy()));
         let file = open_new(&path).map_err(|error| Failure::system(&error, "open", target))?;
         TEMPORARIES.lock().unwrap_or_else(PoisonError::into_inner).push(path.clone());
-        let temporary = Self { path, destination, published: false };
+        #[cfg(unix)]
+        let names = Names::new(&path, target).map_err(|error| Failure::system(&error, "open", target))?;
+        let temporary = Self {
+            path,
+            #[cfg(unix)]
+            names,
+            destination,
+            published: false,
+        };
         Ok((temporary, file))
     }
 
@@ -70,9 +122,41 @@ impl Temporary {
         &self.path
     }
 
-    /// Leaves the file to whoever else has it open.
-    pub(crate) fn disown(mut self) {
+    /// Where `file` stands if somebody else has given it one of the names that [`Temporary::publish`] tries.
+    #[cfg(unix)]
+    pub(crate) fn published_elsewhere(&mut self, file: &File) -> Option<PathBuf> {
+        use std::os::unix::fs::MetadataExt;
+        let ours = file.metadata().ok()?;
+        let is_ours = |path: &Path| {
+            fs::symlink_metadata(path)
+                .is_ok_and(|other| (other.dev(), other.ino()) == (ours.dev(), ours.ino()))
+        };
+        if is_ours(&self.path) {
+            return None;
+        }
+        let wanted = &self.destination.path;
+        let suffixed = (2..=MAX_SUFFIX).map(|suffix| with_suffix(wanted, suffix));
+        let path = std::iter::once(wanted.clone()).chain(suffixed).find(|path| is_ours(path))?;
         self.published = true;
+        Some(path)
+    }
+
+    #[cfg(not(unix))]
+    pub(crate) fn published_elsewhere(&mut self, _file: &File) -> Option<PathBuf> {
+        None
+    }
+
+    pub(crate) fn leave_to_opener(&mut self) {
+        self.published = true;
+    }
+
+    pub(crate) fn outlives_this_process(&self) {
+        forget(&self.path);
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn path_addresses(&self) -> (usize, usize) {
+        (self.names.temporary.as_ptr() as usize, self.names.target.as_ptr() as usize)
     }
 
     /// Gives the finished file its name, in one step that either happens or doesn't.
@@ -81,10 +165,10 @@ impl Temporary {
         let mut target = wanted.clone();
         if self.destination.overwrite {
             refuse_what_must_not_be_replaced(&self.destination)?;
-            fs::rename(&self.path, &target).map_err(|error| Failure::system(&error, "rename", &target))?;
+            self.rename(&target).map_err(|error| Failure::system(&error, "rename", &target))?;
         } else {
             let mut suffix = 1;
-            while let Err(error) = rename_without_replacing(&self.path, &target) {
+            while let Err(error) = self.rename_without_replacing(&target) {
                 let taken = error.kind() == io::ErrorKind::AlreadyExists;
                 if !(taken && self.destination.generated && suffix < MAX_SUFFIX) {
                     return Err(Failure::system(&error, "rename", &target));
@@ -96,6 +180,67 @@ impl Temporary {
         self.published = true;
         sync_directory(&target);
         Ok(target)
+    }
+}
+
+#[cfg(unix)]
+impl Temporary {
+    fn rename(&mut self, to: &Path) -> io::Result<()> {
+        use nix::fcntl::{AT_FDCWD, renameat};
+        self.names.set_target(to)?;
+        renameat(AT_FDCWD, &*self.names.temporary, AT_FDCWD, self.names.target()?).map_err(io::Error::from)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn rename_without_replacing(&mut self, to: &Path) -> io::Result<()> {
+        use nix::errno::Errno;
+        use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
+        self.names.set_target(to)?;
+        let (from, target) = (&*self.names.temporary, self.names.target()?);
+        match renameat2(AT_FDCWD, from, AT_FDCWD, target, RenameFlags::RENAME_NOREPLACE) {
+            // File systems that don't know the flag (some network and FUSE ones) say EINVAL.
+            Err(Errno::EINVAL | Errno::ENOSYS | Errno::ENOTSUP) => self.link_then_unlink(to),
+            other => other.map_err(io::Error::from),
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn rename_without_replacing(&mut self, to: &Path) -> io::Result<()> {
+        self.link_then_unlink(to)
+    }
+
+    fn link_then_unlink(&mut self, to: &Path) -> io::Result<()> {
+        use nix::fcntl::{AT_FDCWD, AtFlags};
+        use nix::unistd::{UnlinkatFlags, linkat, unlinkat};
+        self.names.set_target(to)?;
+        let (from, target) = (&*self.names.temporary, self.names.target()?);
+        match linkat(AT_FDCWD, from, AT_FDCWD, target, AtFlags::empty()) {
+            Ok(()) => unlinkat(AT_FDCWD, from, UnlinkatFlags::NoRemoveDir).map_err(io::Error::from),
+            Err(nix::errno::Errno::EEXIST) => Err(io::ErrorKind::AlreadyExists.into()),
+            // No hard links here either: claim the name with an empty file, then replace that.
+            Err(_) => {
+                open_new(to)?;
+                self.rename(to)
+            }
+        }
+    }
+}
+
+#[cfg(not(unix))]
+impl Temporary {
+    fn rename(&mut self, to: &Path) -> io::Result<()> {
+        fs::rename(&self.path, to)
+    }
+
+    fn rename_without_replacing(&mut self, to: &Path) -> io::Result<()> {
+        match fs::hard_link(&self.path, to) {
+            Ok(()) => fs::remove_file(&self.path),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
+            Err(_) => {
+                open_new(to)?;
+                fs::rename(&self.path, to)
+            }
+        }
     }
 }
 
@@ -183,34 +328,6 @@ fn refuse_what_must_not_be_replaced(destination: &Destination) -> Result<(), Fai
         failure.errno = Some(nix::errno::Errno::EEXIST as i32);
     }
     Err(failure)
-}
-
-#[cfg(target_os = "linux")]
-fn rename_without_replacing(from: &Path, to: &Path) -> io::Result<()> {
-    use nix::errno::Errno;
-    use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
-    match renameat2(AT_FDCWD, from, AT_FDCWD, to, RenameFlags::RENAME_NOREPLACE) {
-        // File systems that don't know the flag (some network and FUSE ones) say EINVAL.
-        Err(Errno::EINVAL | Errno::ENOSYS | Errno::ENOTSUP) => link_then_unlink(from, to),
-        other => other.map_err(io::Error::from),
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn rename_without_replacing(from: &Path, to: &Path) -> io::Result<()> {
-    link_then_unlink(from, to)
-}
-
-fn link_then_unlink(from: &Path, to: &Path) -> io::Result<()> {
-    match fs::hard_link(from, to) {
-        Ok(()) => fs::remove_file(from),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
-        // No hard links here either: claim the name with an empty file, then replace that.
-        Err(_) => {
-            open_new(to)?;
-            fs::rename(from, to)
-        }
-    }
 }
 
 fn with_suffix(path: &Path, suffix: u32) -> PathBuf {

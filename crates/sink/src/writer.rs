@@ -190,7 +190,7 @@ impl Writer {
         }
         let path = self.direct.path().to_owned();
         let cancelled = self.cancelled;
-        self.direct.complete(|| match cancelled.load(Ordering::Relaxed) {
+        self.direct.complete(|_, _| match cancelled.load(Ordering::Relaxed) {
             true => Err(aborted(&path)),
             false => Ok(()),
         })

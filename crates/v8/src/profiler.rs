@@ -145,7 +145,13 @@ impl CurrentIsolate {
                 unsafe { take(profiler, &raw const options) }
             }
         };
-        NonNull::new(snapshot).map(|snapshot| HeapSnapshot { v8: self.v8, snapshot, not_send: PhantomData })
+        let snapshot = NonNull::new(snapshot).map(|snapshot| HeapSnapshot {
+            v8: self.v8,
+            snapshot,
+            not_send: PhantomData,
+        });
+        control.resume();
+        snapshot
     }
 
     /// Whether V8 has given the global object an id: then somebody has taken a snapshot or tracks the heap,
@@ -197,7 +203,8 @@ impl HeapSnapshot {
         let mut stream = OutputStream::new(&mut write);
         // SAFETY: the snapshot and the stream are alive for the whole call.
         unsafe { (self.v8.serialize)(self.snapshot.as_ptr(), stream.as_ptr(), JSON) };
-        !stream.panicked() && all_taken
+        stream.resume();
+        all_taken
     }
 }
 

@@ -7,7 +7,8 @@
 
 use core::ffi::{c_char, c_int};
 use core::ptr;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use super::symbols::Ptr;
 
@@ -17,6 +18,9 @@ pub(super) const ABORT: c_int = 1;
 /// What V8 is told to give us at a time: few calls, little memory.
 const CHUNK: c_int = 256 * 1024;
 
+/// What a closure panicked with.
+type Panic = Option<Box<dyn Any + Send>>;
+
 unsafe extern "C" fn destroy(_this: Ptr) {}
 
 /// `v8::OutputStream` that hands its bytes to a closure.
@@ -24,7 +28,7 @@ unsafe extern "C" fn destroy(_this: Ptr) {}
 pub(super) struct OutputStream<'a> {
     vptr: *const usize,
     write: &'a mut dyn FnMut(&[u8]) -> bool,
-    panicked: bool,
+    panic: Panic,
 }
 
 #[repr(C)]
@@ -77,8 +81,8 @@ unsafe extern "C" fn write_ascii_chunk(this: Ptr, data: *mut c_char, size: c_int
     match catch_unwind(AssertUnwindSafe(|| (stream.write)(bytes))) {
         Ok(true) => CONTINUE,
         Ok(false) => ABORT,
-        Err(_) => {
-            stream.panicked = true;
+        Err(panic) => {
+            stream.panic = Some(panic);
             ABORT
         }
     }
@@ -86,7 +90,7 @@ unsafe extern "C" fn write_ascii_chunk(this: Ptr, data: *mut c_char, size: c_int
 
 impl<'a> OutputStream<'a> {
     pub(super) fn new(write: &'a mut dyn FnMut(&[u8]) -> bool) -> Self {
-        Self { vptr: (&raw const OUTPUT_STREAM.complete_destructor).cast(), write, panicked: false }
+        Self { vptr: (&raw const OUTPUT_STREAM.complete_destructor).cast(), write, panic: None }
     }
 
     /// The `v8::OutputStream*`.
@@ -95,8 +99,11 @@ impl<'a> OutputStream<'a> {
         ptr::from_mut(self).cast()
     }
 
-    pub(super) fn panicked(&self) -> bool {
-        self.panicked
+    /// Goes on with a panic of the closure, once V8's frames are gone.
+    pub(super) fn resume(&mut self) {
+        if let Some(panic) = self.panic.take() {
+            resume_unwind(panic);
+        }
     }
 }
 
@@ -105,6 +112,7 @@ impl<'a> OutputStream<'a> {
 pub(super) struct ActivityControl<'a> {
     vptr: *const usize,
     report: &'a mut dyn FnMut(u32, u32) -> bool,
+    panic: Panic,
 }
 
 #[repr(C)]
@@ -135,13 +143,24 @@ unsafe extern "C" fn report_progress_value(this: Ptr, done: u32, total: u32) -> 
     let control = unsafe { &mut *this.cast::<ActivityControl<'_>>() };
     match catch_unwind(AssertUnwindSafe(|| (control.report)(done, total))) {
         Ok(true) => CONTINUE,
-        Ok(false) | Err(_) => ABORT,
+        Ok(false) => ABORT,
+        Err(panic) => {
+            control.panic = Some(panic);
+            ABORT
+        }
     }
 }
 
 impl<'a> ActivityControl<'a> {
     pub(super) fn new(report: &'a mut dyn FnMut(u32, u32) -> bool) -> Self {
-        Self { vptr: (&raw const ACTIVITY_CONTROL.complete_destructor).cast(), report }
+        Self { vptr: (&raw const ACTIVITY_CONTROL.complete_destructor).cast(), report, panic: None }
+    }
+
+    /// Goes on with a panic of the closure, once V8's frames are gone.
+    pub(super) fn resume(&mut self) {
+        if let Some(panic) = self.panic.take() {
+            resume_unwind(panic);
+        }
     }
 
     /// The `v8::ActivityControl*`.

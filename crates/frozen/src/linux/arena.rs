@@ -19,6 +19,7 @@ use std::os::fd::AsRawFd;
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::leave::{leave, not_ours, status};
 use super::slots::Replacement;
 
 /// Largest block of exact size, its word included.
@@ -91,8 +92,8 @@ impl Disk {
         self.file.metadata().map_or(0, |metadata| metadata.blocks() * 512)
     }
 
-    /// Maps it; in the child, before any of the replacements can run. Says whether it worked.
-    pub fn map(&self) -> bool {
+    /// Maps it; in the child, before any of the replacements can run. Says where, if it worked.
+    pub fn map(&self) -> Option<(usize, usize)> {
         // SAFETY: a new mapping; nothing that exists is touched.
         let address = unsafe {
             libc::mmap(
@@ -105,12 +106,39 @@ impl Disk {
             )
         };
         if address == libc::MAP_FAILED {
-            return false;
+            return None;
         }
         START.store(address as usize, Ordering::Relaxed);
         NEXT.store(address as usize + 8, Ordering::Relaxed);
         END.store(address as usize + self.size, Ordering::Relaxed);
-        true
+        Some((address as usize, address as usize + self.size))
+    }
+}
+
+/// From now on a full disk ends the child with a status that says so: the system tells of it by SIGBUS, when a page of
+/// the file can't be made.
+///
+/// # Errors
+/// What the system says.
+pub fn watch_disk() -> std::io::Result<()> {
+    unsafe extern "C" fn full(_signal: c_int, info: *const libc::siginfo_t, _context: *mut c_void) {
+        // SAFETY: the kernel passes the address of the access; both calls may be made in a handler.
+        unsafe {
+            if is_ours((*info).si_addr() as usize) {
+                leave(status::SCRATCH_FULL);
+            }
+            not_ours(libc::SIGBUS, (*info).si_code);
+        }
+    }
+    // SAFETY: a zeroed action is completed here, and the handler is async-signal-safe.
+    unsafe {
+        let mut action: libc::sigaction = core::mem::zeroed();
+        action.sa_sigaction = full as *const () as usize;
+        action.sa_flags = libc::SA_SIGINFO | libc::SA_NODEFER;
+        match libc::sigaction(libc::SIGBUS, &raw const action, ptr::null_mut()) {
+            0 => Ok(()),
+            _ => Err(std::io::Error::last_os_error()),
+        }
     }
 }
 
@@ -189,10 +217,12 @@ unsafe extern "C" fn usable_size(block: *mut c_void) -> usize {
         // SAFETY: the caller's block, from the parent's allocator.
         return unsafe { libc::malloc_usable_size(block) };
     }
-    // SAFETY: every block of ours has its word in front.
-    match unsafe { *(block as *const usize).sub(1) } {
-        PINNED => 0,
-        class => size_of_class(class) - 8,
+    // SAFETY: every block of ours has its word in front; a pinned one has the bytes it may use before that.
+    unsafe {
+        match *(block as *const usize).sub(1) {
+            PINNED => *(block as *const usize).sub(2),
+            class => size_of_class(class) - 8,
+        }
     }
 }
 
@@ -248,8 +278,11 @@ unsafe extern "C" fn allocate_aligned(alignment: usize, size: usize) -> *mut c_v
     if aligned == block as usize {
         return block;
     }
-    // SAFETY: between the block's beginning and the aligned address are at least 16 bytes.
-    unsafe { *(aligned as *mut usize).sub(1) = PINNED };
+    // SAFETY: between the block's beginning and the aligned address are at least 16 bytes: two words.
+    unsafe {
+        *(aligned as *mut usize).sub(1) = PINNED;
+        *(aligned as *mut usize).sub(2) = usable_size(block) - (aligned - block as usize);
+    }
     aligned as *mut c_void
 }
 
@@ -284,7 +317,7 @@ mod tests {
     #[test]
     fn blocks_are_aligned_apart_and_used_again() {
         let disk = Disk::new(tempfile(), 64 << 20).unwrap();
-        assert!(disk.map());
+        assert!(disk.map().is_some());
         // SAFETY: the allocator's contract; nobody else uses it in this process.
         unsafe {
             let mut blocks: Vec<(usize, usize)> = Vec::new();
@@ -309,9 +342,16 @@ mod tests {
                 assert_eq!(zeroed as usize, block);
                 assert!(core::slice::from_raw_parts(zeroed.cast::<u8>(), size).iter().all(|&byte| byte == 0));
             }
-            let aligned = allocate_aligned(4096, 100);
-            assert_eq!(aligned as usize % 4096, 0);
-            release(aligned);
+            for alignment in [32, 64, 4096] {
+                let aligned = allocate_aligned(alignment, 100);
+                assert_eq!(aligned as usize % alignment, 0);
+                assert!(usable_size(aligned) >= 100);
+                ptr::write_bytes(aligned.cast::<u8>(), 9, 100);
+                let grown = reallocate(aligned, 5000);
+                assert!(core::slice::from_raw_parts(grown.cast::<u8>(), 100).iter().all(|&byte| byte == 9));
+                release(grown);
+                release(allocate_aligned(alignment, 100));
+            }
             let grown = reallocate(allocate(10), 10_000);
             assert!(usable_size(grown) >= 10_000);
             let foreign = libc::malloc(100);

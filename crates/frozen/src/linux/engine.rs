@@ -6,9 +6,10 @@ use std::time::Instant;
 
 use stillheap_limits::{HeapSize, Need};
 use stillheap_protocol::Failure;
-use stillheap_sink::{Direct, Written};
+use stillheap_sink::Direct;
 
 use super::page::Figures;
+use crate::fault::{Point, hit};
 
 /// Writes a snapshot of a frozen heap. Made on the thread whose heap it is; [`Engine::write`] runs in the forked
 /// child, on the continuation of that thread, and the rest before the fork.
@@ -33,7 +34,7 @@ pub trait Engine {
 
 /// Where an engine writes to, and tells how far it is.
 pub struct Output<'a> {
-    /// Never dropped in the child: the parent removes the file, or needs it for another child.
+    /// Never dropped: compressors write when they are.
     direct: ManuallyDrop<Direct>,
     progress: Progress<'a>,
     begun: Instant,
@@ -101,17 +102,34 @@ impl<'a> Output<'a> {
     /// # Errors
     /// What the system says, and what redaction does. The engine has to give up then.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        let written = self.progress.in_io(|| self.direct.write(bytes));
+        let written = match hit(Point::Write) {
+            Ok(()) => self.progress.in_io(|| self.direct.write(bytes)),
+            Err(error) => Err(Failure::system(&error, "write", self.direct.path())),
+        };
         set(&self.progress.0.done, self.direct.raw_bytes());
         self.progress.beat();
         written
     }
 
-    /// The engine has ended: writes the rest, syncs, and gives the file its name.
-    pub(super) fn finish(self) -> Result<Written, Failure> {
+    fn ended(self) -> (Direct, Progress<'a>) {
         let Self { direct, progress, begun } = self;
         set(&progress.0.serialize_us, begun.elapsed().as_micros() as u64);
         progress.phase(3);
-        progress.in_io(|| ManuallyDrop::into_inner(direct).finish())
+        (ManuallyDrop::into_inner(direct), progress)
+    }
+
+    /// The engine has ended: writes the rest and syncs. The file's bytes, and those before compression.
+    pub(super) fn complete(self) -> Result<(u64, u64), Failure> {
+        let (direct, progress) = self.ended();
+        progress.in_io(|| direct.complete_file())
+    }
+
+    /// The same, and gives the file its name, before which `complete` is told the two numbers.
+    pub(super) fn publish(
+        self,
+        complete: impl FnOnce(u64, u64) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let (direct, progress) = self.ended();
+        progress.in_io(|| direct.finish_telling(complete)).map(|_| ())
     }
 }

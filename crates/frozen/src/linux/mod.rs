@@ -2,26 +2,33 @@
 
 mod arena;
 mod child;
+mod confine;
 mod engine;
+mod guest;
+mod leave;
 mod page;
 mod prepare;
 mod ranges;
+mod replacements;
 mod slots;
 mod thaw;
 mod watch;
 
-pub use child::is_child;
 pub use engine::{Engine, Output, Progress};
+pub use leave::is_child;
 pub use page::Figures;
 pub use prepare::{Finished, Forked, Order};
 pub use thaw::thaw;
-pub use watch::{Done, Ending, end_all, watch};
+pub use watch::{Ending, Left, end_all, watch};
 
 /// Why captures of what runs in the loaded object at `runtime` ([`Engine::runtime`]) can't be forked here; `None` if
 /// they can.
 pub fn unsupported(runtime: Option<usize>) -> Option<String> {
     if let Err(reason) = prepare::slots(runtime) {
         return Some(reason);
+    }
+    if let Some(reason) = confine::obstacle() {
+        return Some(reason.to_owned());
     }
     std::fs::File::open("/proc/self/smaps")
         .err()

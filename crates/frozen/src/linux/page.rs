@@ -1,17 +1,38 @@
 //! The page that a child and its parent share: how far the child is, and how it ended.
 //!
 //! Shared memory instead of a pipe, because the child can then neither block nor fail on it, also when the
-//! parent is gone. One writer, the child; the text is complete when `state` says so.
+//! parent is gone. One writer, the child; the text of a failure is complete when `state` says so.
 
 use std::io;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use super::confine::{NAMES, Noted, name};
 
 /// Room for the text of an outcome.
 const TEXT: usize = 12 * 1024;
 
 const RUNNING: u32 = 0;
 const ENDED: u32 = 1;
+
+/// How far a child is; it only goes forward.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u32)]
+pub enum Stage {
+    /// As it begins.
+    #[allow(dead_code, reason = "zeroed memory says so")]
+    Forked,
+    /// It has given up what it had inherited.
+    Guest,
+    /// It can't touch anything but its file.
+    Confined,
+    /// The engine reads the heap and writes the file.
+    Reading,
+    /// The file is complete and synced, under its temporary name.
+    Complete,
+    /// It has its final name.
+    Published,
+}
 
 /// Figures of the child; each is set once or grows.
 #[repr(C)]
@@ -34,10 +55,21 @@ pub struct Figures {
 }
 
 #[repr(C)]
-struct Layout {
+struct Fields {
     figures: Figures,
+    stage: AtomicU32,
+    bytes: AtomicU64,
+    raw_bytes: AtomicU64,
+    /// By [`name`].
+    refused: [AtomicU32; NAMES],
+    last_refused: AtomicU32,
     state: AtomicU32,
     length: AtomicU32,
+}
+
+#[repr(C)]
+struct Layout {
+    fields: Fields,
     text: [u8; TEXT],
 }
 
@@ -76,21 +108,71 @@ impl Page {
     }
 
     pub fn figures(&self) -> &Figures {
-        // SAFETY: mapped until self is dropped, and zeroed bytes are valid figures.
-        unsafe { &(*self.0.as_ptr()).figures }
+        &self.layout().figures
+    }
+
+    /// All but the text.
+    fn layout(&self) -> &Fields {
+        // SAFETY: mapped until self is dropped; zeroed bytes are valid fields, and all of them are atomic.
+        unsafe { &(*self.0.as_ptr()).fields }
+    }
+
+    /// From the first to the last of its addresses.
+    pub fn range(&self) -> (usize, usize) {
+        (self.address(), self.address() + size_of::<Layout>())
+    }
+
+    /// The child has come so far.
+    pub fn reached(&self, stage: Stage) {
+        self.layout().stage.store(stage as u32, Ordering::Release);
+    }
+
+    /// The child has completed its file, which has so many bytes, and had so many before compression.
+    pub fn complete(&self, bytes: u64, raw_bytes: u64) {
+        self.layout().bytes.store(bytes, Ordering::Relaxed);
+        self.layout().raw_bytes.store(raw_bytes, Ordering::Relaxed);
+        self.reached(Stage::Complete);
+    }
+
+    /// Whether the child has come so far.
+    pub fn has_reached(&self, stage: Stage) -> bool {
+        self.layout().stage.load(Ordering::Acquire) >= stage as u32
+    }
+
+    /// The file's bytes, and those before compression, once it is complete.
+    pub fn size(&self) -> Option<(u64, u64)> {
+        let fields = self.layout();
+        self.has_reached(Stage::Complete)
+            .then(|| (fields.bytes.load(Ordering::Relaxed), fields.raw_bytes.load(Ordering::Relaxed)))
+    }
+
+    /// Where the child counts what was refused to it. In the child only, which never unmaps the page.
+    pub(super) fn noted(&self) -> Noted {
+        // SAFETY: the child ends before anybody could drop the page.
+        let fields: &'static Fields = unsafe { &(*self.0.as_ptr()).fields };
+        Noted { counts: &fields.refused, last: &fields.last_refused }
+    }
+
+    /// The system calls that were refused to native code in the child, and how often.
+    pub fn refused(&self) -> Vec<(&'static str, u32)> {
+        let counts = self.layout().refused.iter().map(|count| count.load(Ordering::Relaxed));
+        counts.enumerate().filter(|&(_, count)| count > 0).map(|(at, count)| (name(at), count)).collect()
+    }
+
+    /// The last of them.
+    pub fn last_refused(&self) -> &'static str {
+        name(self.layout().last_refused.load(Ordering::Relaxed) as usize)
     }
 
     fn state(&self) -> &AtomicU32 {
-        // SAFETY: as above.
-        unsafe { &(*self.0.as_ptr()).state }
+        &self.layout().state
     }
 
     fn length(&self) -> &AtomicU32 {
-        // SAFETY: as above.
-        unsafe { &(*self.0.as_ptr()).length }
+        &self.layout().length
     }
 
-    /// The child's last word.
+    /// The child has failed: why.
     pub fn end(&self, text: &[u8]) {
         let text = &text[..text.len().min(TEXT)];
         // SAFETY: only the child calls this, once, and nobody reads the text before ENDED is stored.
@@ -102,7 +184,7 @@ impl Page {
         self.state().store(ENDED, Ordering::Release);
     }
 
-    /// What the child said at its end, if it came to that.
+    /// Why the child failed, if it came to say so.
     pub fn last_word(&self) -> Option<Vec<u8>> {
         if self.state().load(Ordering::Acquire) != ENDED {
             return None;
@@ -119,6 +201,12 @@ impl Page {
     /// Forgets everything, for the next child; the last one must have ended.
     pub fn reset(&self) {
         self.state().store(RUNNING, Ordering::Relaxed);
+        let Fields { stage, bytes, raw_bytes, refused, last_refused, .. } = self.layout();
+        stage.store(0, Ordering::Relaxed);
+        bytes.store(0, Ordering::Relaxed);
+        raw_bytes.store(0, Ordering::Relaxed);
+        last_refused.store(0, Ordering::Relaxed);
+        refused.iter().for_each(|count| count.store(0, Ordering::Relaxed));
         let Figures {
             phase,
             in_io,

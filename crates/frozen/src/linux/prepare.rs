@@ -1,26 +1,26 @@
 //! The parent's side of freezing a heap: what is prepared on another thread, and the pause.
 
-use std::ffi::CString;
 use std::fs::File;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use stillheap_limits::{HeapSize, Machine, Room};
 use stillheap_protocol::{
-    Compression, Failure, ForkFigures, ForkMemory, PauseParts, Scratch, Thaw, milliseconds,
+    Compression, Failure, ForkFigures, ForkMemory, PauseParts, RefusedCall, Scratch, Thaw, milliseconds,
 };
 use stillheap_sink::{Opened, available_space};
 
 use super::arena::Disk;
 use super::child::{self, Task};
+use super::confine::Paths;
 use super::engine::Engine;
+use super::leave::NoReturn;
 use super::page::Page;
 use super::ranges::Prepared;
+use super::replacements::{NEEDED, replacements};
 use super::slots::Slots;
-use super::watch::Done;
 use crate::BlockedSignals;
 
 /// What earlier children of this process took: the heap they walked, and the bytes.
@@ -81,7 +81,10 @@ pub struct Forked {
 
 /// A capture that went well.
 pub struct Finished {
-    pub done: Done,
+    /// Where the file is; none for a spool.
+    pub path: Option<PathBuf>,
+    pub bytes: u64,
+    pub raw_bytes: u64,
     pub generate_ms: f64,
     pub serialize_ms: f64,
     pub nodes: u64,
@@ -92,7 +95,7 @@ pub struct Finished {
 
 /// The slots of this process, or why there is no forking here.
 pub fn slots(runtime: Option<usize>) -> Result<Arc<Slots>, String> {
-    Slots::find(child::replacements(), child::NEEDED, runtime)
+    Slots::find(replacements(), NEEDED, runtime)
 }
 
 fn find_slots(runtime: Option<usize>) -> Result<Arc<Slots>, Failure> {
@@ -205,7 +208,8 @@ impl Forked {
             .opened
             .as_ref()
             .ok_or_else(|| Failure::own("ERR_STILLHEAP_INTERNAL", "this capture has ended already"))?;
-        let temporary = opened.temporary().and_then(|path| CString::new(path.as_os_str().as_bytes()).ok());
+        let (temporary, target) = opened.path_addresses().unwrap_or_default();
+        let paths = Paths { temporary, target: self.order.outlive.then_some(target) };
         let file = child::descriptor(opened.file());
         self.parts.recheck_ms += milliseconds(begun);
 
@@ -221,22 +225,26 @@ impl Forked {
         // returns.
         let child = unsafe { libc::fork() };
         if child == 0 {
+            let _no_return = NoReturn;
+            let mut opened = self.opened.take();
+            if let Some(opened) = &mut opened {
+                // The parent removes the file, or needs it for another child.
+                opened.leave_to_opener();
+            }
             let task = Task {
                 page: &self.page,
                 slots: &self.slots,
                 log: child::descriptor(&self.log),
-                temporary,
                 file,
+                directory: &self.order.directory,
+                paths,
                 parent,
                 thread,
                 outlive: self.order.outlive,
                 disk: self.disk.as_ref().filter(|_| self.on_disk),
+                attempt: self.attempts,
             };
-            let opened = self.opened.take();
-            child::run(task, engine, || match opened {
-                Some(opened) => opened.start(),
-                None => Err(Failure::own("ERR_STILLHEAP_INTERNAL", "there is no file")),
-            });
+            child::run(&task, engine, opened);
         }
         let error = io::Error::last_os_error();
         self.parts.fork_ms += milliseconds(step);
@@ -248,6 +256,12 @@ impl Forked {
             return Err(Failure::system(&error, "fork", Path::new("")));
         }
         self.child = Some(child);
+        if self.order.outlive
+            && let Some(opened) = &self.opened
+        {
+            // From now on the file is the child's, also when this process ends first.
+            opened.outlives_this_process();
+        }
         Ok(())
     }
 
@@ -280,8 +294,21 @@ impl Forked {
         ))
     }
 
-    /// The child has finished: what came of it all.
-    pub fn finish(mut self, done: Done) -> Finished {
+    /// Where the file is, if a child that outlives this process has given it its name. Asked when that child has
+    /// ended, however it did.
+    pub(super) fn published(&mut self) -> Option<PathBuf> {
+        self.opened.as_mut()?.published_elsewhere()
+    }
+
+    /// The child has completed the file: gives it its name, and says what came of it all.
+    ///
+    /// # Errors
+    /// What the system says to the renaming; the file is gone then.
+    pub fn finish(mut self) -> Result<Finished, Failure> {
+        let (bytes, raw_bytes) = self
+            .page
+            .size()
+            .ok_or_else(|| Failure::own("ERR_STILLHEAP_INTERNAL", "the file isn't complete"))?;
         let figures = self.page.figures();
         let get = |figure: &std::sync::atomic::AtomicU64| figure.load(std::sync::atomic::Ordering::Relaxed);
         let in_ms = |figure: &std::sync::atomic::AtomicU64| get(figure) as f64 / 1e3;
@@ -292,14 +319,17 @@ impl Forked {
         if !self.on_disk {
             *experience() = Some((self.heap, taken));
         }
-        let mut spool = None;
-        if let Some(opened) = self.opened.take() {
-            if opened.temporary().is_some() {
-                opened.published_elsewhere();
-            } else {
+        let (mut path, mut spool) = (None, None);
+        if let Some(mut opened) = self.opened.take() {
+            path = opened.published_elsewhere();
+            if opened.temporary().is_none() {
                 spool = Some(opened.into_file());
+            } else if path.is_none() {
+                path = opened.publish()?;
             }
         }
+        let refused_calls =
+            self.page.refused().into_iter().map(|(call, times)| RefusedCall { call, times }).collect();
         let fork = ForkFigures {
             attempts: self.attempts,
             failed_attempts: self.failures,
@@ -314,8 +344,9 @@ impl Forked {
                 disk: self.disk.as_ref().filter(|_| self.on_disk).map(Disk::taken),
             },
             thaw: self.thaw,
+            refused_calls,
         };
-        Finished { done, generate_ms, serialize_ms, nodes, fork, spool }
+        Ok(Finished { path, bytes, raw_bytes, generate_ms, serialize_ms, nodes, fork, spool })
     }
 }
 

@@ -4,19 +4,24 @@
 //! the process reaps it (`waitpid(-1)`, `SIGCHLD` ignored), the shared page still tells how it ended.
 
 use std::fs::File;
-use std::io::Read;
-use std::io::{Seek, SeekFrom};
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::io::{Read, Seek, SeekFrom};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitOptions, kill_process, pidfd_open, pidfd_send_signal, waitpid,
+};
 use serde::Deserialize;
 use stillheap_limits::{Stat, stat};
 use stillheap_protocol::Failure;
 
-use super::child::status;
+use super::leave::status;
+use super::page::Stage;
 use super::prepare::Forked;
 
 /// How often the child is looked at.
@@ -36,12 +41,14 @@ const TIME_LIMIT: Duration = Duration::from_secs(30 * 60);
 
 /// A child that may be alive.
 struct Living {
-    child: libc::pid_t,
+    process: Process,
     temporary: Option<PathBuf>,
     outlive: bool,
 }
 
 static LIVING: Mutex<Vec<Living>> = Mutex::new(Vec::new());
+/// The process ends: children that shall not outlive it have been ended.
+static ENDING: AtomicBool = AtomicBool::new(false);
 
 fn living() -> MutexGuard<'static, Vec<Living>> {
     LIVING.lock().unwrap_or_else(PoisonError::into_inner)
@@ -49,19 +56,11 @@ fn living() -> MutexGuard<'static, Vec<Living>> {
 
 /// How a child ended.
 pub enum Ending {
-    Done(Done),
+    /// The file is complete: [`Forked::finish`].
+    Done,
     /// What another child may do better.
     Again(Failure),
     Failed(Failure),
-}
-
-/// What a child says that has finished.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Done {
-    pub path: PathBuf,
-    pub bytes: u64,
-    pub raw_bytes: u64,
 }
 
 /// Why the parent ended a child.
@@ -73,41 +72,106 @@ enum Verdict {
     Memory(String),
 }
 
-/// At exit: children that shall not outlive the process end with it. Says how many.
-pub fn end_all() -> usize {
-    let living = living();
-    let ended = living.iter().filter(|living| !living.outlive);
-    let mut count = 0;
-    for Living { child, temporary, .. } in ended {
-        kill(*child);
+/// What becomes of the children of a process that ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Left {
+    /// Ended, with nothing written.
+    pub ended: usize,
+    /// They go on by themselves.
+    pub outliving: usize,
+}
+
+/// At exit: children that shall not outlive the process end with it.
+pub fn end_all() -> Left {
+    ENDING.store(true, Ordering::Relaxed);
+    let mut left = Left::default();
+    for Living { process, temporary, outlive } in living().iter() {
+        if *outlive {
+            left.outliving += 1;
+            continue;
+        }
+        process.kill();
         if let Some(temporary) = temporary {
             let _ = std::fs::remove_file(temporary);
         }
-        count += 1;
+        left.ended += 1;
     }
-    count
+    left
 }
 
-fn kill(child: libc::pid_t) {
-    // SAFETY: the child is on the list, so it hasn't been reaped by us and its id is still its own.
-    unsafe { libc::kill(child, libc::SIGKILL) };
+/// A child of this process: by descriptor, so that its id can't have become another process's, or by id where the
+/// kernel has no such descriptors (before 5.3).
+#[derive(Clone)]
+struct Process {
+    pid: Pid,
+    descriptor: Option<Arc<OwnedFd>>,
+}
+
+impl Process {
+    fn of(child: libc::pid_t) -> Option<Self> {
+        let pid = Pid::from_raw(child)?;
+        let descriptor = pidfd_open(pid, PidfdFlags::empty()).ok().map(Arc::new);
+        Some(Self { pid, descriptor })
+    }
+
+    fn kill(&self) {
+        // It may have ended already.
+        let _ = match &self.descriptor {
+            Some(descriptor) => pidfd_send_signal(&**descriptor, Signal::KILL),
+            None => kill_process(self.pid, Signal::KILL),
+        };
+    }
+
+    /// Returns when it has ended, or later.
+    fn wait(&self, timeout: Duration) {
+        match &self.descriptor {
+            Some(descriptor) => {
+                let mut polled = [PollFd::new(&**descriptor, PollFlags::IN)];
+                let timeout = Timespec { tv_sec: 0, tv_nsec: timeout.subsec_nanos().into() };
+                let _ = poll(&mut polled, Some(&timeout));
+            }
+            None => std::thread::sleep(timeout),
+        }
+    }
+
+    /// How it ended, if it has; takes that from the system.
+    fn reap(&self) -> Option<Exit> {
+        let mut living = living();
+        let status = match waitpid(Some(self.pid), WaitOptions::NOHANG) {
+            Ok(None) | Err(Errno::INTR) => return None,
+            Ok(Some((_, status))) => Some(status),
+            Err(_) => None,
+        };
+        let exit = match status {
+            None => Exit::Unknown,
+            Some(status) => match (status.exit_status(), status.terminating_signal()) {
+                (Some(code), _) => Exit::Code(code),
+                (_, Some(signal)) => Exit::Signal(signal),
+                // Stopped or traced: it lives.
+                _ => return None,
+            },
+        };
+        living.retain(|living| living.process.pid != self.pid);
+        Some(exit)
+    }
 }
 
 /// Watches the child of `forked`. `tick` is called at each look.
 pub fn watch(forked: &mut Forked, cancelled: &AtomicBool, mut tick: impl FnMut(&Forked)) -> Ending {
-    let Some(child) = forked.child else {
+    let Some((child, process)) = forked.child.and_then(|child| Some((child, Process::of(child)?))) else {
         return Ending::Failed(Failure::own("ERR_STILLHEAP_INTERNAL", "there is no child"));
     };
     let temporary = forked.temporary().map(PathBuf::from);
-    living().push(Living { child, temporary, outlive: forked.order.outlive });
-    let handle = ProcessHandle::open(child);
+    let outlive = forked.order.outlive;
+    living().push(Living { process: process.clone(), temporary, outlive });
     let limit = forked.order.time_limit.unwrap_or(TIME_LIMIT);
     let begun = Instant::now();
-    let mut vital = Vital::new();
+    let killed_before = forked.machine.out_of_memory_kills();
+    let mut pulse = Pulse::new();
     let mut verdict = None;
     let exit = loop {
-        handle.wait(INTERVAL);
-        if let Some(exit) = reap(child) {
+        process.wait(INTERVAL);
+        if let Some(exit) = process.reap() {
             break exit;
         }
         tick(forked);
@@ -121,38 +185,14 @@ pub fn watch(forked: &mut Forked, cancelled: &AtomicBool, mut tick: impl FnMut(&
         } else if let Some(room) = forked.machine.room().filter(|room| room.left < RESERVE) {
             Some(Verdict::Memory(format!("{} MB were left in {}", room.left >> 20, room.whose())))
         } else {
-            vital.look(child, forked)
+            pulse.look(child, forked)
         };
         if verdict.is_some() {
-            kill(child);
+            process.kill();
         }
     };
-    classify(forked, exit, verdict)
-}
-
-/// `pidfd`, where there are such: wakes up when the child ends.
-struct ProcessHandle(Option<OwnedFd>);
-
-impl ProcessHandle {
-    fn open(child: libc::pid_t) -> Self {
-        // SAFETY: a system call that makes a descriptor, which is ours then.
-        unsafe {
-            let descriptor = libc::syscall(libc::SYS_pidfd_open, child, 0);
-            Self((descriptor >= 0).then(|| OwnedFd::from_raw_fd(descriptor as i32)))
-        }
-    }
-
-    fn wait(&self, timeout: Duration) {
-        use std::os::fd::AsRawFd;
-        match &self.0 {
-            Some(descriptor) => {
-                let mut poll = libc::pollfd { fd: descriptor.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-                // SAFETY: one valid entry.
-                unsafe { libc::poll(&raw mut poll, 1, timeout.as_millis() as i32) };
-            }
-            None => std::thread::sleep(timeout),
-        }
-    }
+    let out_of_memory = forked.machine.out_of_memory_kills() > killed_before;
+    classify(forked, exit, verdict, out_of_memory)
 }
 
 #[derive(Clone, Copy)]
@@ -163,26 +203,8 @@ enum Exit {
     Unknown,
 }
 
-fn reap(child: libc::pid_t) -> Option<Exit> {
-    let mut living = living();
-    let mut status = 0;
-    // SAFETY: waits for this one child of ours, and doesn't block.
-    let answer = unsafe { libc::waitpid(child, &raw mut status, libc::WNOHANG) };
-    let exit = match answer {
-        0 => return None,
-        -1 if std::io::Error::last_os_error().raw_os_error() == Some(libc::EINTR) => return None,
-        -1 => Exit::Unknown,
-        _ if libc::WIFEXITED(status) => Exit::Code(libc::WEXITSTATUS(status)),
-        _ if libc::WIFSIGNALED(status) => Exit::Signal(libc::WTERMSIG(status)),
-        // Stopped or traced: it lives.
-        _ => return None,
-    };
-    living.retain(|living| living.child != child);
-    Some(exit)
-}
-
 /// Whether the child does anything.
-struct Vital {
+struct Pulse {
     looked: Instant,
     last: Option<Stat>,
     still_since: Instant,
@@ -190,7 +212,7 @@ struct Vital {
     ticks_at_beat: u64,
 }
 
-impl Vital {
+impl Pulse {
     fn new() -> Self {
         let now = Instant::now();
         Self { looked: now, last: None, still_since: now, beat: 0, ticks_at_beat: 0 }
@@ -221,69 +243,83 @@ impl Vital {
     }
 }
 
-fn classify(forked: &mut Forked, exit: Exit, verdict: Option<Verdict>) -> Ending {
+fn own(code: &str, message: impl Into<String>) -> Failure {
+    Failure::own(code, message)
+}
+
+fn classify(forked: &mut Forked, exit: Exit, verdict: Option<Verdict>, out_of_memory: bool) -> Ending {
+    // A file that has its name is there, whatever was to happen, and however the child ended after that.
+    if forked.order.outlive && forked.published().is_some() && forked.page.has_reached(Stage::Complete) {
+        return Ending::Done;
+    }
+    if let Some(Verdict::Cancelled) = verdict {
+        return Ending::Failed(own("ERR_STILLHEAP_ABORTED", "the capture was aborted; nothing was written"));
+    }
+    // What the child says it failed at comes before what it had completed by then.
     if let Some(text) = forked.page.last_word() {
         return last_word(&text);
     }
-    fn own(code: &str, message: impl Into<String>) -> Failure {
-        Failure::own(code, message)
+    if forked.page.has_reached(Stage::Complete) {
+        return Ending::Done;
     }
     match verdict {
-        Some(Verdict::Cancelled) => {
-            return Ending::Failed(own(
-                "ERR_STILLHEAP_ABORTED",
-                "the capture was aborted; nothing was written",
-            ));
-        }
-        Some(Verdict::TimeLimit(limit)) => {
-            return Ending::Failed(own(
-                "ERR_STILLHEAP_TIME_LIMIT",
-                format!(
-                    "the forked child was ended because it exceeded the time limit of {} s; nothing was written",
-                    limit.as_secs_f64()
-                ),
-            ));
-        }
-        Some(Verdict::Memory(left)) => {
-            return Ending::Failed(own(
-                "ERR_STILLHEAP_MEMORY",
-                format!(
-                    "the forked child was ended before memory ran out: {left}; nothing was written, and the service \
-                     goes on"
-                ),
-            ));
-        }
-        Some(Verdict::Stuck) => {
-            return Ending::Again(own(
-                "ERR_STILLHEAP_STUCK",
-                "the forked child made no progress and was ended; nothing was written",
-            ));
-        }
-        Some(Verdict::Spinning) => {
-            return Ending::Failed(own(
-                "ERR_STILLHEAP_STUCK",
-                "the forked child used the CPU without making progress and was ended; nothing was written",
-            ));
-        }
-        None => {}
+        Some(verdict) => ended_by_us(verdict),
+        None => ended_by_itself(forked, exit, out_of_memory),
     }
+}
+
+fn ended_by_us(verdict: Verdict) -> Ending {
+    match verdict {
+        Verdict::Cancelled => {
+            Ending::Failed(own("ERR_STILLHEAP_ABORTED", "the capture was aborted; nothing was written"))
+        }
+        Verdict::TimeLimit(limit) => Ending::Failed(own(
+            "ERR_STILLHEAP_TIME_LIMIT",
+            format!(
+                "the forked child was ended because it exceeded the time limit of {} s; nothing was written",
+                limit.as_secs_f64()
+            ),
+        )),
+        Verdict::Memory(left) => Ending::Failed(own(
+            "ERR_STILLHEAP_MEMORY",
+            format!(
+                "the forked child was ended before memory ran out: {left}; nothing was written, and the service \
+                 goes on"
+            ),
+        )),
+        Verdict::Stuck => Ending::Again(own(
+            "ERR_STILLHEAP_STUCK",
+            "the forked child made no progress and was ended; nothing was written",
+        )),
+        Verdict::Spinning => Ending::Failed(own(
+            "ERR_STILLHEAP_STUCK",
+            "the forked child used the CPU without making progress and was ended; nothing was written",
+        )),
+    }
+}
+
+fn ended_by_itself(forked: &mut Forked, exit: Exit, out_of_memory: bool) -> Ending {
     let said = said(&mut forked.log);
+    let context = quote(&said) + &refused(forked);
+    let crash = |how: &str| {
+        Ending::Again(own(
+            "ERR_STILLHEAP_CRASH",
+            format!("the forked child {how}; nothing was written{context}"),
+        ))
+    };
     match exit {
-        Exit::Code(code @ (status::WAITED | status::LOCKED)) => Ending::Again(own(
-            "ERR_STILLHEAP_DEADLOCK",
-            match code {
-                status::WAITED => {
-                    "the forked child would have waited for another thread; nothing was written"
-                }
-                _ => {
-                    "the forked child needed a lock that another thread held at the fork; nothing was written"
-                }
-            },
+        Exit::Signal(libc::SIGKILL) if ENDING.load(Ordering::Relaxed) => Ending::Failed(own(
+            "ERR_STILLHEAP_EXITING",
+            "the process ended before the forked child had finished; nothing was written",
+        )),
+        Exit::Signal(libc::SIGKILL) if out_of_memory => Ending::Failed(own(
+            "ERR_STILLHEAP_MEMORY",
+            "the forked child was killed by the system for lack of memory; nothing was written",
         )),
         Exit::Signal(libc::SIGKILL) => Ending::Failed(own(
-            "ERR_STILLHEAP_MEMORY",
-            "the forked child was killed, most likely by the system for lack of memory; nothing was written, \
-             and the service goes on",
+            "ERR_STILLHEAP_TERMINATED",
+            "the forked child was killed (SIGKILL), and nothing says by whom: the system counts no kill for lack of \
+             memory in that time; nothing was written",
         )),
         Exit::Code(status::TERMINATED) | Exit::Signal(libc::SIGTERM | libc::SIGINT | libc::SIGHUP) => {
             Ending::Failed(own(
@@ -291,23 +327,53 @@ fn classify(forked: &mut Forked, exit: Exit, verdict: Option<Verdict>) -> Ending
                 "the forked child was told to end by a signal; nothing was written",
             ))
         }
+        Exit::Code(status::WAITED) => Ending::Again(own(
+            "ERR_STILLHEAP_DEADLOCK",
+            "the forked child would have waited for another thread; nothing was written",
+        )),
+        Exit::Code(status::LOCKED) => Ending::Again(own(
+            "ERR_STILLHEAP_DEADLOCK",
+            "the forked child needed a lock that another thread held at the fork; nothing was written",
+        )),
+        Exit::Code(status::SCRATCH_FULL) => {
+            let full = std::io::Error::from_raw_os_error(libc::ENOSPC);
+            let mut failure = Failure::system(&full, "write", &forked.order.directory);
+            failure.message += "; the disk can't hold the working memory (scratch), so nothing was written";
+            Ending::Failed(failure)
+        }
+        Exit::Code(status::INSISTED) => Ending::Again(own(
+            "ERR_STILLHEAP_CONFINED",
+            format!(
+                "native code of the application kept trying {} in the forked child, where it may not; nothing was \
+                 written{context}",
+                forked.page.last_refused()
+            ),
+        )),
+        Exit::Code(status::SHARED) => Ending::Again(own(
+            "ERR_STILLHEAP_CONFINED",
+            format!(
+                "native code of the application wrote to memory that the service shares with others, and that can't \
+                 be copied; nothing was written{context}"
+            ),
+        )),
         Exit::Signal(_) | Exit::Code(_) if said.contains("out of memory") => Ending::Failed(own(
             "ERR_STILLHEAP_MEMORY",
             format!("V8 ran out of memory in the forked child: {said}; nothing was written"),
         )),
-        Exit::Signal(signal) => Ending::Again(own(
-            "ERR_STILLHEAP_CRASH",
-            format!("the forked child ended by signal {signal}; nothing was written{}", quote(&said)),
-        )),
-        Exit::Code(code) => Ending::Again(own(
-            "ERR_STILLHEAP_CRASH",
-            format!("the forked child ended with status {code}; nothing was written{}", quote(&said)),
-        )),
-        Exit::Unknown => Ending::Again(own(
-            "ERR_STILLHEAP_CRASH",
-            "the forked child ended before its time, and somebody else has its status; nothing was written",
-        )),
+        Exit::Code(status::PANICKED) => crash("met with an internal error of stillheap's"),
+        Exit::Signal(signal) => crash(&format!("ended by signal {signal}")),
+        Exit::Code(code) => crash(&format!("ended with status {code}")),
+        Exit::Unknown => crash("ended before its time, and somebody else has its status"),
     }
+}
+
+/// What native code was refused before the child ended.
+fn refused(forked: &Forked) -> String {
+    let names: Vec<_> = forked.page.refused().into_iter().map(|(name, _)| name).collect();
+    if names.is_empty() {
+        return String::new();
+    }
+    format!("; native code in it had been refused {}", names.join(", "))
 }
 
 fn last_word(text: &[u8]) -> Ending {
@@ -315,14 +381,11 @@ fn last_word(text: &[u8]) -> Ending {
     struct Refused {
         error: Failure,
     }
-    if let Ok(done) = serde_json::from_slice(text) {
-        return Ending::Done(done);
-    }
     match serde_json::from_slice::<Refused>(text) {
         Ok(refused) => Ending::Failed(refused.error),
-        Err(error) => Ending::Failed(Failure::own(
+        Err(error) => Ending::Failed(own(
             "ERR_STILLHEAP_INTERNAL",
-            format!("the forked child's last word can't be read: {error}"),
+            format!("what the forked child failed at can't be read: {error}; nothing was written"),
         )),
     }
 }
