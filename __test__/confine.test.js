@@ -142,3 +142,17 @@ test('no JavaScript runs in a child, whatever panics in it', { skip }, async (t)
     );
   }
 });
+
+test('where no filter can be installed, nothing is forked, and the reason is told', { skip }, async (t) => {
+  const wrapper = path.join(temporaryDirectory(t), 'no-filters');
+  execFileSync('cc', ['-O1', '-o', wrapper, path.join(__dirname, 'support/no-filters.c')]);
+  const agent = await startAgent(t, { env: environment, wrapper: [wrapper] });
+  const result = await agent.call(({ stillheap }) => stillheap.capture({ mode: 'auto' }));
+  assert.equal(result.mode, 'inline');
+  assert.match(result.modeReason, /must be confined by a seccomp filter/);
+  readSnapshot(result.file);
+  const refused = await agent
+    .call(({ stillheap }) => stillheap.capture({ mode: 'fork' }))
+    .catch((error) => error);
+  assert.equal(refused.code, 'ERR_STILLHEAP_UNSUPPORTED');
+});

@@ -48,6 +48,39 @@ export const knownCircles = {};
 /** Unsafe code lives in these folders, and nowhere else. */
 export const unsafeFolders = ['crates/v8/', 'crates/frozen/', 'src/sys/'];
 
+/**
+ * Functions that foreign code calls and that catch no panic, since nothing in them can panic: what is handed over is
+ * copied or given back, and nothing is indexed, unwrapped or called. All others catch.
+ */
+export const cannotPanic = {
+  'src/sys/copies.rs': ['stillheap_copy_v1', 'collect'],
+  'src/sys/footprint.rs': ['visit'],
+  'src/sys/keeper.rs': ['ignore'],
+  'src/sys/wakeup.rs': ['on_closed'],
+  'crates/v8/src/streams.rs': ['destroy', 'get_chunk_size', 'write_heap_stats_chunk'],
+};
+
+/** Entries from foreign frames that no panic may leave: C functions, napi's, clean-up hooks. */
+export function uncaught(name, text) {
+  const wrong = [];
+  for (const found of text.matchAll(/extern "" fn (\w+)\s*\(/g)) {
+    const open = text.indexOf('{', closing(text, found.index + found[0].length - 1));
+    const body = text.slice(open, closing(text, open));
+    if (/\bcatch_unwind\b|\bcaught\(/.test(body) || cannotPanic[name]?.includes(found[1])) continue;
+    wrong.push(`${name}: ${found[1]} is called by foreign code and catches no panic`);
+  }
+  for (const [, options = '', fn] of text.matchAll(
+    /#\[napi(?:\(([^)]*)\))?\]\s*(?:pub )?(?:async )?fn (\w+)/g,
+  )) {
+    if (!/\bcatch_unwind\b/.test(options)) wrong.push(`${name}: #[napi] fn ${fn} lacks catch_unwind`);
+  }
+  for (const found of text.matchAll(/\badd_env_cleanup_hook\(/g)) {
+    const call = text.slice(found.index, closing(text, found.index + found[0].length - 1));
+    if (!/\bcatch_unwind\b|\bcaught\(/.test(call)) wrong.push(`${name}: a clean-up hook catches no panic`);
+  }
+  return wrong;
+}
+
 /** Rust source without comments, the text of literals, and what is behind #[cfg(test)]. */
 export function code(source) {
   let out = '';
@@ -311,6 +344,13 @@ export function main(args) {
     if (unsafeFolders.some((folder) => name.startsWith(folder))) continue;
     if (/\bunsafe\b/.test(code(readFileSync(file, 'utf8')))) {
       wrong.push(`${name}: unsafe code lives in ${unsafeFolders.join(', ')}, and nowhere else`);
+    }
+  }
+  // What runs in a forked child ends the process instead: crates/frozen.
+  for (const folder of ['src', 'analysis/src', 'crates/v8/src']) {
+    for (const file of rustFiles(path.join(root, folder))) {
+      const name = path.relative(root, file).split(path.sep).join('/');
+      wrong.push(...uncaught(name, code(readFileSync(file, 'utf8'))));
     }
   }
   // The table itself must have no circles.

@@ -8,6 +8,7 @@
 use core::cell::UnsafeCell;
 use core::ffi::{CStr, c_int};
 use core::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 use std::time::Instant;
 
@@ -231,7 +232,21 @@ unsafe fn read(api: &V8Gc, isolate: Ptr, spaces: usize) -> HeapFigures {
     figures
 }
 
+/// A panic must not unwind through V8's frames: this collection is not recorded then.
 unsafe extern "C" fn prologue(isolate: Ptr, bits: c_int, _flags: c_int, data: Ptr) {
+    // SAFETY: as V8 has passed it on.
+    let _ = catch_unwind(AssertUnwindSafe(|| unsafe { begins(isolate, bits, data) }));
+}
+
+/// The same.
+unsafe extern "C" fn epilogue(isolate: Ptr, bits: c_int, flags: c_int, data: Ptr) {
+    // SAFETY: as V8 has passed it on.
+    let _ = catch_unwind(AssertUnwindSafe(|| unsafe { ends(isolate, bits, flags, data) }));
+}
+
+/// # Safety
+/// In V8's callback before a collection of `isolate`, with the observer's state as `data`.
+unsafe fn begins(isolate: Ptr, bits: c_int, data: Ptr) {
     // SAFETY: `data` is the state of an observer, which takes its callbacks away before it goes. All use of the
     // state is on this thread, and none of it is interrupted by a collection (see `GcObserver::state`).
     let state = unsafe { &mut *data.cast::<State>() };
@@ -243,8 +258,10 @@ unsafe extern "C" fn prologue(isolate: Ptr, bits: c_int, _flags: c_int, data: Pt
     state.started[kind as usize] = Some(Instant::now());
 }
 
-unsafe extern "C" fn epilogue(isolate: Ptr, bits: c_int, flags: c_int, data: Ptr) {
-    // SAFETY: as in `prologue`.
+/// # Safety
+/// In V8's callback after a collection of `isolate`, with the observer's state as `data`.
+unsafe fn ends(isolate: Ptr, bits: c_int, flags: c_int, data: Ptr) {
+    // SAFETY: as in `begins`.
     let state = unsafe { &mut *data.cast::<State>() };
     let kind = GcKind::of(bits);
     // Without a beginning: we came in the middle of it.
@@ -258,7 +275,7 @@ unsafe extern "C" fn epilogue(isolate: Ptr, bits: c_int, flags: c_int, data: Ptr
     if kind != GcKind::Major && !state.detailed {
         return;
     }
-    // SAFETY: as in `prologue`.
+    // SAFETY: as in `begins`.
     let after = unsafe { read(state.api, isolate, state.spaces) };
     state.ring[state.written % RING] = GcRecord {
         kind,

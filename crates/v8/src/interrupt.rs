@@ -67,5 +67,5 @@ unsafe extern "C" fn on_interrupt(_isolate: Ptr, call: Ptr) {
 unsafe extern "C" fn close(alive: Ptr) {
     // SAFETY: `interrupts` has given this reference to the hook, which is called once.
     let alive = unsafe { Arc::from_raw(alive.cast::<Mutex<Option<Alive>>>()) };
-    alive.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let _ = catch_unwind(AssertUnwindSafe(|| alive.lock().unwrap_or_else(PoisonError::into_inner).take()));
 }

@@ -366,8 +366,36 @@ mod tests {
         assert!(disk.taken() > 0);
     }
 
+    #[test]
+    fn a_page_that_the_disk_has_no_room_for_ends_the_child_with_a_status_of_its_own() {
+        let disk = Disk::new(tempfile(), 64 << 20).unwrap();
+        // SAFETY: the child does nothing but system calls and one access of its own mapping.
+        unsafe {
+            let child = libc::fork();
+            if child == 0 {
+                libc::alarm(60);
+                let mapped = disk.map();
+                let watched = watch_disk();
+                // What a full disk does, the end of the file does, too: there is no page to be had.
+                let cut = disk.file.set_len(0);
+                if let (Some((start, _)), Ok(()), Ok(())) = (mapped, watched, cut) {
+                    ((start + 8192) as *mut u8).write_volatile(1);
+                }
+                libc::_exit(1);
+            }
+            let mut ended = 0;
+            assert_eq!(libc::waitpid(child, &raw mut ended, 0), child);
+            assert!(libc::WIFEXITED(ended), "{ended:x}");
+            assert_eq!(libc::WEXITSTATUS(ended), status::SCRATCH_FULL);
+        }
+    }
+
     fn tempfile() -> File {
-        let path = std::env::temp_dir().join(format!("stillheap-arena-{}", std::process::id()));
+        let path = std::env::temp_dir().join(format!(
+            "stillheap-arena-{}-{:?}",
+            std::process::id(),
+            std::thread::current().id()
+        ));
         let file =
             File::options().read(true).write(true).create_new(true).open(&path).expect("a temporary file");
         std::fs::remove_file(&path).expect("it was there");
