@@ -21,6 +21,8 @@ export const layers = {
   control: [],
   jsscan: [],
   graph: [],
+  heap: [],
+  process: [],
   synth: [],
   v8: [],
   sink: ['protocol', 'redact'],
@@ -28,13 +30,15 @@ export const layers = {
   engines: ['v8', 'frozen', 'limits', 'protocol'],
   snapshot: ['graph'],
   analysis: ['graph'],
-  index: ['graph', 'snapshot', 'analysis'],
+  corefile: ['graph', 'snapshot', 'heap', 'process'],
+  index: ['graph', 'snapshot', 'analysis', 'corefile'],
   verdict: ['graph', 'analysis', 'jsscan'],
   questions: ['graph', 'snapshot', 'analysis', 'index', 'verdict', 'sink'],
   render: ['graph', 'analysis', 'verdict', 'questions'],
   report: ['graph', 'analysis', 'questions', 'sink'],
   mcp: ['analysis', 'index', 'snapshot', 'questions', 'report'],
   cli: [
+    'corefile',
     ...['control', 'redact', 'sink', 'graph', 'snapshot', 'analysis', 'index', 'questions'],
     ...['render', 'report', 'mcp'],
   ],
@@ -46,7 +50,7 @@ export const layers = {
 export const knownCircles = {};
 
 /** Unsafe code lives in these folders, and nowhere else. */
-export const unsafeFolders = ['crates/v8/', 'crates/frozen/', 'src/sys/'];
+export const unsafeFolders = ['crates/process/src/source.rs', 'crates/v8/', 'crates/frozen/', 'src/sys/'];
 
 /**
  * Functions that foreign code calls and that catch no panic, since nothing in them can panic: what is handed over is

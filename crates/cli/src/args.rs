@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use stillheap_analysis::Model;
+use stillheap_corefile::CoreOptions;
 
 use stillheap_questions::{
     ClosuresRequest, Confidence, ContainmentRequest, DiffRequest, DominatorsRequest, InspectRequest,
@@ -40,7 +41,7 @@ pub struct Cli {
 }
 
 /// Options of every command that opens a file.
-#[derive(Args, Clone, Copy)]
+#[derive(Args, Clone)]
 pub struct Common {
     /// Print JSON, described in docs/json-schema.md
     #[arg(long)]
@@ -57,6 +58,53 @@ pub struct Common {
     /// Keep none, whatever the environment says
     #[arg(long, hide = true, conflicts_with = "index")]
     pub no_index: bool,
+    #[command(flatten)]
+    pub core: CoreArgs,
+}
+
+/// How to read core files.
+#[derive(Args, Clone)]
+pub struct CoreArgs {
+    /// Of a core file: the Node binary that the process ran, if it isn't where it was
+    #[arg(long, value_name = "PATH")]
+    pub node: Option<PathBuf>,
+    /// Of a core file: the isolate (the main thread's or a worker's), as 'stillheap info' numbers them
+    #[arg(long, value_name = "N")]
+    pub isolate: Option<usize>,
+}
+
+impl CoreArgs {
+    pub fn options(&self) -> CoreOptions {
+        CoreOptions { node: self.node.clone(), isolate: self.isolate }
+    }
+}
+
+/// A core file and how to look at it.
+#[derive(Args)]
+pub struct CoreSource {
+    /// The core file; it may be packed with zstd or lz4
+    #[arg(value_name = "CORE")]
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub core: CoreArgs,
+    /// Print JSON, described in docs/json-schema.md
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args)]
+pub struct ConvertArgs {
+    #[command(flatten)]
+    pub source: CoreSource,
+    /// The snapshot to write; .gz or .zst at its end compresses
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// How to compress, whatever the name of FILE says
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub compress: Option<CompressionName>,
+    /// Write placeholders instead of texts, numbers and source code, as 'stillheap redact' does
+    #[arg(long)]
+    pub redact: bool,
 }
 
 /// A number of bytes, with a unit if need be.
@@ -311,6 +359,32 @@ same for the same text. Classes, functions, variables, names in the source, size
 graph stay: every command answers with the same numbers. Whoever has the key can check a
 guess, so keep it to yourself. What it can't hide: docs/redact.md.")]
     Redact(RedactArgs),
+
+    /// Write a core file as a snapshot that Chrome DevTools opens
+    #[command(after_help = "Examples:
+  stillheap convert core.1234 -o app.heapsnapshot
+  stillheap convert core.1234 -o app.heapsnapshot.zst --node /opt/node-22.11.0/bin/node
+
+Every command takes a core file itself, so this is for other tools, and for keeping: a
+snapshot is a small part of its core. It holds the process's secrets like the core; see
+'stillheap redact'. How to get a core, and what can be read: docs/core-dumps.md.")]
+    Convert(ConvertArgs),
+
+    /// Say what a core file is of: process, Node, isolates, memory
+    #[command(after_help = "Examples:
+  stillheap info core.1234
+  stillheap info core.1234 --isolate 1 --json")]
+    Info(CoreSource),
+
+    /// Show the JavaScript stacks of a core file
+    #[command(after_help = "Examples:
+  stillheap stack core.1234
+  stillheap stack core.1234 --json
+
+The place is where the function stood, for functions that ran in the interpreter; for
+compiled ones it is where the function begins, and functions that were inlined into
+another are not shown. C++ frames are left out.")]
+    Stack(CoreSource),
 
     /// Show the classes: how many objects, how large, and what they keep alive
     #[command(after_help = "Examples:

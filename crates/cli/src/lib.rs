@@ -8,6 +8,7 @@
 
 mod args;
 mod console;
+mod core;
 #[cfg(target_os = "linux")]
 mod dump;
 mod exit;
@@ -22,6 +23,7 @@ mod watch;
 use std::ffi::OsString;
 use std::io::IsTerminal;
 
+use crate::core::Text;
 use args::{Ask, Cli, Command, DiffArgs, LeaksArgs, ReportArgs, VerifyArgs};
 use clap::{Args, Parser};
 use console::{Console, fail, say};
@@ -55,6 +57,9 @@ fn dispatch(command: Command) -> i32 {
         Command::Report(args) => report(&args),
         Command::Mcp => serve(),
         Command::Leaks(args) => leaks(&args),
+        Command::Info(args) => answer(core::info(&args), args.json),
+        Command::Stack(args) => answer(core::stack(&args), args.json),
+        Command::Convert(args) => answer(core::convert(&args), args.source.json),
         Command::Summary(ask) => ask_for(&ask, |view, request| view.summary(request), render::summary),
         Command::Instances(ask) => ask_for(
             &ask,
@@ -133,6 +138,22 @@ fn ask_for<R: Args, A: Serialize>(
     // The process is about to end: giving back the snapshot's memory piece by piece would only take time.
     std::mem::forget(opened);
     code
+}
+
+/// Prints an answer that draws itself.
+fn answer<A: Serialize + Text>(answer: Result<A, Failure>, json: bool) -> i32 {
+    match answer {
+        Ok(answer) => {
+            let mut console = Console::new();
+            if json {
+                console.json(&answer);
+            } else {
+                console.text(&answer.text());
+            }
+            end(console, OK)
+        }
+        Err(failure) => refuse(&failure, json),
+    }
 }
 
 fn refuse(failure: &Failure, json: bool) -> i32 {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use stillheap_analysis::{Error, Snapshot};
+use stillheap_corefile::CoreOptions;
 use stillheap_index::{IndexOptions, IndexPlace, Indexed};
 use stillheap_questions::{Failure, Opened};
 use stillheap_snapshot::{ReadLimits, ReadOptions};
@@ -70,7 +71,13 @@ pub fn open(path: &Path, common: &Common) -> Result<Opened, Failure> {
     let file = path.to_string_lossy().into_owned();
     let index = if common.no_index { None } else { index_options(common.index) };
     let limits = read_limits(common.read_limit)?.unwrap_or_default();
-    let snapshot = read(path, index, limits).map_err(|error| {
+    let core = common.core.options();
+    let snapshot = match core == CoreOptions::default() {
+        true => read(path, index, limits),
+        // Whoever names a binary or an isolate means a core; what isn't one is refused.
+        false => working("reading the core", || stillheap_index::open_core(path, &core)),
+    };
+    let snapshot = snapshot.map_err(|error| {
         let shown = if is_stdin(path) { "standard input" } else { &file };
         Failure::of_file(&error, shown)
     })?;

@@ -75,7 +75,8 @@ pub fn redact(args: &RedactArgs) -> Result<Redaction, Failure> {
     let path =
         std::path::absolute(&args.output).map_err(|error| Failure::of_io(&error, "getcwd", &args.output))?;
     let destination = Destination { path, overwrite: false, generated: false };
-    let opened = Opened::create(destination, compression(args)).map_err(Failure::of_sink)?;
+    let opened =
+        Opened::create(destination, compression_of(args.compress, &args.output)).map_err(Failure::of_sink)?;
     let options = Options { source, key: key.clone() };
     let mut output = opened.redacting(Some(options)).start().map_err(Failure::of_sink)?;
     let mut progress = Progress::new(length);
@@ -111,12 +112,13 @@ pub fn redact(args: &RedactArgs) -> Result<Redaction, Failure> {
     })
 }
 
-fn compression(args: &RedactArgs) -> Compression {
-    match args.compress {
+/// How to compress: as asked for, else as the file's name says.
+pub fn compression_of(asked: Option<CompressionName>, output: &Path) -> Compression {
+    match asked {
         Some(CompressionName::None) => Compression::None,
         Some(CompressionName::Gzip) => Compression::Gzip,
         Some(CompressionName::Zstd) => Compression::Zstd,
-        None => match args.output.extension().and_then(|end| end.to_str()) {
+        None => match output.extension().and_then(|end| end.to_str()) {
             Some("gz") => Compression::Gzip,
             Some("zst") => Compression::Zstd,
             _ => Compression::None,

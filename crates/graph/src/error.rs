@@ -33,6 +33,8 @@ pub enum ErrorKind {
     OverLimit,
     /// Reading was stopped, see [`crate::ReadOptions::cancel`].
     Cancelled,
+    /// A core file whose heap is not read, since that would be guessing; the message says what to do.
+    Refused,
     /// A question about something that the snapshot does not have (an unknown id, class or filter).
     NotFound,
 }

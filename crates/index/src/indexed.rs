@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use stillheap_analysis::{Completeness, Header, Packing, Salvage, Snapshot};
+use stillheap_corefile::CoreOptions;
 use stillheap_snapshot::ReadOptions;
 
 use crate::load::load;
@@ -51,6 +52,9 @@ pub fn open(
     index: Option<&IndexOptions>,
 ) -> stillheap_analysis::Result<Indexed> {
     let (file, size) = stillheap_snapshot::open_file(path.as_ref())?;
+    if stillheap_corefile::is_core(path.as_ref()) {
+        return open_core(path, &CoreOptions::default());
+    }
     let Some(wanted) = Wanted::new(path.as_ref(), &file, index) else {
         let data = stillheap_snapshot::read_sized(Box::new(file), size, options)?;
         return Ok(Indexed::from(Snapshot::new(data)));
@@ -68,6 +72,16 @@ pub fn open(
             Ok(Indexed { snapshot: Snapshot::new(data), wanted: Some(wanted), source: None, status })
         }
     }
+}
+
+/// Opens a core file as a snapshot. It gets no index: an index holds what can be read again from the file by itself,
+/// and a core needs the program beside it.
+///
+/// # Errors
+/// The file can't be read, or its heap is not read; the message says what to do.
+pub fn open_core(path: impl AsRef<Path>, options: &CoreOptions) -> stillheap_analysis::Result<Indexed> {
+    let data = stillheap_corefile::read(path.as_ref(), options)?;
+    Ok(Indexed::from(Snapshot::new(data)))
 }
 
 impl From<Snapshot> for Indexed {

@@ -28,5 +28,5 @@ mod sections;
 mod source;
 mod write;
 
-pub use indexed::{IndexStatus, Indexed, Lost, ask_all, open};
+pub use indexed::{IndexStatus, Indexed, Lost, ask_all, open, open_core};
 pub use place::{IndexOptions, IndexPlace};

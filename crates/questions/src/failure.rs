@@ -62,6 +62,7 @@ impl Failure {
             ErrorKind::TooLarge => "ERR_STILLHEAP_TOO_LARGE",
             ErrorKind::OverLimit => "ERR_STILLHEAP_READ_LIMIT",
             ErrorKind::Cancelled => "ERR_STILLHEAP_ABORTED",
+            ErrorKind::Refused => "ERR_STILLHEAP_CORE",
             ErrorKind::NotFound => "ERR_STILLHEAP_NOT_FOUND",
         };
         let io = error.io_error();
@@ -70,6 +71,8 @@ impl Failure {
             None if error.kind() == ErrorKind::OverLimit => {
                 format!("{file}: {error}; --read-limit or STILLHEAP_READ_LIMIT allows more")
             }
+            // It names the file itself.
+            None if error.kind() == ErrorKind::Refused => error.to_string(),
             None => format!("{file}: {error}"),
         };
         Failure {

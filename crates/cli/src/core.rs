@@ -1,0 +1,241 @@
+//! The commands about core files: `info`, `stack`, `convert`.
+
+use std::fmt::Write as _;
+use std::io;
+use std::path::PathBuf;
+
+use serde::Serialize;
+use stillheap_corefile::{Info, StackInfo};
+use stillheap_questions::{Failure, SCHEMA_VERSION};
+use stillheap_redact::{Key, Options};
+use stillheap_render::{count, plural, size, visible};
+use stillheap_sink::{Destination, Direct, Opened};
+
+use crate::args::{ConvertArgs, CoreSource};
+use crate::load::working;
+use crate::redact::compression_of;
+
+/// An answer that draws itself for people.
+pub trait Text {
+    fn text(&self) -> String;
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InfoAnswer {
+    schema_version: u32,
+    file: String,
+    #[serde(flatten)]
+    info: Info,
+}
+
+pub fn info(args: &CoreSource) -> Result<InfoAnswer, Failure> {
+    let file = args.file.to_string_lossy().into_owned();
+    let info = working("reading the core", || stillheap_corefile::info(&args.file, &args.core.options()))
+        .map_err(|error| Failure::of_file(&error, &file))?;
+    Ok(InfoAnswer { schema_version: SCHEMA_VERSION, file, info })
+}
+
+/// Signals that end a process, by their number on Linux.
+const SIGNALS: [(i32, &str); 9] = [
+    (3, "SIGQUIT"),
+    (4, "SIGILL"),
+    (5, "SIGTRAP"),
+    (6, "SIGABRT"),
+    (7, "SIGBUS"),
+    (8, "SIGFPE"),
+    (9, "SIGKILL"),
+    (11, "SIGSEGV"),
+    (15, "SIGTERM"),
+];
+
+impl Text for InfoAnswer {
+    fn text(&self) -> String {
+        let info = &self.info;
+        let mut out = String::new();
+        let mut line = |name: &str, value: String| {
+            let _ = writeln!(out, "{name:<11} {}", visible(&value));
+        };
+        line("process", info.pid.map_or_else(|| "not known".to_owned(), |pid| pid.to_string()));
+        line("arguments", info.arguments.join(" "));
+        line("node", format!("{}, V8 {}", info.node, info.v8));
+        line(
+            "program",
+            match (&info.program, &info.build_id) {
+                (Some(path), _) => path.clone(),
+                (None, Some(build)) => format!("not at hand; known by its build id {build}"),
+                (None, None) => "not at hand".to_owned(),
+            },
+        );
+        if let Some(signal) = info.signal {
+            let name = SIGNALS.iter().find(|(number, _)| *number == signal);
+            line("ended by", name.map_or_else(|| format!("signal {signal}"), |(_, name)| (*name).to_owned()));
+        }
+        line("threads", count(info.threads as u64));
+        line(
+            "alive",
+            format!(
+                "{} in {} of isolate {}",
+                plural(info.live_objects, "object"),
+                size(info.live_bytes),
+                info.isolate
+            ),
+        );
+        line(
+            "memory",
+            format!(
+                "{} V8 pages, {} other anonymous, {} files",
+                size(info.memory.v8_pages),
+                size(info.memory.anonymous),
+                size(info.memory.files)
+            ),
+        );
+        for isolate in &info.isolates {
+            line(
+                &format!("isolate {}", isolate.number),
+                format!(
+                    "{}{}",
+                    size(isolate.page_bytes),
+                    if isolate.main { ", the main thread's" } else { "" }
+                ),
+            );
+        }
+        if info.missing_bytes > 0 {
+            line("truncated", format!("{} of memory are not in the file", size(info.missing_bytes)));
+        }
+        out
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StackAnswer {
+    schema_version: u32,
+    file: String,
+    stacks: Vec<StackInfo>,
+}
+
+pub fn stack(args: &CoreSource) -> Result<StackAnswer, Failure> {
+    let file = args.file.to_string_lossy().into_owned();
+    let stacks = working("reading the core", || stillheap_corefile::stacks(&args.file, &args.core.options()))
+        .map_err(|error| Failure::of_file(&error, &file))?;
+    Ok(StackAnswer { schema_version: SCHEMA_VERSION, file, stacks })
+}
+
+impl Text for StackAnswer {
+    fn text(&self) -> String {
+        if self.stacks.is_empty() {
+            return "No thread was in JavaScript.\n".to_owned();
+        }
+        let mut out = String::new();
+        for (number, stack) in self.stacks.iter().enumerate() {
+            let gap = if number == 0 { "" } else { "\n" };
+            let which =
+                if stack.main { "the main thread".to_owned() } else { format!("isolate {}", stack.isolate) };
+            let _ = writeln!(out, "{gap}thread {} ({which})", stack.thread);
+            for frame in &stack.frames {
+                let function = if frame.function.is_empty() { "(anonymous)" } else { &frame.function };
+                let receiver = frame.receiver.as_ref().map_or_else(String::new, |class| format!("{class}."));
+                let place = match (&frame.script, frame.line, frame.column) {
+                    (Some(script), Some(line), Some(column)) => format!(" {script}:{line}:{column}"),
+                    (Some(script), ..) => format!(" {script}"),
+                    _ => String::new(),
+                };
+                let begins = if frame.exact || place.is_empty() { "" } else { ", where it begins" };
+                let _ = writeln!(
+                    out,
+                    "  {}{}",
+                    visible(&format!("{receiver}{function}{place}")),
+                    format_args!(" ({}{begins})", frame.kind)
+                );
+            }
+        }
+        out
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConvertAnswer {
+    schema_version: u32,
+    file: String,
+    output: PathBuf,
+    nodes: u64,
+    edges: u64,
+    bytes: u64,
+    raw_bytes: u64,
+    redacted: bool,
+}
+
+impl Text for ConvertAnswer {
+    fn text(&self) -> String {
+        format!(
+            "wrote {} ({}): {}, {}{}\n",
+            visible(&self.output.to_string_lossy()),
+            size(self.bytes),
+            plural(self.nodes, "node"),
+            plural(self.edges, "edge"),
+            if self.redacted { ", redacted" } else { "" }
+        )
+    }
+}
+
+/// Hands bytes to the file; its failure is kept, since it says more than an `io::Error` can.
+struct Output {
+    direct: Direct,
+    failure: Option<stillheap_sink::Failure>,
+}
+
+impl io::Write for &mut Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.direct.write(bytes) {
+            Ok(()) => Ok(bytes.len()),
+            Err(failure) => {
+                let error = io::Error::other(failure.message.clone());
+                self.failure = Some(failure);
+                Err(error)
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+pub fn convert(args: &ConvertArgs) -> Result<ConvertAnswer, Failure> {
+    let core = &args.source.file;
+    let file = core.to_string_lossy().into_owned();
+    let path =
+        std::path::absolute(&args.output).map_err(|error| Failure::of_io(&error, "getcwd", &args.output))?;
+    let destination = Destination { path, overwrite: false, generated: false };
+    let compression = compression_of(args.compress, &args.output);
+    let opened = Opened::create(destination, compression).map_err(Failure::of_sink)?;
+    let redact = match args.redact {
+        true => {
+            let key = Key::random()
+                .map_err(|error| Failure::of_io(&error, "getrandom", std::path::Path::new("/dev/urandom")))?;
+            Some(Options { source: true, key })
+        }
+        false => None,
+    };
+    let direct = opened.redacting(redact).start().map_err(Failure::of_sink)?;
+    let mut output = Output { direct, failure: None };
+    let converted =
+        working("converting", || stillheap_corefile::convert(core, &args.source.core.options(), &mut output));
+    if let Some(failure) = output.failure {
+        return Err(Failure::of_sink(failure).about(&file));
+    }
+    let converted = converted.map_err(|error| Failure::of_file(&error, &file))?;
+    let written = output.direct.finish().map_err(|failure| Failure::of_sink(failure).about(&file))?;
+    Ok(ConvertAnswer {
+        schema_version: SCHEMA_VERSION,
+        file,
+        output: if args.output.is_absolute() { written.path } else { args.output.clone() },
+        nodes: converted.nodes,
+        edges: converted.edges,
+        bytes: written.bytes,
+        raw_bytes: written.raw_bytes,
+        redacted: args.redact,
+    })
+}

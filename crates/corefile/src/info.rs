@@ -1,0 +1,105 @@
+//! What a core says about its process.
+
+use std::path::Path;
+
+use serde::Serialize;
+use stillheap_graph::Result;
+
+use crate::open::{CoreOptions, with_heap};
+
+/// A heap of the process.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IsolateInfo {
+    /// Its number, as --isolate takes it.
+    pub number: usize,
+    /// Whether it is the main thread's.
+    pub main: bool,
+    /// Pages of its own.
+    pub pages: usize,
+    /// Bytes of those pages.
+    pub page_bytes: u64,
+}
+
+/// What `stillheap info` says of a core.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Info {
+    pub pid: Option<u32>,
+    /// The command, as the kernel kept it: cut after 80 bytes.
+    pub command: Option<String>,
+    /// process.argv.
+    pub arguments: Vec<String>,
+    pub node: String,
+    pub v8: String,
+    /// The program's build id.
+    pub build_id: Option<String>,
+    /// The program that symbols were read from.
+    pub program: Option<String>,
+    /// The signal that ended the process, if one did.
+    pub signal: Option<i32>,
+    pub threads: usize,
+    pub isolates: Vec<IsolateInfo>,
+    /// The isolate that the following numbers are of.
+    pub isolate: usize,
+    pub live_objects: u64,
+    pub live_bytes: u64,
+    /// Memory of the process that is in the core, by what it is.
+    pub memory: MemoryInfo,
+    /// Bytes that a truncated core has lost.
+    pub missing_bytes: u64,
+}
+
+/// Bytes of mappings.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MemoryInfo {
+    /// Of the pages of all isolates.
+    pub v8_pages: u64,
+    /// Anonymous, V8's pages not counted.
+    pub anonymous: u64,
+    /// Of files.
+    pub files: u64,
+}
+
+/// What a debugger stops a process with that goes on afterwards.
+const SIGSTOP: i32 = 19;
+
+/// Reads what a core says about its process.
+///
+/// # Errors
+/// As of [`crate::read`].
+pub fn info(path: &Path, options: &CoreOptions) -> Result<Info> {
+    with_heap(path, options, |found| {
+        let core = &found.memory.core;
+        let facts = &found.live.facts;
+        let v8_pages = found.isolates.iter().map(|i| i.bytes).sum();
+        let (mut anonymous, mut files) = (0, 0);
+        for mapping in core.mappings() {
+            let bytes = mapping.end - mapping.start;
+            if mapping.file.is_some() { files += bytes } else { anonymous += bytes }
+        }
+        Ok(Info {
+            pid: core.process(),
+            command: core.command().map(str::to_owned),
+            arguments: facts.arguments.clone(),
+            node: facts.node.clone(),
+            v8: facts.v8.clone(),
+            build_id: core.build_id().map(str::to_owned),
+            program: core.program().map(|p| p.path().display().to_string()),
+            signal: core.death().map(|d| d.signal).filter(|&signal| signal != 0 && signal != SIGSTOP),
+            threads: core.threads().len(),
+            isolates: found
+                .isolates
+                .iter()
+                .enumerate()
+                .map(|(number, i)| IsolateInfo { number, main: i.main, pages: i.pages, page_bytes: i.bytes })
+                .collect(),
+            isolate: found.isolate,
+            live_objects: found.live.objects(),
+            live_bytes: found.live.bytes(),
+            memory: MemoryInfo { v8_pages, anonymous: anonymous.saturating_sub(v8_pages), files },
+            missing_bytes: core.missing_bytes(),
+        })
+    })
+}

@@ -1,0 +1,20 @@
+//! A core file is a snapshot: brings the memory of a dead process (`stillheap-process`), the reader of V8's heap
+//! (`stillheap-heap`) and the graph together.
+//!
+//! The graph's columns are filled as the heap is walked, with no JSON between. Beside them a tenth of the heap is
+//! needed while reading.
+#![forbid(unsafe_code)]
+
+mod build;
+mod error;
+mod info;
+mod memory;
+mod open;
+mod stacks;
+mod write;
+
+pub use build::{header_entry, read};
+pub use info::{Info, IsolateInfo, MemoryInfo, info};
+pub use open::{CoreOptions, is_core};
+pub use stacks::{FrameInfo, StackInfo, stacks};
+pub use write::{Converted, convert};

@@ -1,0 +1,41 @@
+//! Why a heap is not read: what was found, and what to do.
+
+use std::fmt;
+
+/// A refusal. Nothing was guessed: no output exists beside it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    found: String,
+    advice: String,
+}
+
+/// Shorthand for results of this crate.
+pub type Result<T> = std::result::Result<T, Refusal>;
+
+impl Refusal {
+    /// What was found, without a full stop, and what to do, as a sentence.
+    pub fn new(found: impl Into<String>, advice: impl Into<String>) -> Refusal {
+        Refusal { found: found.into(), advice: advice.into() }
+    }
+
+    /// The same refusal with what else is wrong and explains it.
+    pub fn because(self, why: impl fmt::Display) -> Refusal {
+        Refusal { found: format!("{} ({why})", self.found), advice: self.advice }
+    }
+
+    /// A check of the heap failed: the layout isn't that of the memory, or the memory is damaged.
+    pub(crate) fn probe(what: impl fmt::Display) -> Refusal {
+        Refusal::new(
+            format!("the heap could not be verified: {what}"),
+            "Nothing is shown, since it might be wrong. Check that --node is the binary that the process ran, and that the core is complete.",
+        )
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}. {}", self.found, self.advice)
+    }
+}
+
+impl std::error::Error for Refusal {}

@@ -1,0 +1,43 @@
+//! V8's heap as it lies in the memory of a process that has stopped: finds its pages and isolates, tells which
+//! objects are alive, names them and their references as V8's heap snapshot does, and reads JavaScript's stacks.
+//!
+//! It needs no V8. It knows the layouts of `layouts/` and refuses every other. Memory is an enemy here: each
+//! pointer may lie, each length may be huge, so every read is checked against the page it is in, and every loop is
+//! bounded by the size of what was read.
+//!
+//! Extra memory: a bit per heap word for what is alive and one for strings, a rank per 64 words, two bytes per
+//! object, and tables whose size depends on the number of maps and names: about a tenth of the heap.
+#![forbid(unsafe_code)]
+
+mod dispatch;
+mod edges;
+mod error;
+mod functions;
+mod heap;
+mod kind;
+mod layout;
+mod mark;
+mod memory;
+mod names;
+mod node;
+mod object;
+mod pages;
+mod probe;
+mod properties;
+mod roots;
+mod scope;
+mod shape;
+mod snapshot;
+mod stack;
+mod text;
+mod variables;
+
+pub use error::{Refusal, Result};
+pub use heap::{Heap, IsolateChoice, Opened};
+pub use layout::{Constants, Layout};
+pub use memory::{Mapping, Memory, Registers, Thread};
+pub use node::{EdgeKind, NodeKind};
+pub use pages::Isolate;
+pub use probe::Facts;
+pub use snapshot::{Edge, EdgeName, Live, Location, Node, Snapshot};
+pub use stack::{Frame, FrameKind, Stack};

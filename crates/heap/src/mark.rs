@@ -1,0 +1,302 @@
+//! What is alive: a bit for each word of the heap at which a reachable object starts.
+//!
+//! V8's own mark bits can't be used, since the sweeper clears them. Weak references don't keep their target; a
+//! WeakMap's value lives as long as its key and the map do. Time is linear in the bytes of live objects.
+
+use foldhash::{HashMap, HashMapExt};
+
+use crate::dispatch::DispatchTable;
+use crate::error::{Refusal, Result};
+use crate::heap::{Heap, Maps, Space};
+use crate::kind::Kind;
+use crate::layout::NONE;
+use crate::memory::{half_at, is_strong, smi, word_at};
+use crate::object::{MapInfo, size_of, tagged_part};
+use crate::roots::Root;
+
+/// Per page, a bit per word.
+pub(crate) struct Marks {
+    pub(crate) bits: Vec<Vec<u64>>,
+    /// Live WeakMaps' and WeakSets' tables.
+    pub(crate) tables: Vec<u64>,
+    pub(crate) objects: u64,
+    pub(crate) bytes: u64,
+    /// References that led to no object.
+    pub(crate) invalid: u64,
+    /// Objects that a collection was moving when the process stopped.
+    pub(crate) forwarded: u64,
+    /// Where functions' code is found by their handle.
+    pub(crate) dispatch: Option<DispatchTable>,
+}
+
+impl Marks {
+    #[inline(always)]
+    pub(crate) fn contains(&self, space: &Space<'_>, address: u64) -> bool {
+        let Some(index) = space.page_index(address) else { return false };
+        let word = address.wrapping_sub(space.pages[index].base) as usize >> 3;
+        address & 7 == 0 && self.bits[index].get(word >> 6).is_some_and(|bits| bits >> (word & 63) & 1 == 1)
+    }
+
+    /// Sets the bit; false if it was set, or there is no such word.
+    #[inline(always)]
+    fn insert(&mut self, space: &Space<'_>, address: u64) -> bool {
+        let Some(index) = space.page_index(address) else { return false };
+        let page = &space.pages[index];
+        if address < page.start || address >= page.end || address & 7 != 0 {
+            return false;
+        }
+        let word = (address - page.base) as usize >> 3;
+        match self.bits[index].get_mut(word >> 6) {
+            Some(bits) if *bits >> (word & 63) & 1 == 0 => {
+                *bits |= 1 << (word & 63);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn remove(&mut self, space: &Space<'_>, address: u64) {
+        if let Some(index) = space.page_index(address) {
+            let word = (address - space.pages[index].base) as usize >> 3;
+            self.bits[index][word >> 6] &= !(1 << (word & 63));
+        }
+    }
+
+    /// Every marked address of a page, in order.
+    pub(crate) fn of_page(&self, space: &Space<'_>, page: usize) -> impl Iterator<Item = u64> + use<'_> {
+        let base = space.pages[page].base;
+        bits(&self.bits[page]).map(move |word| base + 8 * word as u64)
+    }
+}
+
+/// The positions of set bits.
+pub(crate) fn bits(words: &[u64]) -> impl Iterator<Item = usize> + use<'_> {
+    words.iter().enumerate().flat_map(|(index, &bits)| {
+        std::iter::successors((bits != 0).then_some(bits), |bits| {
+            let rest = bits & (bits - 1);
+            (rest != 0).then_some(rest)
+        })
+        .map(move |bits| index * 64 + bits.trailing_zeros() as usize)
+    })
+}
+
+struct Marker<'h, 'm> {
+    space: &'h Space<'m>,
+    maps: &'h mut Maps,
+    marks: Marks,
+    work: Vec<u64>,
+    /// Values of WeakMaps by the key that has to live for them, once the first marking is done.
+    waiting: HashMap<u64, Vec<u64>>,
+    most_bytes: u64,
+    dispatch: Option<DispatchTable>,
+}
+
+/// Marks everything that the roots reach.
+pub(crate) fn mark(heap: &mut Heap<'_>, roots: &[Root]) -> Result<Marks> {
+    let most_bytes = heap.page_bytes();
+    let Heap { space, maps } = heap;
+    let bits = space.pages.iter().map(|p| vec![0; p.bytes.len().div_ceil(8 * 64)]).collect();
+    let marks =
+        Marks { bits, tables: Vec::new(), objects: 0, bytes: 0, invalid: 0, forwarded: 0, dispatch: None };
+    let mut marker =
+        Marker { space, maps, marks, work: Vec::new(), waiting: HashMap::new(), most_bytes, dispatch: None };
+    marker.read_only()?;
+    for root in roots {
+        marker.push(root.object);
+    }
+    marker.drain()?;
+    marker.dispatch()?;
+    marker.ephemerons()?;
+    Ok(marker.marks)
+}
+
+impl Marker<'_, '_> {
+    #[inline(always)]
+    fn push(&mut self, address: u64) {
+        if self.marks.insert(self.space, address) {
+            self.work.push(address);
+        }
+    }
+
+    /// V8's snapshot has every object of the read-only space, whether something refers to it or not.
+    fn read_only(&mut self) -> Result<()> {
+        for page in self.space.pages.iter().filter(|p| p.read_only) {
+            let mut at = page.start;
+            while at + 8 <= page.end {
+                let bytes = page.bytes.get((at - page.base) as usize..).unwrap_or_default();
+                let map = self.maps.learn(self.space, word_at(bytes, 0));
+                let size = map.and_then(|map| size_of(&self.space.layout, &map, bytes));
+                let (Some(map), Some(size)) = (map, size) else {
+                    at += 8;
+                    continue;
+                };
+                if !matches!(map.kind, Kind::FreeSpace | Kind::Filler) && self.marks.insert(self.space, at) {
+                    self.count(size)?;
+                }
+                at += size;
+            }
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, size: u64) -> Result<()> {
+        self.marks.objects += 1;
+        self.marks.bytes += size;
+        if self.marks.bytes > self.most_bytes {
+            return Err(Refusal::probe("its objects are larger than the pages they lie on"));
+        }
+        Ok(())
+    }
+
+    fn drain(&mut self) -> Result<()> {
+        while let Some(address) = self.work.pop() {
+            self.object(address)?;
+        }
+        Ok(())
+    }
+
+    fn object(&mut self, address: u64) -> Result<()> {
+        let space = self.space;
+        let bytes = space.rest_of_page(address);
+        let map_word = word_at(bytes, 0);
+        let map = self.maps.learn(space, map_word);
+        let sized = map.and_then(|map| Some((map, size_of(&space.layout, &map, bytes)?)));
+        let Some((map, size)) = sized else {
+            self.marks.remove(space, address);
+            // While objects are being moved, the map word is the new address.
+            if map_word & 7 == 0 && self.maps.learn(space, space.word(map_word)).is_some() {
+                self.marks.forwarded += 1;
+                self.push(map_word);
+            } else {
+                self.marks.invalid += 1;
+            }
+            return Ok(());
+        };
+        self.count(size)?;
+        self.push(map_word - 1);
+        if !self.waiting.is_empty()
+            && let Some(values) = self.waiting.remove(&address)
+        {
+            for value in values {
+                self.push(value);
+            }
+        }
+        self.body(address, &map, &bytes[..size as usize]);
+        Ok(())
+    }
+
+    /// From here on, functions keep the code that the dispatch table has for them.
+    fn dispatch(&mut self) -> Result<()> {
+        let Some(at) = self.space.layout.shape.dispatch_handle else { return Ok(()) };
+        let types = &self.space.layout.types;
+        let mut handles = Vec::new();
+        for page in 0..self.space.pages.len() {
+            for object in self.marks.of_page(self.space, page) {
+                let bytes = self.space.rest_of_page(object);
+                let it = self.maps.known(word_at(bytes, 0)).map_or(NONE, |m| m.instance_type);
+                if (types.first_function..=types.last_function).contains(&it) {
+                    handles.push(half_at(bytes, at as usize));
+                }
+            }
+        }
+        let table = DispatchTable::find(self.space, self.maps, &handles);
+        self.dispatch = table;
+        self.marks.dispatch = table;
+        for handle in handles {
+            self.push_code(handle);
+        }
+        self.drain()
+    }
+
+    fn push_code(&mut self, handle: u32) {
+        if let Some(table) = self.dispatch
+            && let Some(code) = table.code(self.space, self.maps, handle)
+        {
+            self.push(code - 1);
+        }
+    }
+
+    fn body(&mut self, address: u64, map: &MapInfo, bytes: &[u8]) {
+        let types = &self.space.layout.types;
+        if map.instance_type == types.ephemeron_table {
+            self.marks.tables.push(address);
+            return;
+        }
+        if map.kind == Kind::InstructionStream {
+            return self.code(bytes);
+        }
+        if let (Some(at), Some(_)) = (self.space.layout.shape.dispatch_handle, self.dispatch)
+            && (types.first_function..=types.last_function).contains(&map.instance_type)
+        {
+            self.push_code(half_at(bytes, at as usize));
+        }
+        let skip = self.weak_offsets(map, bytes.len());
+        let range = tagged_part(map, bytes.len() as u64);
+        let Some(part) = bytes.get(range.clone()) else { return };
+        for (index, word) in part.chunks_exact(8).enumerate() {
+            let word = word_at(word, 0);
+            if is_strong(word) && (skip.is_empty() || !skip.contains(&(range.start + 8 * index))) {
+                self.push(word - 1);
+            }
+        }
+    }
+
+    /// Fields that look strong but don't keep their target.
+    fn weak_offsets(&self, map: &MapInfo, size: usize) -> Vec<usize> {
+        let types = &self.space.layout.types;
+        match map.instance_type {
+            it if it == types.weak_ref => vec![24],
+            it if it == types.weak_cell => {
+                let (target, token) = self.space.layout.shape.weak_cell;
+                vec![target as usize, token as usize]
+            }
+            it if it == types.allocation_site => vec![40],
+            // The list of contexts.
+            it if it == types.native_context => vec![size - 16, size - 8],
+            _ => Vec::new(),
+        }
+    }
+
+    /// Machine code has references at any byte.
+    fn code(&mut self, bytes: &[u8]) {
+        for at in 8..bytes.len().saturating_sub(7) {
+            let word = word_at(bytes, at);
+            if !is_strong(word) || word >> 48 != 0 {
+                continue;
+            }
+            let target = word - 1;
+            let Some(page) = self.space.page(target) else { continue };
+            let valid = target.is_multiple_of(8)
+                && target >= page.start
+                && target + 8 <= page.end
+                && self.maps.learn(self.space, word_at(&page.bytes, (target - page.base) as usize)).is_some();
+            if valid {
+                self.push(target);
+            }
+        }
+    }
+
+    /// Each pair of a live table is looked at once; values whose key is not alive yet wait for it.
+    fn ephemerons(&mut self) -> Result<()> {
+        let mut done = 0;
+        while let Some(&table) = self.marks.tables.get(done) {
+            done += 1;
+            let bytes = self.space.rest_of_page(table);
+            let length = u64::try_from(smi(word_at(bytes, 8))).unwrap_or(0).min(bytes.len() as u64 / 8);
+            for entry in (3..length.saturating_sub(1)).step_by(2) {
+                let at = 16 + 8 * entry as usize;
+                let (key, value) = (word_at(bytes, at), word_at(bytes, at + 8));
+                if !is_strong(key) || !is_strong(value) {
+                    continue;
+                }
+                if self.marks.contains(self.space, key - 1) {
+                    self.push(value - 1);
+                } else {
+                    self.waiting.entry(key - 1).or_default().push(value - 1);
+                }
+            }
+            self.drain()?;
+        }
+        Ok(())
+    }
+}
