@@ -37,25 +37,32 @@ pub struct Text {
 /// Words before a bracket that do not make it a method.
 const NOT_METHODS: [&str; 9] =
     ["if", "for", "while", "switch", "catch", "with", "function", "return", "await"];
-/// Methods that fill something.
-const FILLERS: [&str; 17] = [
+/// Methods that put something into what they are called on.
+const FILLERS: [&str; 11] = [
     "push",
     "unshift",
     "add",
     "set",
     "append",
-    "on",
-    "addListener",
-    "addEventListener",
-    "once",
-    "prependListener",
-    "then",
-    "catch",
-    "finally",
     "enqueue",
     "use",
     "register",
     "subscribe",
+    "prepend",
+    "splice",
+];
+/// Methods that add listeners, or reactions to a promise, and fill nothing else.
+const LISTENS: [&str; 10] = [
+    "on",
+    "once",
+    "addListener",
+    "addEventListener",
+    "prependListener",
+    "then",
+    "catch",
+    "finally",
+    "setMaxListeners",
+    "prependOnceListener",
 ];
 
 impl Text {
@@ -283,41 +290,108 @@ impl Text {
         })
     }
 
-    /// Where a variable or property is filled: `v.push(…)`, `v[…] = …`, `v += …`; in text order.
+    /// Where a variable or property is filled: `v.push(…)`, `v[…] = …`, `v += …`, `push.call(v, …)`; of a property also
+    /// through a variable that it was read into. In text order.
     pub fn fillings(&self, variable: &str, property: bool) -> Vec<usize> {
-        let plain = variable.trim_start_matches('#');
-        (0..self.tokens.len())
-            .filter(|&t| {
-                let word = self.word(t);
-                let dotted = t > 0 && self.word(t - 1) == ".";
-                let named = word == variable || (property && word.trim_start_matches('#') == plain);
-                named && self.is_name(t) && dotted == property && self.is_filling(t)
-            })
-            .collect()
+        let mut found: Vec<usize> =
+            self.mentions(variable, property).filter(|&t| self.is_filling(t, true)).collect();
+        if property {
+            found.extend(self.aliases(variable).into_iter().flat_map(|(alias, name, scope)| {
+                let inside = move |t: &usize| *t > alias && scope.is_none_or(|scope| self.inside(*t, scope));
+                self.mentions(name, false).filter(inside).filter(|&t| self.is_filling(t, true))
+            }));
+            found.sort_unstable();
+            found.dedup();
+        }
+        found
     }
 
-    fn is_filling(&self, token: usize) -> bool {
+    /// Where listeners, or reactions to a promise, are added to what a variable or property holds.
+    pub fn listenings(&self, variable: &str, property: bool) -> Vec<usize> {
+        self.mentions(variable, property).filter(|&t| self.is_filling(t, false)).collect()
+    }
+
+    fn mentions(&self, variable: &str, property: bool) -> impl Iterator<Item = usize> {
+        let plain = variable.trim_start_matches('#');
+        (0..self.tokens.len()).filter(move |&t| {
+            let word = self.word(t);
+            let dotted = t > 0 && self.word(t - 1) == ".";
+            let named = word == variable || (property && word.trim_start_matches('#') == plain);
+            named && self.is_name(t) && dotted == property
+        })
+    }
+
+    /// Variables that a property is read into, `const list = this.items` or `const { items } = this`: the token, the
+    /// variable, and the function in which it is one.
+    fn aliases(&self, property: &str) -> Vec<(usize, &str, Option<&Function>)> {
+        let mut found = Vec::new();
+        for token in (1..self.tokens.len()).filter(|&t| self.word(t) == property && self.is_name(t)) {
+            let name = if self.word(token - 1) == "." {
+                let mut start = token - 1;
+                while start >= 2 && self.word(start) == "." && self.is_name(start - 1) {
+                    start -= 2;
+                }
+                let read = !matches!(self.word(token + 1), "." | "(" | "[" | "=" | "?");
+                let assigned = self.word(start) == "=" && start > 1 && self.is_name(start - 1);
+                let listed = start > 1 && self.word(start - 2) == ",";
+                if !(read && assigned && (listed || self.declares(start - 1))) {
+                    continue;
+                }
+                start - 1
+            } else {
+                let renamed = self.word(token + 1) == ":" && self.is_name(token + 2);
+                let name = if renamed { token + 2 } else { token };
+                let Some(close) =
+                    (name + 1..(name + 60).min(self.tokens.len())).find(|&t| self.word(t) == "}")
+                else {
+                    continue;
+                };
+                let open = self.mate(close);
+                let pattern = open < token && self.word(close + 1) == "=" && self.word(close + 2) != "=";
+                if !(pattern && open > 0 && matches!(self.word(open - 1), "const" | "let" | "var")) {
+                    continue;
+                }
+                name
+            };
+            found.push((token, self.word(name), self.around(token).first().copied()));
+        }
+        found
+    }
+
+    /// Whether what a token stands for is filled there, else whether something listens to it.
+    fn is_filling(&self, token: usize, filling: bool) -> bool {
+        let methods: &[&str] = if filling { &FILLERS } else { &LISTENS };
+        // `push.call(v, …)`, as in `Array.prototype.push.apply(v, …)`.
+        let borrowed = filling
+            && self.word(token + 1) == ","
+            && token >= 4
+            && self.word(token - 1) == "("
+            && matches!(self.word(token - 2), "call" | "apply")
+            && self.word(token - 3) == "."
+            && methods.contains(&self.word(token - 4));
         let mut next = token + 1;
         // `v?.push`, `v!.push`, and one more name or index between: `v.items.push`, `v[k].push`.
         if self.word(next) == "[" {
             next = self.mate(next) + 1;
-            if self.word(next) == "=" && self.word(next + 1) != "=" {
+            if filling && self.word(next) == "=" && !matches!(self.word(next + 1), "=" | "undefined" | "null")
+            {
                 return true;
             }
         }
-        match self.word(next) {
-            "+" | "|" | "?" if self.word(next + 1) == "=" => true,
-            "?" if self.word(next + 1) == "?" && self.word(next + 2) == "=" => true,
-            "?" if self.word(next + 1) == "." => FILLERS.contains(&self.word(next + 2)),
-            "." => FILLERS.contains(&self.word(next + 1)) && self.word(next + 2) == "(",
-            _ => false,
-        }
+        borrowed
+            || match self.word(next) {
+                "+" | "|" if filling => self.word(next + 1) == "=",
+                "?" if filling && self.word(next + 1) == "?" => self.word(next + 2) == "=",
+                "?" if self.word(next + 1) == "." => methods.contains(&self.word(next + 2)),
+                "." => methods.contains(&self.word(next + 1)) && self.word(next + 2) == "(",
+                _ => false,
+            }
     }
 
-    /// Where a property is given a value: `this.v = …`, `#v = …`, `o.v = …`.
+    /// Where a property is given a value: `this.v = …`, `#v = …`, `o.v = …`; first those that are not just empty.
     pub fn assignments(&self, variable: &str, property: bool) -> Vec<usize> {
         let plain = variable.trim_start_matches('#');
-        (0..self.tokens.len())
+        let mut found: Vec<usize> = (0..self.tokens.len())
             .filter(|&t| {
                 let dotted = t > 0 && self.word(t - 1) == ".";
                 let field =
@@ -327,7 +401,54 @@ impl Text {
                     && self.word(t + 1) == "="
                     && self.word(t + 2) != "="
             })
-            .collect()
+            .collect();
+        found.sort_by_key(|&t| matches!(self.word(t + 2), "null" | "undefined" | "void"));
+        found
+    }
+
+    /// What an anonymous function was given to, as one would say it: `the callback of setInterval`, `the handler of
+    /// app.get('/')`; None for one that is no argument of a call.
+    pub fn given_to(&self, function: &Function) -> Option<String> {
+        let mut start = function.start as usize;
+        while start > 0 && matches!(self.word(start - 1), "function" | "async" | "*") {
+            start -= 1;
+        }
+        let mut at = start.checked_sub(1)?;
+        // Back over the arguments before it.
+        let mut first = start;
+        while self.word(at) != "(" {
+            match self.word(at) {
+                ")" | "]" | "}" if self.mate(at) < at => at = self.mate(at),
+                ";" | "{" | "[" | "=" | ":" | "=>" => return None,
+                _ => {}
+            }
+            first = at;
+            at = at.checked_sub(1)?;
+        }
+        let mut name = at.checked_sub(1)?;
+        if !self.is_name(name) || NOT_METHODS.contains(&self.word(name)) {
+            return None;
+        }
+        let method = self.word(name).to_owned();
+        let mut called = method.clone();
+        while name >= 2 && self.word(name - 1) == "." && self.is_name(name - 2) && called.len() < 40 {
+            name -= 2;
+            called = format!("{}.{called}", self.word(name));
+        }
+        let literal = first < start
+            && self.tokens[first].kind == Kind::Literal
+            && self.word(first).len() <= 40
+            && self.word(first).starts_with(['\'', '"']);
+        let what = if LISTENS.contains(&method.as_str()) && method != "then" {
+            "listener"
+        } else if literal {
+            "handler"
+        } else {
+            "callback"
+        };
+        let argument =
+            if literal { format!("({})", self.word(first).replace('"', "'")) } else { String::new() };
+        Some(format!("the {what} of {called}{argument}"))
     }
 
     /// Where words follow each other, as in `setInterval (`; first tokens.
@@ -344,6 +465,34 @@ impl Text {
             let literal = self.tokens.get(t + 2).is_some_and(|t| t.kind == Kind::Literal);
             !(literal && matches!(self.word(t + 3), ")" | ","))
         })
+    }
+
+    /// A call of what a variable (or a property) holds, or of one of its methods, with the words of it: of the function
+    /// or method `wanted` if there is one, else the first that is in a function of the script.
+    pub fn call_of(&self, variable: &str, property: bool, wanted: Option<&str>) -> Option<(usize, String)> {
+        let mut best: Option<([bool; 3], usize, String)> = None;
+        for token in 0..self.tokens.len() {
+            let dotted = token > 0 && self.word(token - 1) == ".";
+            if self.word(token) != variable || dotted != property || !self.is_name(token) {
+                continue;
+            }
+            let (method, called) = match self.word(token + 1) {
+                "(" => (variable, variable.to_owned()),
+                "." if self.word(token + 3) == "(" => {
+                    (self.word(token + 2), format!("{variable}.{}", self.word(token + 2)))
+                }
+                _ => continue,
+            };
+            if LISTENS.contains(&method) || self.word(token.saturating_sub(1)) == "function" {
+                continue;
+            }
+            let at_start = self.around(token).is_empty();
+            let key = [Some(method) != wanted, !FILLERS.contains(&method), at_start];
+            if best.as_ref().is_none_or(|(other, ..)| key < *other) {
+                best = Some((key, token, called));
+            }
+        }
+        best.map(|(_, token, called)| (token, called))
     }
 
     /// Name of the function around a token; classes count for their constructors' bodies.

@@ -8,8 +8,9 @@ use stillheap_analysis::types::{edge, node};
 
 use crate::desk::Desk;
 use crate::heads::Head;
+use crate::naming::{Lead, Namer, Reference, Words};
 use crate::paths::{self, Step};
-use crate::report::{Owner, SuspectClass};
+use crate::report::SuspectClass;
 use crate::tree::{GrowthTree, growth};
 use crate::view::{View, is_builtin, is_index, is_string_type, weak_table};
 
@@ -23,8 +24,8 @@ const CHAIN: usize = 6;
 const CHAIN_SAMPLES: usize = 16;
 /// Objects of a suspect that its detectors look at.
 const MOST_LOOKED_AT: usize = 20_000;
-/// Objects up the path from what holds the growth for which the application may have a name.
-const REROUTED: usize = 8;
+/// Unnamed collections around what holds the growth that are looked through for one with a name.
+const UNNAMED: usize = 4;
 /// Steps of a path behind the first growing object.
 const TAIL: usize = 12;
 
@@ -42,12 +43,25 @@ pub(crate) struct Case<'c, 's> {
     pub(crate) grows: usize,
     /// Where on the path the object is that holds what grows, V8's tables left out.
     pub(crate) holder: usize,
+    /// How what holds the growth is named, if it is.
+    pub(crate) named: Option<Named>,
     /// Length of the chain that the members form, 0 if they form none.
     pub(crate) chain: usize,
     /// Classes of the suspect, largest growth first.
     pub(crate) classes: Vec<SuspectClass>,
     /// Growth of bytes by node type.
     by_type: BTreeMap<u8, i64>,
+}
+
+/// The reference by which an object is known.
+#[derive(Clone, Debug)]
+pub(crate) struct Named {
+    pub(crate) reference: Reference,
+    pub(crate) words: Words,
+    /// Where on the path the object is that has the name: what holds the growth, or a collection around that.
+    pub(crate) at: usize,
+    /// The application's name for what has it as a property.
+    pub(crate) lead: Option<Lead>,
 }
 
 /// Objects of several heads, found in one pass.
@@ -76,6 +90,10 @@ pub(crate) fn members(tree: &GrowthTree, heads: &[Head]) -> Vec<Vec<NodeOrdinal>
 }
 
 impl<'c, 's> Case<'c, 's> {
+    pub(crate) fn namer(&self) -> Namer<'c, 's> {
+        Namer { view: self.view, desk: self.desk, tree: self.tree, head: self.head.entry }
+    }
+
     pub(crate) fn new(
         desk: &'c Desk<'c, 's>,
         tree: &'c GrowthTree,
@@ -87,15 +105,12 @@ impl<'c, 's> Case<'c, 's> {
         let chain =
             if tree.entries[head.entry as usize].repeats { chain_length(view, tree, &members) } else { 0 };
         let path = usual_path(view, tree, head, &members, chain)?;
-        let path = rerouted(desk, tree, head, from_owner(view, path));
-        let within = |step: &Step| tree.within(tree.entry_of[step.node.0 as usize], head.entry);
-        let grows = if head.in_place { path.len() } else { path.iter().position(within)? };
-        let mut holder = grows.saturating_sub(1);
-        while holder > 0 && view.is_part(path[holder].node) {
-            holder -= 1;
-        }
+        let path = from_owner(view, path);
+        let namer = Namer { view, desk, tree, head: head.entry };
+        let (path, named) = named_path(&namer, path, head, chain > 0)?;
+        let (grows, holder) = growth_on(view, tree, head, chain > 0, &path)?;
         let (classes, by_type) = classes(view, tree, examples, head);
-        Some(Case { view, desk, tree, head, members, path, grows, holder, chain, classes, by_type })
+        Some(Case { view, desk, tree, head, members, path, grows, holder, named, chain, classes, by_type })
     }
 
     /// Object of the path.
@@ -237,40 +252,99 @@ fn from_owner(view: View<'_>, path: Vec<Step>) -> Vec<Step> {
     way
 }
 
-/// Where what holds the growth has a name in the application, the way through that name: a promise that a signal's
-/// listener keeps is known by its variable.
-fn rerouted(desk: &Desk<'_, '_>, tree: &GrowthTree, head: Head, path: Vec<Step>) -> Vec<Step> {
-    let view = desk.view;
-    let within = |step: &Step| tree.within(tree.entry_of[step.node.0 as usize], head.entry);
-    let grows = if head.in_place { Some(path.len()) } else { path.iter().position(within) };
-    let Some(mut at) = grows.and_then(|at| at.checked_sub(1)) else { return path };
-    while at > 0 && view.is_part(path[at].node) {
+/// Where on a path the growth begins, and the object that holds what grows.
+fn growth_on(
+    view: View<'_>,
+    tree: &GrowthTree,
+    head: Head,
+    chain: bool,
+    path: &[Step],
+) -> Option<(usize, usize)> {
+    let entry = |at: usize| tree.entry_of[path[at].node.0 as usize];
+    let within = |at: &usize| tree.within(entry(*at), head.entry);
+    let mut grows = if head.in_place { path.len() } else { (0..path.len()).find(within)? };
+    // What is kept by two things hangs from what dominates both: a listener that grows, too, is on the way.
+    while !head.in_place && !chain && grows > 1 && grows_along(tree, head, entry(grows - 1)) {
+        grows -= 1;
+    }
+    let mut holder = grows.saturating_sub(1);
+    while holder > 0 && view.is_part(path[holder].node) {
+        holder -= 1;
+    }
+    Some((grows, holder))
+}
+
+/// Whether objects elsewhere become more as those of a head do.
+fn grows_along(tree: &GrowthTree, head: Head, entry: u32) -> bool {
+    let (own, others) = (tree.counts(head.entry), tree.counts(entry));
+    tree.steps() > 1
+        && others.windows(2).all(|pair| pair[1] > pair[0])
+        && growth(others) >= 2
+        && growth(others) >= growth(own) / 2
+}
+
+/// The way through the reference by which what holds the growth is known, and that reference.
+fn named_path(
+    namer: &Namer<'_, '_>,
+    path: Vec<Step>,
+    head: Head,
+    chain: bool,
+) -> Option<(Vec<Step>, Option<Named>)> {
+    let view = namer.view;
+    let (_, holder) = growth_on(view, namer.tree, head, chain, &path)?;
+    let mut at = holder;
+    let mut levels = 0;
+    let reference = loop {
+        let n = path[at].node;
+        if at == 0 || view.ty(n) == node::SYNTHETIC {
+            return Some((path, None));
+        }
+        if !view.is_part(n) {
+            if view.is_context(n) {
+                return Some((path, None));
+            }
+            if let Some(found) = namer.reference(n) {
+                break found;
+            }
+            levels += 1;
+            if levels > UNNAMED {
+                return Some((path, None));
+            }
+        }
         at -= 1;
+    };
+    let mut refs: Vec<Reference> = Vec::new();
+    let inner = reference;
+    let reference = match namer.container(&inner) {
+        Some(container) => {
+            refs.push(inner);
+            container
+        }
+        None => inner,
+    };
+    let words = namer.words(&reference);
+    let lead = if view.is_context(reference.from) { None } else { namer.lead(reference.from) };
+    let named = |at| Named { reference, words: words.clone(), at, lead: lead.clone() };
+    let above = lead.iter().flat_map(|lead| lead.steps.iter().copied());
+    let refs: Vec<Reference> = above.chain([reference]).chain(refs).collect();
+    let named_at = |path: &[Step]| path.iter().position(|step| step.edge == Some(reference.edge));
+    let on_path = |r: &Reference| path.iter().any(|step| step.edge == Some(r.edge) && step.node == r.to);
+    if refs.iter().all(on_path) {
+        let named = named_at(&path).map(named);
+        return Some((path, named));
     }
-    let application = |n: NodeOrdinal| desk.owner(n) == Some(Owner::Application);
-    for up in (at.saturating_sub(REROUTED).max(1)..=at).rev() {
-        let here = path[up].node;
-        if application(here) || application(path[up - 1].node) {
-            return path;
-        }
-        if !matches!(view.ty(here), node::OBJECT | node::CLOSURE) {
-            continue;
-        }
-        let found = view.analysis.holders(here).take(200).find(|&(e, from)| match view.edge_code(e) {
-            edge::CONTEXT => view.is_context(from) && application(from),
-            edge::PROPERTY => view.ty(from) == node::OBJECT && application(from),
-            _ => false,
-        });
-        let Some((e, context)) = found else { continue };
-        let Some(mut way) = paths::to_root_without(view, context, here) else { continue };
-        if way.iter().any(|step| path[up..].iter().any(|later| later.node == step.node)) {
-            continue;
-        }
-        way.push(Step { edge: Some(e), node: here });
-        way.extend_from_slice(&path[up + 1..]);
-        return way;
+    let Some(mut way) = paths::to_root_without(view, refs[0].from, inner.to) else {
+        let named = named_at(&path).map(named);
+        return Some((path, named));
+    };
+    way.extend(refs.iter().map(|r| Step { edge: Some(r.edge), node: r.to }));
+    let rest = &path[at + 1..];
+    if way.iter().any(|step| rest.iter().any(|later| later.node == step.node)) {
+        return Some((path, None));
     }
-    path
+    let named = named_at(&way).map(named);
+    way.extend_from_slice(rest);
+    Some((way, named))
 }
 
 /// Ends a path where an entry of the suspect comes a second time.

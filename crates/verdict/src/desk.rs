@@ -8,19 +8,24 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use foldhash::{HashMap, HashMapExt};
+use foldhash::HashMap;
 use stillheap_analysis::types::node;
 use stillheap_analysis::{Location, NodeOrdinal};
 
 use crate::report::{Owner, Related, SourceLocation};
 use crate::sources::Sources;
-use crate::view::View;
+use crate::view::{View, is_builtin};
+use crate::words::short;
 use stillheap_jsscan::{Function, Text};
 
 /// V8 writes no more of a string than this many UTF-16 units.
 const STRING_LIMIT: usize = 1024;
-/// Holders of a context or function that are looked at.
-const MOST_HOLDERS: usize = 400;
+/// Closures of a context or function that are looked at, and holders among which they are looked for: a context may
+/// be held by thousands of others.
+const MOST_CLOSURES: usize = 400;
+const MOST_HOLDERS: usize = 20_000;
+/// Properties of a prototype among which a method is looked for.
+const MOST_METHODS: usize = 300;
 
 /// A place in the code, and what surrounds it.
 #[derive(Clone, Debug, Default)]
@@ -29,7 +34,22 @@ pub(crate) struct Place {
     /// The variable's original name, where the script is compiled and a source map has it.
     pub(crate) variable: Option<String>,
     pub(crate) location: Option<SourceLocation>,
+    /// Where it is declared, or made.
+    pub(crate) declared: Option<SourceLocation>,
+    /// The location is a line that puts something in.
+    pub(crate) filled: bool,
     pub(crate) related: Vec<Related>,
+}
+
+/// A call in the application.
+pub(crate) struct Call {
+    /// What is called: `redis.incr`.
+    pub(crate) called: String,
+    /// What is called has the name of the function that fills.
+    pub(crate) fills: bool,
+    /// The function in which it is.
+    pub(crate) function: Option<String>,
+    pub(crate) location: SourceLocation,
 }
 
 /// Looks things up in the source, and keeps what it has read.
@@ -37,11 +57,12 @@ pub(crate) struct Desk<'a, 's> {
     pub(crate) view: View<'s>,
     sources: &'a dyn Sources,
     texts: RefCell<HashMap<u32, Option<Rc<Text>>>>,
+    homes: RefCell<HashMap<u32, Option<NodeOrdinal>>>,
 }
 
 impl<'a, 's> Desk<'a, 's> {
     pub(crate) fn new(view: View<'s>, sources: &'a dyn Sources) -> Desk<'a, 's> {
-        Desk { view, sources, texts: RefCell::new(HashMap::new()) }
+        Desk { view, sources, texts: RefCell::default(), homes: RefCell::default() }
     }
 
     /// A script's text.
@@ -125,6 +146,17 @@ impl<'a, 's> Desk<'a, 's> {
         Some(original.unwrap_or(name))
     }
 
+    /// Where the compiled line is that a source map has led away from, in a library: nobody has its original sources.
+    fn compiled(&self, text: &Text, script: NodeOrdinal, token: usize) -> Option<Related> {
+        let name = self.view.text(script).into_owned();
+        let (line, column) = text.position(token);
+        if owner_of_script(&name) != Owner::Library || self.sources.original(&name, line, column).is_none() {
+            return None;
+        }
+        let location = SourceLocation { script: Some(name), line, column, text: text.line(line) };
+        Some(Related { what: "as it runs".to_owned(), location })
+    }
+
     fn token_location(&self, text: &Text, script: NodeOrdinal, token: usize) -> SourceLocation {
         let (line, column) = text.position(token);
         self.original(Some(self.view.text(script).into_owned()), line, column, text.line(line))
@@ -143,8 +175,12 @@ impl<'a, 's> Desk<'a, 's> {
     /// Closures that hold a context.
     pub(crate) fn closures_of(&self, context: NodeOrdinal) -> Vec<NodeOrdinal> {
         let view = self.view;
-        let holders = view.analysis.holders(context).take(MOST_HOLDERS);
-        holders.filter(|&(_, from)| view.is_closure(from)).map(|(_, from)| from).collect()
+        let holders = view.analysis.holders(context).take(MOST_HOLDERS).map(|(_, from)| from);
+        let mut found: Vec<NodeOrdinal> =
+            holders.filter(|&from| view.is_closure(from)).take(MOST_CLOSURES).collect();
+        // Not in the order in which V8 wrote them.
+        found.sort_by_key(|&n| view.analysis.id(n));
+        found
     }
 
     /// A closure of the function whose variables a context holds, if one is alive.
@@ -176,14 +212,79 @@ impl<'a, 's> Desk<'a, 's> {
             return None;
         }
         let scope = view.internal(context, "scope_info")?;
-        let variables: Vec<&[u8]> = view.variables(context).map(|(name, _)| name).collect();
-        let names = view.edges(scope).filter(|&(_, to)| view.ty(to) == node::STRING).map(|(_, to)| to);
-        let others = names.filter(|&n| {
-            let name = view.raw_name(n);
-            !name.is_empty() && !variables.contains(&name)
-        });
-        // Variables that hold numbers are not in the file, so only the last names can be the function's.
-        others.last().map(|n| view.text(n).into_owned())
+        // The names of the variables, also of those that hold numbers, and last the function's: empty if it has none.
+        let last =
+            view.edges(scope).filter(|&(_, to)| view.ty(to) == node::STRING).map(|(_, to)| to).last()?;
+        let name = view.text(last);
+        // The scope of a classic script ends with a variable, but such a variable may be called as a function is.
+        let variable = view.variables(context).any(|(variable, _)| variable == name.as_bytes());
+        (!name.is_empty() && !variable).then(|| name.into_owned())
+    }
+
+    /// The scope that a context belongs to, for a sentence: `lookup()`, `the module app.js`, `the callback of setInterval
+    /// at app.js:35`.
+    pub(crate) fn scope_called(&self, context: NodeOrdinal) -> String {
+        if let Some(name) = self.scope_name(context).filter(|name| !name.is_empty()) {
+            return format!("{name}()");
+        }
+        let closures = self.closures_of(context);
+        for &closure in closures.iter().take(10) {
+            let (Some((text, function)), Some(script)) =
+                (self.function(closure), self.view.script_node(closure))
+            else {
+                continue;
+            };
+            return match text.around_function(&function).first() {
+                Some(around) => self.function_called(&text, script, around),
+                None => format!("the module {}", self.file(script)),
+            };
+        }
+        let script = self.maker(context).into_iter().chain(closures).find_map(|c| self.view.script_node(c));
+        match script {
+            // What is around a module's function belongs to all of the program.
+            Some(script) if self.is_outermost(context) => format!("the module {}", self.file(script)),
+            Some(script) => format!("a function of {}", self.file(script)),
+            None => "a function without a name".to_owned(),
+        }
+    }
+
+    /// Whether nothing is around a context but the realm.
+    fn is_outermost(&self, context: NodeOrdinal) -> bool {
+        let around = self.view.internal(context, "previous");
+        around.is_none_or(|n| self.view.raw_name(n).starts_with(b"system / NativeContext"))
+    }
+
+    /// The last part of a script's name.
+    fn file(&self, script: NodeOrdinal) -> String {
+        let name = self.view.text(script);
+        let short = name.rsplit(['/', '\\']).next().unwrap_or_default().to_owned();
+        if short.is_empty() { "an unnamed script".to_owned() } else { short }
+    }
+
+    /// A function in the text, for a sentence.
+    fn function_called(&self, text: &Text, script: NodeOrdinal, function: &Function) -> String {
+        if !function.name.is_empty() {
+            return format!("{}()", function.name);
+        }
+        let location = self.token_location(text, script, text.start(function));
+        let what = text.given_to(function).unwrap_or_else(|| "the function".to_owned());
+        format!("{what} at {}", short(&location))
+    }
+
+    /// A function, for a sentence: `createDebug()`, `the listener of app.get('/') at app.js:7`.
+    pub(crate) fn closure_called(&self, closure: NodeOrdinal) -> String {
+        if let Some(name) = self.view.function_name(closure) {
+            return format!("{name}()");
+        }
+        if let (Some((text, function)), Some(script)) =
+            (self.function(closure), self.view.script_node(closure))
+        {
+            return self.function_called(&text, script, &function);
+        }
+        match self.location_of(closure) {
+            Some(location) => format!("the function at {}", short(&location)),
+            None => "a function without a name".to_owned(),
+        }
     }
 
     /// Where a context variable is filled, declared, and in which function.
@@ -198,14 +299,18 @@ impl<'a, 's> Desk<'a, 's> {
             let Some(declared) = text.declaration(scope.as_ref(), variable) else { continue };
             let inside = |&t: &usize| scope.as_ref().is_none_or(|scope| text.inside(t, scope));
             let filled = text.fillings(variable, false).into_iter().find(inside);
-            let at = filled.unwrap_or(declared);
+            let at = filled.or_else(|| text.listenings(variable, false).into_iter().find(inside));
+            let at = at.unwrap_or(declared);
             place.function = self.function_around(&text, script, at).or(place.function);
             place.variable = self.original_name(&text, script, declared);
             place.location = Some(self.token_location(&text, script, at));
-            if filled.is_some() {
-                let location = self.token_location(&text, script, declared);
+            place.filled = filled.is_some();
+            let location = self.token_location(&text, script, declared);
+            place.declared = Some(location.clone());
+            if at != declared {
                 place.related.push(Related { what: format!("{variable} is declared"), location });
             }
+            place.related.extend(self.compiled(&text, script, at));
             return place;
         }
         let known = self.maker(context).into_iter().chain(closures).find_map(|c| self.location_of(c));
@@ -213,19 +318,36 @@ impl<'a, 's> Desk<'a, 's> {
         place
     }
 
+    /// The class of an object as its author would say it: of a builtin's heir the constructor's name, of a function
+    /// its own.
+    pub(crate) fn class(&self, n: NodeOrdinal) -> String {
+        let name = self.view.text(n);
+        if self.view.ty(n) != node::OBJECT || !is_builtin(&name) {
+            return name.into_owned();
+        }
+        let own = self.view.constructor(n).filter(|&c| self.view.script_node(c).is_some());
+        own.and_then(|c| self.view.function_name(c)).unwrap_or_else(|| name.into_owned())
+    }
+
+    /// The file of one of Node's records of a module, without its folders.
+    pub(crate) fn module_file(&self, module: NodeOrdinal) -> Option<String> {
+        let name = self.view.analysis.named(module, "filename").filter(|&s| self.view.is_string(s))?;
+        let name = self.view.string_text(name, STRING_LIMIT)?;
+        name.rsplit(['/', '\\']).next().map(str::to_owned)
+    }
+
     /// Where a property of an object is filled or set, and in which function.
     pub(crate) fn property(&self, object: NodeOrdinal, property: &str) -> Place {
-        let class = self.view.text(object).into_owned();
-        let constructor = self.view.constructor(object);
-        let Some(constructor) = constructor.filter(|&c| self.view.location(c).is_some()) else {
+        let class = self.class(object);
+        // A function's properties are set where it is.
+        let function = self.view.is_closure(object).then_some(object);
+        let function = function.or_else(|| self.home(object));
+        let Some(function) = function.filter(|&c| self.view.location(c).is_some()) else {
             return Place::default();
         };
-        let mut place = Place {
-            function: Some(class.clone()),
-            location: self.location_of(constructor),
-            ..Place::default()
-        };
-        let Some(script) = self.view.script_node(constructor) else { return place };
+        let mut place =
+            Place { function: Some(class.clone()), location: self.location_of(function), ..Place::default() };
+        let Some(script) = self.view.script_node(function) else { return place };
         let Some(text) = self.text_of(script) else { return place };
         if let Some(found) = self.in_text(&text, script, property, text.class(&class)) {
             place = found;
@@ -253,15 +375,38 @@ impl<'a, 's> Desk<'a, 's> {
         };
         let filled = nearest(text.fillings(property, true));
         let assigned = nearest(text.assignments(property, true));
-        let at = filled.or(assigned)?;
-        let mut related = Vec::new();
-        if let (Some(_), Some(assigned)) = (filled, assigned) {
-            let location = self.token_location(text, script, assigned);
-            related.push(Related { what: format!("{property} is made"), location });
-        }
-        let function = self.function_around(text, script, at);
-        let variable = self.original_name(text, script, at);
-        Some(Place { function, variable, location: Some(self.token_location(text, script, at)), related })
+        let at = filled.or(assigned).or_else(|| nearest(text.listenings(property, true)))?;
+        let declared = assigned.map(|t| self.token_location(text, script, t));
+        let related = declared.clone().filter(|_| filled.is_some());
+        let related = related.map(|location| Related { what: format!("{property} is made"), location });
+        Some(Place {
+            function: self.function_around(text, script, at),
+            variable: self.original_name(text, script, at),
+            location: Some(self.token_location(text, script, at)),
+            declared,
+            filled: filled.is_some(),
+            related: related.into_iter().chain(self.compiled(text, script, at)).collect(),
+        })
+    }
+
+    /// Where the application calls what one of its variables or properties holds: the function or method of that name,
+    /// else any that is called while the program works, rather than when it starts.
+    pub(crate) fn call_of(&self, from: NodeOrdinal, variable: &str, method: Option<&str>) -> Option<Call> {
+        let view = self.view;
+        let closures = if view.is_context(from) {
+            self.closures_of(from)
+        } else {
+            view.constructor(from).into_iter().collect()
+        };
+        let closure = closures.into_iter().find(|&c| self.function(c).is_some())?;
+        let script = view.script_node(closure)?;
+        let text = self.text_of(script)?;
+        let method =
+            method.map(|name| name.rsplit('.').next().unwrap_or(name).trim_start_matches(['#', '_']));
+        let (token, called) = text.call_of(variable, !view.is_context(from), method)?;
+        let fills = called.rsplit('.').next() == method;
+        let function = self.function_around(&text, script, token);
+        Some(Call { called, fills, function, location: self.token_location(&text, script, token) })
     }
 
     /// The function around a closure: where it was made.
@@ -295,7 +440,8 @@ impl<'a, 's> Desk<'a, 's> {
         beside
             .take(3)
             .map(|f| {
-                let name = if f.name.is_empty() { "an anonymous function" } else { f.name.as_str() };
+                let name =
+                    if f.name.is_empty() { self.function_called(&text, script, f) } else { f.name.clone() };
                 let location = self.token_location(&text, script, text.start(f));
                 Related { what: format!("{name} uses {variable}"), location }
             })
@@ -320,6 +466,51 @@ impl<'a, 's> Desk<'a, 's> {
         Some(Place { function: self.function_around(&text, script, at), location, ..Place::default() })
     }
 
+    /// A function that says where an object's class is: its constructor, else, where that is a builtin (or one that a
+    /// mixin has left on the prototype), a method.
+    pub(crate) fn home(&self, n: NodeOrdinal) -> Option<NodeOrdinal> {
+        let view = self.view;
+        let prototype = view.analysis.named(n, "__proto__")?;
+        if let Some(&known) = self.homes.borrow().get(&prototype.0) {
+            return known;
+        }
+        let own = |&c: &NodeOrdinal| {
+            view.script_node(c).is_some_and(|s| owner_of_script(&view.text(s)) != Owner::Runtime)
+        };
+        let constructor = view.constructor(n);
+        let methods = || {
+            let all = view.edges(prototype).take(MOST_METHODS).map(|(_, to)| to);
+            let mut all: Vec<NodeOrdinal> = all.filter(|&to| view.is_closure(to)).filter(own).collect();
+            all.sort_by_key(|&m| view.location(m).map(|l| (l.script_id, l.line, l.column)));
+            all.first().copied()
+        };
+        let builtin = || {
+            view.raw_name(prototype) == b"Object"
+                && constructor.is_some_and(|c| view.raw_name(c) == b"Object")
+        };
+        let found =
+            constructor.filter(own).or_else(|| if builtin() { None } else { methods() }).or(constructor);
+        self.homes.borrow_mut().insert(prototype.0, found);
+        found
+    }
+
+    /// The package that an object's class or function is from: its folder, empty for the application.
+    pub(crate) fn package(&self, n: NodeOrdinal) -> Option<String> {
+        let view = self.view;
+        let function = if view.is_closure(n) {
+            n
+        } else if view.is_context(n) {
+            self.closures_of(n).first().copied()?
+        } else {
+            self.home(n)?
+        };
+        let script = view.text(view.script_node(function)?).into_owned();
+        let Some((before, after)) = script.rsplit_once("/node_modules/") else { return Some(String::new()) };
+        let parts = if after.starts_with('@') { 2 } else { 1 };
+        let name: Vec<&str> = after.split('/').take(parts).collect();
+        Some(format!("{before}/{}", name.join("/")))
+    }
+
     /// Whose an object is, by the script of its function or constructor; None where nothing tells.
     pub(crate) fn owner(&self, n: NodeOrdinal) -> Option<Owner> {
         let view = self.view;
@@ -340,10 +531,11 @@ impl<'a, 's> Desk<'a, 's> {
         if view.ty(n) != node::OBJECT {
             return None;
         }
-        if let Some(script) = view.location(n).and_then(|l| view.analysis.script(l.script_id)) {
-            return Some(owner_of_script(script));
+        // The class of a library's heir of a builtin may be known by the builtin only; its methods are the library's.
+        if let Some(home) = self.home(n) {
+            return of_script(home);
         }
-        of_script(view.constructor(n)?)
+        view.location(n).and_then(|l| view.analysis.script(l.script_id)).map(owner_of_script)
     }
 }
 

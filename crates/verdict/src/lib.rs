@@ -15,11 +15,13 @@ mod case;
 mod desk;
 mod detect;
 mod heads;
+mod naming;
 mod outside;
 mod paths;
 mod report;
 mod single;
 mod sources;
+mod telling;
 mod tree;
 mod view;
 mod words;
@@ -30,7 +32,6 @@ pub use words::{count, size};
 
 use case::Case;
 use desk::Desk;
-use stillheap_analysis::types::node;
 use stillheap_analysis::{Analysis, NodeOrdinal};
 use tree::{GrowthTree, growth};
 use view::{View, is_builtin};
@@ -123,19 +124,47 @@ fn merge<'c, 'v, 's>(
             None => groups.push(vec![case]),
         }
     }
-    let mut suspects: Vec<Suspect> = Vec::new();
+    let mut suspects: Vec<(Suspect, &Case<'_, '_>)> = Vec::new();
     for group in &groups {
         let next = make(group);
-        let same = |other: &&mut Suspect| {
+        let same = |(other, _): &&mut (Suspect, _)| {
             let known = other.cause.location.is_some() && other.cause.location == next.cause.location;
             known && other.cause.variable == next.cause.variable
         };
         match suspects.iter_mut().find(same) {
-            Some(other) => absorb(other, &next),
-            None => suspects.push(next),
+            Some((other, _)) => absorb(other, &next),
+            None => suspects.push((next, group[0])),
         }
     }
-    suspects
+    // A WeakMap's values live as long as their keys: what keeps those is the cause.
+    for i in (0..suspects.len()).rev() {
+        if suspects[i].0.cause.kind != CauseKind::WeakMap {
+            continue;
+        }
+        let Some(way) = key_path(suspects[i].1) else { continue };
+        let keeps = |(other, case): &(Suspect, &Case<'_, '_>)| {
+            let on_way = |n: &u32| case.tree.within(*n, case.head.entry);
+            other.cause.kind != CauseKind::WeakMap && way.iter().any(on_way)
+        };
+        if let Some(j) = suspects.iter().position(keeps) {
+            let (values, _) = suspects.remove(i);
+            let j = if j > i { j - 1 } else { j };
+            absorb(&mut suspects[j].0, &values);
+        }
+    }
+    suspects.into_iter().map(|(suspect, _)| suspect).collect()
+}
+
+/// Entries on the way from a root to a key of the WeakMap whose values grow.
+fn key_path(case: &Case<'_, '_>) -> Option<Vec<u32>> {
+    let view = case.view;
+    let at = case.weak_map().filter(|&at| at > 0)?;
+    let (table, value) = (case.node(at - 1), case.node(at));
+    let pair = case.edge(at);
+    let mut keys = view.analysis.holders(value).take(1_000);
+    let (_, key) = keys.find(|&(e, from)| from != table && view.edge_bytes(e) == pair)?;
+    let way = paths::to_root_without(view, key, table)?;
+    Some(way.iter().map(|step| case.tree.entry_of[step.node.0 as usize]).collect())
 }
 
 /// Whether `other` is part of what `case` is about: held by the same object, or by what also holds its objects.
@@ -178,7 +207,7 @@ fn suspect(group: &[&Case<'_, '_>], examples: &[u32]) -> Suspect {
         add(&mut retained_sizes, sizes);
         merge_classes(&mut classes, &case.classes);
     }
-    let class_name = telling_class(group, examples);
+    let class_name = telling::class(group, finding.cause.kind, examples);
     let counts = classes
         .iter()
         .find(|class| class.class_name == class_name)
@@ -198,44 +227,6 @@ fn suspect(group: &[&Case<'_, '_>], examples: &[u32]) -> Suspect {
         explanation: finding.explanation,
         advice: finding.advice,
     }
-}
-
-/// The class that says most: the application's own that is nearest to where the growth begins, else a shape of
-/// plain objects, else what grows most.
-fn telling_class(group: &[&Case<'_, '_>], examples: &[u32]) -> String {
-    let main = group[0];
-    let found: Vec<(Option<String>, Option<String>)> =
-        group.iter().map(|case| own_and_shape(case, examples)).collect();
-    if let Some(own) = found.iter().find_map(|(own, _)| own.clone()) {
-        return own;
-    }
-    let largest = main.classes.first().map(|class| class.class_name.clone());
-    if main.share_of_strings() > 0.5 && largest.is_some() {
-        return largest.unwrap_or_default();
-    }
-    let shape = found.into_iter().find_map(|(_, shape)| shape);
-    let first = main.members.first().map(|&n| main.view.analysis.class_name(n));
-    shape.or(largest).or(first).unwrap_or_else(|| "(unknown)".to_owned())
-}
-
-/// The nearest class of the application's own in a case, and the nearest shape before it.
-fn own_and_shape(case: &Case<'_, '_>, examples: &[u32]) -> (Option<String>, Option<String>) {
-    let view = case.view;
-    let mut shape = None;
-    for entry in case.tree.subtree(case.head.entry) {
-        let example = NodeOrdinal(examples[entry as usize]);
-        if example.0 == u32::MAX || view.ty(example) != node::OBJECT || growth(case.tree.counts(entry)) <= 0 {
-            continue;
-        }
-        let name = view.analysis.class_name(example);
-        if !is_builtin(&name) && case.desk.owner(example) != Some(Owner::Runtime) {
-            return (Some(name), shape);
-        }
-        if name.starts_with('{') && shape.is_none() {
-            shape = Some(name);
-        }
-    }
-    (None, shape)
 }
 
 fn add(sum: &mut [u64], more: &[u64]) {
@@ -271,11 +262,8 @@ fn absorb(suspect: &mut Suspect, other: &Suspect) {
 
 /// The answer in one sentence.
 fn verdict(suspects: &[Suspect], snapshots: usize) -> String {
-    let place = suspects.first().and_then(|s| s.cause.location.as_ref()).map_or_else(String::new, |l| {
-        let script = l.script.as_deref().unwrap_or("an unnamed script");
-        let file = script.rsplit(['/', '\\']).next().unwrap_or(script);
-        format!(" ({file}:{})", l.line)
-    });
+    let place = suspects.first().and_then(|s| s.cause.location.as_ref());
+    let place = place.map_or_else(String::new, |l| format!(" ({})", words::short(l)));
     if snapshots == 1 {
         return single::verdict(suspects, &place);
     }
@@ -283,6 +271,10 @@ fn verdict(suspects: &[Suspect], snapshots: usize) -> String {
         return format!("Nothing grows steadily over these {snapshots} snapshots.");
     };
     match &first.class_name {
+        // "Array leaks: Array kept is filled" says the same twice.
+        Some(class) if is_builtin(class) && first.cause.detail.starts_with(&format!("{class} ")) => {
+            format!("{}{place}.", first.cause.detail)
+        }
         Some(class) => format!("{class} leaks: {}{place}.", first.cause.detail),
         None => format!("The JavaScript heap is not what grows: {}.", first.cause.detail),
     }

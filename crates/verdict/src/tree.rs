@@ -49,7 +49,7 @@ pub(crate) struct Entry {
     pub(crate) parent: u32,
     pub(crate) label: u32,
     pub(crate) kind: u32,
-    level: u32,
+    pub(crate) level: u32,
     /// Something below it was bent back on it: it is the first of a repeating pattern.
     pub(crate) repeats: bool,
 }
@@ -181,7 +181,7 @@ fn labels(analysis: Analysis<'_>) -> Vec<u32> {
 }
 
 /// Whether an object's property names are data.
-fn is_dictionary(analysis: Analysis<'_>, object: NodeOrdinal) -> bool {
+pub(crate) fn is_dictionary(analysis: Analysis<'_>, object: NodeOrdinal) -> bool {
     let range = analysis.edge_range(object);
     if range.len() > DICTIONARY || range.len() < SMALL_DICTIONARY {
         return range.len() > DICTIONARY;

@@ -185,5 +185,8 @@ pub(crate) fn is_builtin(class: &str) -> bool {
         || class.starts_with("system / ")
         || class.starts_with("Node / ")
         || class.starts_with("Detached ")
+        || class.ends_with(" Iterator")
+        || class.ends_with(" Helper")
+        || matches!(class, "console" | "Math" | "JSON" | "Reflect" | "Atomics" | "Intl" | "WebAssembly")
         || class.ends_with("Array") && class.chars().next().is_some_and(|c| "IUBF".contains(c))
 }

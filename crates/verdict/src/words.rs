@@ -3,7 +3,7 @@
 use stillheap_analysis::types::{edge, node};
 
 use crate::case::Case;
-use crate::report::{Owner, PathEdge, PathStep};
+use crate::report::{Owner, PathEdge, PathStep, SourceLocation};
 use crate::view::{is_index, weak_table};
 
 /// Text of a string on a path at most, in characters.
@@ -37,6 +37,12 @@ pub fn count(number: u64) -> String {
         out.push(c);
     }
     out
+}
+
+/// A place without its folders: `app.js:7`.
+pub(crate) fn short(location: &SourceLocation) -> String {
+    let script = location.script.as_deref().unwrap_or("an unnamed script");
+    format!("{}:{}", script.rsplit(['/', '\\']).next().unwrap_or(script), location.line)
 }
 
 /// The steps of a case's path.
@@ -86,11 +92,7 @@ fn in_words(case: &Case<'_, '_>, at: usize) -> String {
     let name = String::from_utf8_lossy(case.edge(at)).into_owned();
     match view.edge_code(e) {
         edge::CONTEXT => {
-            let function = case.desk.scope_name(from).filter(|name| !name.is_empty());
-            match function {
-                Some(function) => format!("variable {name} of {function}(): {what}"),
-                None => format!("variable {name}: {what}"),
-            }
+            format!("variable {name} of {}: {what}", case.desk.scope_called(from))
         }
         edge::PROPERTY if is_index(name.as_bytes()) => format!("element [{name}]: {what}"),
         edge::PROPERTY => format!("property {name}: {what}"),
@@ -112,11 +114,7 @@ fn object(case: &Case<'_, '_>, at: usize) -> String {
     let n = case.node(at);
     let name = view.text(n);
     if view.is_context(n) {
-        let function = case.desk.scope_name(n).filter(|name| !name.is_empty());
-        return function.map_or_else(
-            || "the context of a script or anonymous function".to_owned(),
-            |name| format!("the context of {name}()"),
-        );
+        return format!("the context of {}", case.desk.scope_called(n));
     }
     match view.ty(n) {
         node::OBJECT if matches!(&*name, "Generator" | "AsyncFunction") => {
@@ -127,7 +125,7 @@ fn object(case: &Case<'_, '_>, at: usize) -> String {
             )
         }
         node::SYNTHETIC => name.trim_matches(['(', ')']).to_owned(),
-        node::CLOSURE if name.is_empty() => "an anonymous function".to_owned(),
+        node::CLOSURE if name.is_empty() => case.desk.closure_called(n),
         node::CLOSURE => format!("function {name}()"),
         node::STRING | node::CONS_STRING | node::SLICED_STRING => {
             let text = view.string_text(n, MOST_TEXT + 1).unwrap_or_default();

@@ -2,6 +2,7 @@
 
 use super::{Finding, cause_at};
 use crate::case::Case;
+use crate::naming::Reference;
 use crate::report::CauseKind;
 
 pub(crate) fn detect(case: &Case<'_, '_>) -> Option<Finding> {
@@ -10,16 +11,13 @@ pub(crate) fn detect(case: &Case<'_, '_>) -> Option<Finding> {
     }
     let view = case.view;
     // The named edge of the pattern: where it comes to the next object of the same kind.
-    let mut named = (case.grows..case.path.len()).filter(|&i| i > 0 && case.is_named(i));
+    let mut named = (case.grows + 1..case.path.len()).filter(|&i| case.is_named(i));
     let at = named.next_back().or_else(|| case.name_before(case.path.len() - 1))?;
     let variable = String::from_utf8_lossy(case.edge(at)).into_owned();
     let from = case.node(at - 1);
     let class = view.analysis.class_name(case.node(at));
-    let place = if view.is_context(from) {
-        case.desk.variable(from, &variable)
-    } else {
-        case.desk.property(from, &variable)
-    };
+    let reference = case.path[at].edge.map(|edge| Reference { edge, from, to: case.node(at) });
+    let place = reference.map(|found| case.namer().place(&found)).unwrap_or_default();
     let what = if view.is_context(from) {
         "function keeps, in its variable"
     } else {

@@ -3,17 +3,21 @@
 use stillheap_analysis::NodeOrdinal;
 use stillheap_analysis::types::node;
 
-use super::{Finding, cause_at};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use super::{Finding, cause_at, first_closure};
 use crate::case::Case;
 use crate::desk::Place;
-use crate::report::{CauseKind, Owner};
-use crate::view::is_builtin;
-use crate::words::count;
+use crate::naming::{Lead, Reference, Words};
+use crate::report::{CauseKind, Owner, Related, SourceLocation};
+use crate::words::{self, count};
 
-/// Names of a library that are looked through.
-const LIBRARY_LEVELS: usize = 5;
+/// Distance from the roots up to which an object that is called like the global object is it.
+const NEAR_ROOT: i32 = 2;
 
 /// The holder of what grows, its name and where that is filled.
+#[derive(Default)]
 pub(crate) struct Held {
     /// Place on the path whose incoming edge has the name.
     pub(crate) at: usize,
@@ -21,97 +25,106 @@ pub(crate) struct Held {
     pub(crate) place: Place,
     /// It is a property of the global object.
     pub(crate) global: bool,
-    /// Class of the object that has it as a property, where that says something.
-    owner: Option<String>,
-    /// It is a context's.
-    in_context: bool,
+    /// With the objects that it is in, and whose it is: `connections of Mongoose`.
+    words: Option<Words>,
+    /// The application's name for the owner, and where that is.
+    lead: Option<String>,
+    /// The name is that of a collection around the one that is meant.
+    around: bool,
 }
 
 impl Held {
     /// The holder in a sentence: `variable cache`, `property open of UploadService`.
     pub(crate) fn called(&self) -> Option<String> {
-        let kind = if self.in_context { "variable" } else { "property" };
+        let kind = if self.words.as_ref()?.in_context { "variable" } else { "property" };
         Some(format!("{kind} {}", self.owned()?))
     }
 
-    fn owned(&self) -> Option<String> {
-        let name = self.variable.as_deref()?;
-        Some(self.owner.as_ref().map_or_else(|| name.to_owned(), |owner| format!("{name} of {owner}")))
+    /// `open of UploadService (uploads, app.js:7)`.
+    pub(crate) fn owned(&self) -> Option<String> {
+        let words = self.words.as_ref()?;
+        let owner = words.owner.as_ref().map_or_else(String::new, |owner| format!(" of {owner}"));
+        let lead = self.lead.as_ref().map_or_else(String::new, |lead| format!(" ({lead})"));
+        let name = self.variable.as_deref().filter(|_| words.in_context && !words.full.contains('.'));
+        Some(format!("{}{owner}{lead}", name.unwrap_or(&words.full)))
     }
 }
 
 /// Names the object at a place of the path: the variable or property that holds it, or holds what holds it.
 pub(crate) fn name(case: &Case<'_, '_>, holder: usize) -> Held {
-    let view = case.view;
-    let Some(at) = case.name_before(holder).map(|at| own_name(case, at)) else {
-        return Held {
-            at: holder,
-            variable: None,
-            place: Place::default(),
-            global: false,
-            owner: None,
-            in_context: false,
-        };
-    };
-    let variable = String::from_utf8_lossy(case.edge(at)).into_owned();
-    let from = case.node(at - 1);
-    let global = is_global(case, from);
-    let place = if view.is_context(from) {
-        case.desk.variable(from, &variable)
-    } else {
-        let place = case.desk.property(from, &variable);
-        if place.location.is_some() { place } else { around(case, at, &variable).unwrap_or(place) }
-    };
-    let in_context = view.is_context(from);
-    let class = view.text(from);
-    let telling = !in_context && view.ty(from) == node::OBJECT && !is_builtin(&class);
-    let owner = telling.then(|| class.into_owned());
-    Held { at, variable: Some(variable), place, global, owner, in_context }
-}
-
-/// Above the inner fields of a library's object, the name that the application has for it.
-fn own_name(case: &Case<'_, '_>, at: usize) -> usize {
-    let inner = |i: usize| matches!(case.desk.owner(case.node(i - 1)), Some(Owner::Library | Owner::Runtime));
-    let mut above = at;
-    for _ in 0..LIBRARY_LEVELS {
-        if !inner(above) {
-            return above;
-        }
-        let Some(next) = case.name_before(above - 1) else { break };
-        above = next;
+    let namer = case.namer();
+    let node = case.node(holder);
+    if holder == case.holder {
+        let Some(named) = &case.named else { return Held { at: holder, ..Held::default() } };
+        let around = named.reference.to != node;
+        return held(case, named.at, &named.reference, named.words.clone(), named.lead.as_ref(), around);
     }
-    // Up to a root everything is a library's: then its own name is as good as any.
-    if inner(above) { at } else { above }
+    let Some(reference) = namer.reference(node) else { return Held { at: holder, ..Held::default() } };
+    let lead = if case.view.is_context(reference.from) { None } else { namer.lead(reference.from) };
+    held(case, holder, &reference, namer.words(&reference), lead.as_ref(), false)
 }
 
-/// A property of an object without a constructor of its own: looked for in the script of the nearest function.
-fn around(case: &Case<'_, '_>, at: usize, property: &str) -> Option<Place> {
-    let nearest = (0..at).rev().take(12).map(|i| case.node(i)).find_map(|n| {
-        let view = case.view;
-        if view.is_closure(n) {
-            return Some(n);
+fn held(
+    case: &Case<'_, '_>,
+    at: usize,
+    reference: &Reference,
+    words: Words,
+    lead: Option<&Lead>,
+    around: bool,
+) -> Held {
+    let view = case.view;
+    let namer = case.namer();
+    let variable = String::from_utf8_lossy(view.edge_bytes(reference.edge)).into_owned();
+    let mut place = namer.place(reference);
+    let mut called = None;
+    if let Some(lead) = lead {
+        let top = &lead.steps[0];
+        let known = namer.place(top);
+        called = Some(match &known.declared {
+            Some(at) => format!("{}, {}", lead.full, words::short(at)),
+            None => lead.full.clone(),
+        });
+        if let Some(call) = case.desk.call_of(top.from, &lead.variable, place.function.as_deref()) {
+            let library = case.desk.owner(reference.from) == Some(Owner::Library);
+            if library && place.filled && (lead.steps.len() == 1 || call.fills) {
+                // The application fills it through the one method that it calls.
+                let inner = place.location.replace(call.location);
+                let what = format!("{variable} is filled");
+                place.related.splice(0..0, inner.map(|location| Related { what, location }));
+                place.function = call.function;
+            } else {
+                place
+                    .related
+                    .push(Related { what: format!("your call of {}", call.called), location: call.location });
+            }
+        } else if let Some(location) = known.declared.clone() {
+            place.related.push(Related { what: format!("your {}", lead.variable), location });
         }
-        view.is_context(n).then(|| case.desk.closures_of(n).first().copied()).flatten()
-    });
-    let found = nearest.and_then(|closure| case.desk.property_in(closure, property));
-    found.or_else(|| {
-        // Or what made the objects that are kept.
-        let members = case.members.iter().take(20);
-        members.filter_map(|&n| case.view.constructor(n)).find_map(|c| case.desk.property_in(c, property))
-    })
+        if place.location.is_none() {
+            place.location = if known.filled { known.location } else { known.declared.or(known.location) };
+        }
+    }
+    let global = is_global(case, reference.from);
+    Held { at, variable: Some(variable), place, global, words: Some(words), lead: called, around }
 }
 
 /// The global object.
 pub(crate) fn is_global(case: &Case<'_, '_>, n: NodeOrdinal) -> bool {
-    matches!(case.view.raw_name(n), b"global" | b"globalThis" | b"Window")
+    // Others than the program's own are what a library has for a page.
+    let own = case.view.analysis.distance(n) <= NEAR_ROOT;
+    own && matches!(case.view.raw_name(n), b"global" | b"globalThis" | b"Window")
         || case.view.raw_name(n).starts_with(b"global / ")
 }
 
 pub(crate) fn weak_map(case: &Case<'_, '_>) -> Option<Finding> {
     let at = case.weak_map()?;
-    let held = name(case, at - 1);
-    let variable = held.variable.clone().unwrap_or_else(|| "a WeakMap".to_owned());
-    let detail = format!("the keys of WeakMap {variable} live on, so their values do");
+    let map =
+        (0..at).rev().find(|&i| matches!(case.view.raw_name(case.node(i)), b"WeakMap" | b"SafeWeakMap"));
+    let mut held = name(case, map.unwrap_or(at - 1));
+    own_place(case, &mut held.place);
+    let variable = held.owned().or_else(|| held.variable.clone());
+    let variable = variable.map_or_else(|| "a WeakMap".to_owned(), |name| format!("WeakMap {name}"));
+    let detail = format!("the keys of {variable} live on, so their values do");
     let explanation = format!(
         "A WeakMap lets go of a value only when its key is gone. The keys of {variable} are still held elsewhere, and \
          what they lead to grows."
@@ -128,7 +141,7 @@ pub(crate) fn detect(case: &Case<'_, '_>) -> Option<Finding> {
         return None;
     }
     let held = name(case, case.holder);
-    let class = view.text(holder).into_owned();
+    let class = case.namer().class(holder);
     let on_global = is_global(case, holder);
     let kind = if held.global || on_global { CauseKind::Global } else { CauseKind::Collection };
     let variable = held.variable.clone().unwrap_or_else(|| class.clone());
@@ -136,6 +149,7 @@ pub(crate) fn detect(case: &Case<'_, '_>) -> Option<Finding> {
     let what = match class.as_str() {
         _ if on_global => "the global object".to_owned(),
         _ if held.variable.is_none() => format!("a {class} that has no name"),
+        _ if held.around => format!("{} {class} in {owned}", article(&class)),
         "Map" | "Set" | "Array" => format!("{class} {owned}"),
         "Object" => format!("object {owned}"),
         _ => format!("{owned} ({class})"),
@@ -179,6 +193,44 @@ pub(crate) fn unknown(case: &Case<'_, '_>) -> Finding {
         advice: advice.to_owned(),
         decisive: case.grows.min(case.path.len() - 1),
     }
+}
+
+/// `a` or `an`.
+fn article(noun: &str) -> &'static str {
+    if noun.starts_with(['A', 'E', 'I', 'O', 'U', 'a', 'e', 'i', 'o', 'u']) { "an" } else { "a" }
+}
+
+/// A line in Node's own code helps nobody: then a function of the application's, or of a library's, that is among what
+/// grows.
+pub(crate) fn own_place(case: &Case<'_, '_>, place: &mut Place) {
+    let runtime = |location: &SourceLocation| {
+        location.script.as_deref().is_none_or(|script| script.starts_with("node:") || script.is_empty())
+    };
+    if place.location.as_ref().is_some_and(|location| !runtime(location)) {
+        return;
+    }
+    if let Some(closure) = usual_closure(case).or_else(|| first_closure(case, case.grows)) {
+        let made = case.desk.made_in(closure);
+        (place.function, place.location) = (made.function, made.location);
+    }
+}
+
+/// Of the application's functions (else a library's) among what grows, one of those of which there are most.
+fn usual_closure(case: &Case<'_, '_>) -> Option<NodeOrdinal> {
+    let view = case.view;
+    let mut seen: BTreeMap<_, (u32, NodeOrdinal)> = BTreeMap::new();
+    for n in case.objects().into_iter().filter(|&n| view.is_closure(n)) {
+        let Some(location) = view.location(n) else { continue };
+        let foreign = match case.desk.owner(n) {
+            Some(Owner::Application) => false,
+            Some(Owner::Library) => true,
+            _ => continue,
+        };
+        let place = (foreign, location.script_id, location.line, location.column);
+        seen.entry(place).or_insert((0, n)).0 += 1;
+    }
+    let most = seen.iter().min_by_key(|&(place, &(count, _))| (place.0, Reverse(count), *place));
+    most.map(|(_, &(_, n))| n)
 }
 
 /// With a capital letter at the start.

@@ -1,18 +1,21 @@
 //! Listeners that are added and never removed; timers that are never cleared.
 
 use stillheap_analysis::NodeOrdinal;
+use stillheap_analysis::types::node;
 
 use super::collection::name;
 use super::{Finding, called, cause_at};
 use crate::case::Case;
 use crate::report::{CauseKind, Owner};
+use crate::view::{is_builtin, is_index};
 
 /// A function with so many holders isn't made anew for each listener.
 const MANY: usize = 20;
 
 pub(crate) fn listeners(case: &Case<'_, '_>) -> Option<Finding> {
     let from = case.holder.saturating_sub(4);
-    let events = case.find(from, case.grows + 1, |text| {
+    let until = listed(case).unwrap_or(case.grows).max(case.grows);
+    let events = case.find(from, until + 1, |text| {
         text == "_events" || text == "listenerTree" || text.contains("kEvents") || text == "Listener"
     })?;
     // Not the listeners become more, but what one of them keeps.
@@ -22,8 +25,8 @@ pub(crate) fn listeners(case: &Case<'_, '_>) -> Option<Finding> {
     // Who emits: the object that has the listeners, by its name.
     let emitter = events.saturating_sub(1);
     let held = name(case, emitter);
-    let event = (events + 1..=case.grows.min(case.path.len() - 1)).find(|&i| case.is_named(i));
-    let event = event.map(|i| String::from_utf8_lossy(case.edge(i)).into_owned());
+    let owned = held.owned();
+    let event = event(case, events, until);
     let listener = first_closure(case, case.grows);
     // One function for all says less than where it is added.
     let shared = listener.is_some_and(|c| case.view.analysis.holders(c).take(MANY).count() == MANY);
@@ -31,20 +34,55 @@ pub(crate) fn listeners(case: &Case<'_, '_>) -> Option<Finding> {
     if place.location.is_none() {
         place = held.place;
     }
-    let owner = held.variable.clone().unwrap_or_else(|| case.view.analysis.class_name(case.node(emitter)));
+    let class = case.namer().class(case.node(emitter));
+    let owner = match owned {
+        Some(name) if !name.starts_with("<symbol ") => {
+            if is_builtin(&class) || name.contains(&class) {
+                name
+            } else {
+                format!("{name} ({class})")
+            }
+        }
+        _ => class,
+    };
     let of_event = event.as_deref().map_or_else(String::new, |event| format!(" for '{event}'"));
     let detail = format!("listeners{of_event} are added to {owner} and never removed");
     let explanation = format!(
         "Each time {} runs, it adds a listener{of_event} to {owner}. {owner} lives on, so it keeps every listener and \
          all that the listener refers to.",
-        called(place.function.as_deref())
+        called(&place)
     );
     let advice =
         "Remove the listener when its owner is done (removeListener, off, an AbortSignal), or add one \
                   listener once."
             .to_owned();
     let cause = cause_at(CauseKind::Listeners, held.variable.or(event), place, detail);
-    Some(Finding { cause, explanation, advice, decisive: case.grows.min(case.path.len() - 1) })
+    Some(Finding { cause, explanation, advice, decisive: until.min(case.path.len() - 1) })
+}
+
+/// Where the list of an EventTarget's listeners begins, each of which holds the next: a chain, but only to look at.
+fn listed(case: &Case<'_, '_>) -> Option<usize> {
+    let is_listener = |i: usize| case.view.raw_name(case.node(i)) == b"Listener" && case.edge(i) == b"next";
+    (case.grows.max(1)..case.path.len().saturating_sub(1)).find(|&i| is_listener(i) && is_listener(i + 1))
+}
+
+/// The event that is listened to: a property of an emitter's `_events`, a key of an EventTarget's Map.
+fn event(case: &Case<'_, '_>, events: usize, until: usize) -> Option<String> {
+    let view = case.view;
+    for i in events + 1..=until.min(case.path.len() - 1) {
+        let (from, name) = (case.node(i - 1), case.edge(i));
+        if is_index(name) && view.ty(from) == node::ARRAY {
+            // In the table of a Map a key stands before its value.
+            let at: usize = std::str::from_utf8(name).ok()?.parse().ok()?;
+            let key = at.checked_sub(1)?.to_string();
+            let key = view.edges(from).find(|&(e, _)| view.edge_bytes(e) == key.as_bytes())?.1;
+            return view.string_text(key, 40).filter(|_| view.is_string(key));
+        }
+        if case.is_named(i) {
+            return Some(String::from_utf8_lossy(name).into_owned());
+        }
+    }
+    None
 }
 
 pub(crate) fn timers(case: &Case<'_, '_>) -> Option<Finding> {
@@ -88,7 +126,7 @@ pub(crate) fn timers(case: &Case<'_, '_>) -> Option<Finding> {
     let explanation = format!(
         "{} starts {what} again and again. Node keeps each of them, with its callback and the variables around it, \
          until it has fired for the last time or is cleared.",
-        called(place.function.as_deref())
+        called(&place)
     );
     let advice = if repeats {
         "Call clearInterval when the work is done."

@@ -13,9 +13,12 @@ mod shared_context;
 mod strings;
 mod waiting;
 
+pub(crate) use events::first_closure;
+
 use crate::case::Case;
 use crate::desk::Place;
 use crate::report::{Cause, CauseKind};
+use crate::words::short;
 
 /// What a detector found.
 pub(crate) struct Finding {
@@ -67,10 +70,11 @@ pub(crate) fn cause_at(kind: CauseKind, variable: Option<String>, place: Place, 
     }
 }
 
-/// A name for people.
-pub(crate) fn called(name: Option<&str>) -> String {
-    match name {
-        Some("") | None => "an anonymous function".to_owned(),
-        Some(name) => name.to_owned(),
+/// The function of a place, for a sentence.
+pub(crate) fn called(place: &Place) -> String {
+    match (place.function.as_deref(), &place.location) {
+        (Some(name), _) if !name.is_empty() => name.to_owned(),
+        (_, Some(location)) => format!("the code at {}", short(location)),
+        _ => "the program".to_owned(),
     }
 }

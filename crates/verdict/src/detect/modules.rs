@@ -113,7 +113,7 @@ fn place(case: &Case<'_, '_>, file: Option<&str>, word: &str) -> Place {
     let mut names = HashSet::new();
     for n in (0..view.analysis.snapshot().node_count()).map(NodeOrdinal).filter(|&n| view.is_closure(n)) {
         let Some(script) = view.script_node(n) else { continue };
-        if !scripts.insert(script) || case.desk.owner(n) != Some(Owner::Application) {
+        if !scripts.insert(script) || file.is_none() && case.desk.owner(n) != Some(Owner::Application) {
             continue;
         }
         // The copies of what is loaded are scripts, too.

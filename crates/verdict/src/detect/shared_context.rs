@@ -3,7 +3,7 @@
 //! V8 makes one context for all closures of a scope. If one of them uses a variable, all of them keep it. Where
 //! the object that holds a closure is what the variable holds the next time, every object keeps the one before.
 
-use super::{Finding, called, cause_at};
+use super::{Finding, cause_at};
 use crate::case::Case;
 use crate::report::{CauseKind, Related};
 
@@ -12,8 +12,8 @@ pub(crate) fn detect(case: &Case<'_, '_>) -> Option<Finding> {
         return None;
     }
     let view = case.view;
-    let from = case.grows.saturating_sub(1);
-    let at = (from.max(2)..case.path.len()).find(|&i| {
+    // Within the round that repeats: what only leads to the chain's end is no part of it.
+    let at = ((case.grows + 1).max(2)..case.path.len()).find(|&i| {
         case.is_variable(i) && view.is_context(case.node(i - 1)) && view.is_closure(case.node(i - 2))
     })?;
     let (closure, context) = (case.node(at - 2), case.node(at - 1));
@@ -31,8 +31,8 @@ pub(crate) fn detect(case: &Case<'_, '_>) -> Option<Finding> {
     } else {
         String::new()
     };
-    let keeper = if property.is_empty() { called(view.function_name(closure).as_deref()) } else { property };
-    let function = called(place.function.as_deref());
+    let keeper = if property.is_empty() { case.desk.closure_called(closure) } else { property };
+    let function = case.desk.scope_called(context);
     let users = case.desk.users(closure, &variable);
     let who_uses = users.first().map_or_else(
         || "another closure of the same scope does".to_owned(),

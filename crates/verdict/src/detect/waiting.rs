@@ -26,6 +26,7 @@ pub(crate) fn promises(case: &Case<'_, '_>) -> Option<Finding> {
         return Some(async_chain(case));
     }
     let held = name(case, case.holder);
+    let owned = held.owned();
     let variable = held.variable.clone();
     let mut place = held.place;
     let closures = (0..case.holder)
@@ -38,19 +39,24 @@ pub(crate) fn promises(case: &Case<'_, '_>) -> Option<Finding> {
         }))
         .take(20)
         .collect();
-    let race = closures.iter().find_map(|&c| {
-        ["race", "any", "all"].iter().find_map(|word| case.desk.call(c, &["Promise", ".", word, "("]))
-    });
-    if let Some(race) = race {
-        place.function = race.function.or(place.function);
-        if let Some(old) = std::mem::replace(&mut place.location, race.location) {
+    // What waits says most: the function given to then, or the one that awaits. Only of Promise.race, any and all the
+    // handlers are V8's own.
+    let waits = handler(case);
+    let race = || {
+        closures.iter().find_map(|&c| {
+            ["race", "any", "all"].iter().find_map(|word| case.desk.call(c, &["Promise", ".", word, "("]))
+        })
+    };
+    if let Some(found) = waits.map(|c| case.desk.made_in(c)).or_else(race) {
+        place.function = found.function.or(place.function);
+        if let Some(old) = std::mem::replace(&mut place.location, found.location) {
             place.related.push(crate::report::Related {
                 what: "the promise that never settles".to_owned(),
                 location: old,
             });
         }
     }
-    let which = variable.clone().unwrap_or_else(|| "a promise".to_owned());
+    let which = owned.unwrap_or_else(|| "a promise".to_owned());
     let detail = format!("{which} never settles, and everything that waits for it is kept");
     let explanation = format!(
         "{which} stays pending. Every await, then, or Promise.race on it adds a reaction that the promise keeps until \
@@ -62,6 +68,25 @@ pub(crate) fn promises(case: &Case<'_, '_>) -> Option<Finding> {
     );
     let cause = cause_at(CauseKind::Promise, variable, place, detail);
     Some(Finding { cause, explanation, advice, decisive: case.grows })
+}
+
+/// The function of the application's, or a library's, that most of the reactions call.
+fn handler(case: &Case<'_, '_>) -> Option<NodeOrdinal> {
+    let view = case.view;
+    let mut seen: HashMap<_, (u32, NodeOrdinal)> = HashMap::new();
+    let on_path = (case.grows..case.path.len()).map(|i| case.node(i));
+    let reactions = case.members.iter().copied().chain(on_path);
+    for reaction in reactions.filter(|&n| view.raw_name(n) == b"system / PromiseReaction").take(200) {
+        let own = |&n: &NodeOrdinal| view.is_closure(n) && case.desk.owner(n) != Some(Owner::Runtime);
+        let Some(closure) = view.edges(reaction).map(|(_, to)| to).find(own) else { continue };
+        let place = view.location(closure).map(|l| (l.script_id, l.line, l.column));
+        let (count, first) = seen.entry(place).or_insert((0, closure));
+        *count += 1;
+        if view.analysis.id(closure) < view.analysis.id(*first) {
+            *first = closure;
+        }
+    }
+    seen.into_iter().max_by_key(|&(place, (count, _))| (count, std::cmp::Reverse(place))).map(|(_, (_, c))| c)
 }
 
 /// Async functions that wait for each other, each started by the one before.
@@ -80,7 +105,7 @@ fn async_chain(case: &Case<'_, '_>) -> Finding {
     if let Some(name) = closure.and_then(|c| view.function_name(c)) {
         place.function = Some(name);
     }
-    let function = called(place.function.as_deref());
+    let function = called(&place);
     let detail = format!("a chain of at least {} suspended calls: each waits for the next one", case.chain);
     let explanation = format!(
         "{function} waits for a call that waits for the next one, and none ever returns: each suspended call keeps its \
