@@ -34,7 +34,18 @@ function librariesOf(source, name) {
   return { folder, library, source };
 }
 
+/** The libraries of one program of published/: `require` for those of the package.json beside it. */
+function libraries(source) {
+  const { folder } = publishedBy(source);
+  return createRequire(path.join(folder(), 'package.json'));
+}
+
+/** What installLibraries wants for the program in a folder of published/. */
+const publishedBy = (source) => librariesOf(source, `published-${path.basename(source)}`);
+
 module.exports = {
   ...librariesOf(path.join(root, 'gallery/libraries'), 'gallery-libraries'),
   librariesOf,
+  libraries,
+  publishedBy,
 };
