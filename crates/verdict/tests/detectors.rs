@@ -312,7 +312,7 @@ fn listeners() {
         p.variable("bus", bus);
     });
     // Functions in a table of one's own are a collection.
-    expect((CauseKind::Collection, Some("settings"), None), EVENTS, held("handlers"));
+    expect((CauseKind::Collection, Some("settings"), Some("const bus")), EVENTS, held("handlers"));
 }
 
 const TIMERS: &str = "function handle(download) {

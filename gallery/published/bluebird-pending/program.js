@@ -5,12 +5,12 @@
 const { libraries } = require('../../support/libraries.js');
 const { traffic } = require('../../support/traffic.js');
 
-const Promise = libraries(__dirname)('bluebird');
-const shutdown = new Promise(() => {});
+const Bluebird = libraries(__dirname)('bluebird');
+const shutdown = new Bluebird(() => {});
 
 async function request(n) {
-  const work = Promise.resolve({ order: n, positions: [1, 2, 3] });
-  return process.env.GALLERY_MENDED ? work : Promise.race([work, shutdown]);
+  const work = Bluebird.resolve({ order: n, positions: [1, 2, 3] });
+  return process.env.GALLERY_MENDED ? work : Bluebird.race([work, shutdown]);
 }
 
 traffic(request, { warmUp: 200, calls: 300 });

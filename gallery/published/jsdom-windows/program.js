@@ -1,6 +1,6 @@
 'use strict';
 
-// jsdom/jsdom#1682 and others: a window that is never closed lives as long as a timer that its page has started.
+// jsdom/jsdom, often reported: a window that is never closed lives as long as a timer that its page has started.
 
 const { libraries } = require('../../support/libraries.js');
 const { traffic } = require('../../support/traffic.js');

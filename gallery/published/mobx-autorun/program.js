@@ -1,6 +1,6 @@
 'use strict';
 
-// mobxjs/mobx#1157 and many others: reactions that are never disposed of stay observers of a long-lived store.
+// mobxjs/mobx, often reported: reactions that are never disposed of stay observers of a long-lived store.
 
 const { libraries } = require('../../support/libraries.js');
 const { traffic } = require('../../support/traffic.js');

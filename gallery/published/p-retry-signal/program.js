@@ -1,6 +1,6 @@
 'use strict';
 
-// sindresorhus/p-retry before 6.2: each call listens to its signal's abort, and doesn't stop when it is done.
+// sindresorhus/p-retry: each call listens to its signal's abort, and doesn't stop when it is done.
 
 const { libraries } = require('../../support/libraries.js');
 const { traffic } = require('../../support/traffic.js');

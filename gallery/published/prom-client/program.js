@@ -1,6 +1,6 @@
 'use strict';
 
-// siimon/prom-client#216 and many others: a label that takes ever new values, here the user's id.
+// siimon/prom-client, often reported: a label that takes ever new values, here the user's id.
 
 const { libraries } = require('../../support/libraries.js');
 const { traffic } = require('../../support/traffic.js');
