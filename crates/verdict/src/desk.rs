@@ -12,10 +12,10 @@ use foldhash::HashMap;
 use stillheap_analysis::types::node;
 use stillheap_analysis::{Location, NodeOrdinal};
 
+use crate::report::short;
 use crate::report::{Owner, Related, SourceLocation};
 use crate::sources::Sources;
 use crate::view::{View, is_builtin};
-use crate::words::short;
 use stillheap_jsscan::{Function, Text};
 
 /// V8 writes no more of a string than this many UTF-16 units.

@@ -263,7 +263,7 @@ fn absorb(suspect: &mut Suspect, other: &Suspect) {
 /// The answer in one sentence.
 fn verdict(suspects: &[Suspect], snapshots: usize) -> String {
     let place = suspects.first().and_then(|s| s.cause.location.as_ref());
-    let place = place.map_or_else(String::new, |l| format!(" ({})", words::short(l)));
+    let place = place.map_or_else(String::new, |l| format!(" ({})", report::short(l)));
     if snapshots == 1 {
         return single::verdict(suspects, &place);
     }

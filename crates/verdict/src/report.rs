@@ -236,3 +236,9 @@ pub enum CauseKind {
     /// It grows; why is not known.
     Growth,
 }
+
+/// A place without its folders: `app.js:7`.
+pub(crate) fn short(location: &SourceLocation) -> String {
+    let script = location.script.as_deref().unwrap_or("an unnamed script");
+    format!("{}:{}", script.rsplit(['/', '\\']).next().unwrap_or(script), location.line)
+}

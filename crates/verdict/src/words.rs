@@ -3,7 +3,7 @@
 use stillheap_analysis::types::{edge, node};
 
 use crate::case::Case;
-use crate::report::{Owner, PathEdge, PathStep, SourceLocation};
+use crate::report::{Owner, PathEdge, PathStep};
 use crate::view::{is_index, weak_table};
 
 /// Text of a string on a path at most, in characters.
@@ -37,12 +37,6 @@ pub fn count(number: u64) -> String {
         out.push(c);
     }
     out
-}
-
-/// A place without its folders: `app.js:7`.
-pub(crate) fn short(location: &SourceLocation) -> String {
-    let script = location.script.as_deref().unwrap_or("an unnamed script");
-    format!("{}:{}", script.rsplit(['/', '\\']).next().unwrap_or(script), location.line)
 }
 
 /// The steps of a case's path.

@@ -11,7 +11,7 @@ use crate::case::Case;
 use crate::desk::Place;
 use crate::naming::{Lead, Reference, Words};
 use crate::report::{CauseKind, Owner, Related, SourceLocation};
-use crate::words::{self, count};
+use crate::words::count;
 
 /// Distance from the roots up to which an object that is called like the global object is it.
 const NEAR_ROOT: i32 = 2;
@@ -81,7 +81,7 @@ fn held(
         let top = &lead.steps[0];
         let known = namer.place(top);
         called = Some(match &known.declared {
-            Some(at) => format!("{}, {}", lead.full, words::short(at)),
+            Some(at) => format!("{}, {}", lead.full, crate::report::short(at)),
             None => lead.full.clone(),
         });
         if let Some(call) = case.desk.call_of(top.from, &lead.variable, place.function.as_deref()) {

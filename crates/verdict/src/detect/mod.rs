@@ -17,8 +17,8 @@ pub(crate) use events::first_closure;
 
 use crate::case::Case;
 use crate::desk::Place;
+use crate::report::short;
 use crate::report::{Cause, CauseKind};
-use crate::words::short;
 
 /// What a detector found.
 pub(crate) struct Finding {
