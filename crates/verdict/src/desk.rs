@@ -251,7 +251,7 @@ impl<'a, 's> Desk<'a, 's> {
     /// Whether nothing is around a context but the realm.
     fn is_outermost(&self, context: NodeOrdinal) -> bool {
         let around = self.view.internal(context, "previous");
-        around.is_none_or(|n| self.view.raw_name(n).starts_with(b"system / NativeContext"))
+        around.is_some_and(|n| self.view.raw_name(n).starts_with(b"system / NativeContext"))
     }
 
     /// The last part of a script's name.

@@ -53,7 +53,7 @@ fn a_map_that_grows_is_named_by_its_variable() {
     assert_eq!((place.script.as_deref(), place.line), (Some("/srv/app/orders.js"), 12));
     let decisive: Vec<&str> =
         suspect.path.iter().filter(|step| step.decisive).map(|step| step.text.as_str()).collect();
-    assert_eq!(decisive, ["variable orders of the module orders.js: Map"]);
+    assert_eq!(decisive, ["variable orders of a function of orders.js: Map"]);
     assert!(found.verdict.contains("orders.js:12"), "{}", found.verdict);
 }
 
