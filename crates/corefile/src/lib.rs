@@ -1,8 +1,8 @@
 //! A core file is a snapshot: brings the memory of a dead process (`stillheap-process`), the reader of V8's heap
 //! (`stillheap-heap`) and the graph together.
 //!
-//! The graph's columns are filled as the heap is walked, with no JSON between. Beside them a tenth of the heap is
-//! needed while reading.
+//! The graph's columns are filled as the heap is walked, with no JSON between. `stillheap-heap` says what it needs beside
+//! them while reading.
 #![forbid(unsafe_code)]
 
 mod build;

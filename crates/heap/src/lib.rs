@@ -6,7 +6,8 @@
 //! bounded by the size of what was read.
 //!
 //! Extra memory: a bit per heap word for what is alive and one for strings, a rank per 64 words, two bytes per
-//! object, and tables whose size depends on the number of maps and names: about a tenth of the heap.
+//! object, and tables whose size depends on the number of maps and names. The design goal is a tenth of the heap; no
+//! benchmark measures it yet.
 #![forbid(unsafe_code)]
 
 mod dispatch;

@@ -1,7 +1,7 @@
 //! `mcp`: the questions for assistants, over the Model Context Protocol on standard input and output.
 //!
-//! The protocol is the SDK's business; here are the tools ([`tools`]), the snapshots that stay open between calls
-//! ([`store`]), and the limits that keep every answer small enough for a model to read ([`bounds`]). Only snapshots
+//! The protocol is the SDK's business; here are the tools (`tools`), the snapshots that stay open between calls
+//! (`store`), and the limits that keep every answer small enough for a model to read (`bounds`). Only snapshots
 //! that a call names are opened, nothing is sent anywhere, and only `report` writes a file.
 
 #![forbid(unsafe_code)]
