@@ -31,7 +31,7 @@ pub enum ErrorKind {
     TooLarge,
     /// More than the reader was allowed to read or to hold, see `ReadLimits` in `stillheap-snapshot`.
     OverLimit,
-    /// Reading was stopped, see [`crate::ReadOptions::cancel`].
+    /// Reading was stopped, see `stillheap_snapshot::ReadOptions::cancel`.
     Cancelled,
     /// A core file whose heap is not read, since that would be guessing; the message says what to do.
     Refused,
