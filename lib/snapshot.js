@@ -79,7 +79,7 @@ const kinds = {
     match: oneOf(['auto', 'id', 'class']),
     failOn: conditions,
   },
-  leaks: { limit: suspects, leastGrowth: whole, asGiven: flag, sourceMaps: path },
+  leaks: { limit: suspects, leastGrowth: whole, asGiven: boolean, sourceMaps: path },
 };
 kinds.leaksOf = { ...kinds.leaks, ...kinds.open };
 
