@@ -73,7 +73,7 @@ pub(crate) struct Shape {
     pub(crate) position_flag_bits: u32,
     /// InstructionStream: bytes of the header, where the body's size is, alignment.
     pub(crate) instructions: Option<(u64, u64, u64)>,
-    /// Script::id.
+    /// Script::id, between line_ends and eval_from_shared (`script.tq`).
     pub(crate) script_id: u64,
     /// Whether nothing is counted of objects of the read-only space, and of external strings their characters
     /// (`SizeForSnapshot`).
@@ -115,7 +115,7 @@ const V8_11_3: Shape = Shape {
     bytecode_tables: (16, 24, 32),
     position_flag_bits: 0,
     instructions: None,
-    script_id: 24,
+    script_id: 64,
     size_for_snapshot: false,
     wrappers_are_code: false,
     oddballs_are_named: false,
