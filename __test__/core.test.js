@@ -49,9 +49,9 @@ const ours = new Set([
   ...['concatenated string', 'sliced string'],
 ]);
 
-/** Nodes by type, name and size, and edges by source, kind, name and target, as multisets. */
+/** Nodes by type, name and size, edges by source, kind, name and target, and positions with their script's id, as multisets. */
 function contents(file) {
-  const { snapshot, nodes, edges, strings } = JSON.parse(readFileSync(file, 'utf8'));
+  const { snapshot, nodes, edges, strings, locations } = JSON.parse(readFileSync(file, 'utf8'));
   const { node_fields: fields, node_types: types, edge_types: edgeTypes } = snapshot.meta;
   const width = fields.length;
   const all = [];
@@ -81,7 +81,12 @@ function contents(file) {
       add(links, `${node.type} ${node.name} -${type} ${name}-> ${target}`);
     }
   }
-  return { count, links };
+  const places = new Map();
+  for (let at = 0; at < locations.length; at += 4) {
+    const { type, name } = all[locations[at] / width];
+    add(places, `${type} ${name} ${locations.slice(at + 1, at + 4).join(':')}`);
+  }
+  return { count, links, places };
 }
 
 function compare(truth, found) {
@@ -115,6 +120,11 @@ test('a core is the snapshot that V8 would have taken', { timeout: 120_000 }, as
       `${what}: ${share} ${over}\n${different.slice(0, 40).join('\n')}`,
     );
   }
+  const places = compare(truth.places, found.places);
+  assert.ok(
+    places.share >= 0.995 && places.over <= 0.005,
+    `positions: ${places.share} ${places.over}\n${places.different.slice(0, 40).join('\n')}`,
+  );
   for (const name of ['Message', 'Mail', 'Old', 'Promise', 'Float64Array', 'Map', 'WeakMap', 'Error']) {
     const of = (contents) => [...contents.count].filter(([key]) => key.startsWith(`object ${name} `)).sort();
     assert.deepEqual(of(found), of(truth), name);
