@@ -182,6 +182,17 @@ function forkedChildren() {
   return ids.filter((id) => id !== '' && name(id) === 'stillheap-child').map(Number);
 }
 
+/** The one child that is there, or what there is after ten seconds: a child that fails early is forked again. */
+async function oneChild() {
+  const patience = performance.now() + 10_000;
+  let children = forkedChildren();
+  while (children.length !== 1 && performance.now() < patience) {
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    children = forkedChildren();
+  }
+  return children;
+}
+
 /** The end of a snapshot, and that it is one. */
 function check(file) {
   const size = fs.statSync(file).size;
@@ -259,7 +270,7 @@ async function fromWorkers(report, dir) {
       workerData: { how: 'cut', when, dir },
     });
     await new Promise((resolve) => cut.once('message', resolve));
-    const children = forkedChildren();
+    const children = when === 'forked' ? await oneChild() : forkedChildren();
     if (when === 'forked' && children.length !== 1)
       count(report.errors, `${children.length} children to cut`);
     await cut.terminate();

@@ -1,5 +1,5 @@
 // Builds objects of many kinds, has V8 write its own snapshot of them, and then waits without running any more
-// JavaScript: whoever reads its memory finds what V8 found.
+// JavaScript: a reader of its memory finds what V8 found.
 const fs = require('node:fs');
 const v8 = require('node:v8');
 const { Worker } = require('node:worker_threads');

@@ -1,4 +1,4 @@
-//! The heap as a graph in flat columns, whoever reads it.
+//! The heap as a graph in flat columns, for every reader.
 //!
 //! [`Graph`] has 17 bytes per node, 9 per edge and the strings' text; [`SnapshotData`] adds what the file's header
 //! and its reader say. Nothing here reads or writes; columns may come block by block from elsewhere ([`Blocks`]).

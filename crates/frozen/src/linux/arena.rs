@@ -217,7 +217,7 @@ unsafe extern "C" fn usable_size(block: *mut c_void) -> usize {
         // SAFETY: the caller's block, from the parent's allocator.
         return unsafe { libc::malloc_usable_size(block) };
     }
-    // SAFETY: every block of ours has its word in front; a pinned one has the bytes it may use before that.
+    // SAFETY: every block of this arena has its word in front; a pinned one has the bytes it may use before that.
     unsafe {
         match *(block as *const usize).sub(1) {
             PINNED => *(block as *const usize).sub(2),
@@ -230,7 +230,7 @@ unsafe extern "C" fn release(block: *mut c_void) {
     if !is_ours(block as usize) {
         return;
     }
-    // SAFETY: every block of ours has its word in front, and the caller has no more use for it.
+    // SAFETY: every block of this arena has its word in front, and the caller has no more use for it.
     unsafe {
         let class = *(block as *const usize).sub(1);
         let Some(free) = FREE.get(class) else { return };

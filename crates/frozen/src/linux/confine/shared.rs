@@ -87,7 +87,7 @@ unsafe extern "C" fn copy(_signal: c_int, info: *const libc::siginfo_t, _context
         }
         ptr::copy_nonoverlapping(page.cast::<u8>(), new.cast::<u8>(), size);
         let flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED;
-        // Where that can't be (pages of another size), the write would fault for ever.
+        // Where that can't be (pages of another size), the write would fault again and again.
         if libc::mremap(new, size, size, flags, page) == libc::MAP_FAILED {
             leave(status::SHARED);
         }
