@@ -15,7 +15,9 @@ use stillheap_engines::insert_header;
 use stillheap_protocol::{
     CaptureRequest, CaptureResult, Failure, FallbackDir, FilePath, Header, Usage, milliseconds, timestamp,
 };
-use stillheap_sink::{Canceller, Destination, NameContext, Opened, Sink, Spooled, Written, available_space};
+use stillheap_sink::{
+    Canceller, Destination, NameContext, OpenedFile, Sink, Spooled, Written, available_space,
+};
 use stillheap_v8::{CurrentIsolate, HeapSnapshot, SnapshotOptions};
 
 use crate::fault;
@@ -97,7 +99,7 @@ impl Capture {
                 ),
             ));
         }
-        let place = Place::choose(&request, target.thread_id, clock.time)?;
+        let place = TargetPaths::choose(&request, target.thread_id, clock.time)?;
         let (opened, directory, fallback_dir) = place.open(&request)?;
         let sink = with_signals_blocked(|| Sink::start(opened))?;
         let ids = if request.keep_object_ids { ObjectIds::Kept(KEPT_AS_ASKED) } else { ObjectIds::Cleared };
@@ -121,7 +123,7 @@ impl Capture {
 
     /// Freezes the heap: V8 takes its snapshot.
     pub fn generate(&mut self, target: &Target) -> Result<(), Failure> {
-        fault::hit(fault::Entry::Capture);
+        fault::hit(fault::PanicPoint::Capture);
         let isolate = CurrentIsolate::get()
             .ok_or_else(|| Failure::own("ERR_STILLHEAP_UNSUPPORTED", "no V8 isolate is entered here"))?;
         let begun = Instant::now();
@@ -374,12 +376,12 @@ pub fn next_sequence() -> u64 {
 }
 
 /// The places to try, in order.
-pub struct Place {
+pub struct TargetPaths {
     candidates: Vec<PathBuf>,
     name: Option<String>,
 }
 
-impl Place {
+impl TargetPaths {
     pub fn choose(request: &CaptureRequest, thread_id: u32, time: DateTime<Utc>) -> Result<Self, Failure> {
         if let Some(refused) = &request.refused {
             return Err(refused.clone());
@@ -420,7 +422,10 @@ impl Place {
     }
 
     /// Opens the file in the first place that will have it.
-    pub fn open(self, request: &CaptureRequest) -> Result<(Opened, PathBuf, Option<FallbackDir>), Failure> {
+    pub fn open(
+        self,
+        request: &CaptureRequest,
+    ) -> Result<(OpenedFile, PathBuf, Option<FallbackDir>), Failure> {
         let redact = redaction(request)?;
         let mut first: Option<(PathBuf, Failure)> = None;
         for candidate in self.candidates {
@@ -434,8 +439,8 @@ impl Place {
             let destination =
                 Destination { path, overwrite: request.overwrite, generated: self.name.is_some() };
             let opened = refuse_if_full(&directory, least_size(request)).and_then(|()| match request.spool {
-                true => Opened::spool(&directory, request.compress),
-                false => Opened::create(destination, request.compress),
+                true => OpenedFile::spool(&directory, request.compress),
+                false => OpenedFile::create(destination, request.compress),
             });
             match opened {
                 Ok(opened) => {

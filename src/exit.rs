@@ -1,13 +1,13 @@
 //! The process ends.
 
-use crate::fork::{self, Left};
+use crate::fork::{self, ChildrenAtExit};
 use crate::{isolates, outstanding, report};
 
 /// To be called at exit: starts nothing new, waits until what was begun is whole under its final name, and removes
 /// what can't be finished any more. A child that shall outlive the process is left alone.
 pub fn settle() {
     isolates::close();
-    let Left { ended, outliving: _ } = fork::end_all();
+    let ChildrenAtExit { ended, outliving: _ } = fork::end_all();
     let waiting = fork::waiting();
     let lost = |count: usize| {
         if count > 0 {

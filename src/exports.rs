@@ -14,8 +14,8 @@ use stillheap_sink::Canceller;
 use stillheap_v8::{CurrentIsolate, V8};
 
 use crate::capture::{Capture, Finishing};
-use crate::fault::{Entry, caught};
-use crate::isolates::{Introduction, Notify, Target};
+use crate::fault::{PanicPoint, caught};
+use crate::isolates::{NewIsolate, Notify, Target};
 use crate::json::{parse, to_json};
 use crate::outstanding::Outstanding;
 use crate::{exit, fault, fork, isolates, near_limit, signal, status, sys};
@@ -35,7 +35,7 @@ struct Setup {
 /// See `Isolate::publish_watch`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-enum WatchNews {
+enum WatchUpdate {
     Begun(()),
     Sample(stillheap_control::Sample),
     Note(stillheap_control::Note),
@@ -59,7 +59,7 @@ impl Isolate {
         }
         sys::pin_library();
         sys::at_exit(exit::settle);
-        let (target, added) = isolates::add(Introduction {
+        let (target, added) = isolates::add(NewIsolate {
             isolate: CurrentIsolate::get(),
             environment: sys::environment(&env),
             thread_id: setup.thread_id,
@@ -73,7 +73,7 @@ impl Isolate {
             env.add_env_cleanup_hook(target.id, |id| {
                 // A panic must not unwind into Node, nor keep the isolate on the list.
                 caught((), || {
-                    fault::hit(Entry::CleanUp);
+                    fault::hit(PanicPoint::CleanUp);
                     isolates::find(id).inspect(|target| {
                         near_limit::disarm(target);
                     });
@@ -147,10 +147,10 @@ impl Isolate {
     pub fn publish_watch(&self, news: String) -> Result<()> {
         let thread = self.target.thread_id;
         match parse(&news)? {
-            WatchNews::Begun(()) => status::watched(thread, |_| ()),
-            WatchNews::Sample(sample) => status::watched(thread, |watch| watch.add(sample)),
-            WatchNews::Note(note) => status::watched(thread, |watch| watch.note(note)),
-            WatchNews::Ended(()) => status::unwatched(thread),
+            WatchUpdate::Begun(()) => status::watched(thread, |_| ()),
+            WatchUpdate::Sample(sample) => status::watched(thread, |watch| watch.add(sample)),
+            WatchUpdate::Note(note) => status::watched(thread, |watch| watch.note(note)),
+            WatchUpdate::Ended(()) => status::unwatched(thread),
         }
         Ok(())
     }
@@ -236,13 +236,13 @@ pub struct ForkOperation {
 
 /// How far a forked capture is.
 #[derive(Serialize)]
-struct State {
-    progress: Progress,
+struct ForkState {
+    progress: ForkProgress,
     pause: Option<Pause>,
 }
 
 #[derive(Serialize)]
-struct Progress {
+struct ForkProgress {
     phase: Phase,
     done: u64,
     total: u64,
@@ -268,7 +268,7 @@ impl ForkOperation {
         }
         let (phase, done, total) = self.handle.progress();
         let pause = self.handle.pause().map(|(ms, parts)| Pause { ms, parts });
-        let state = State { progress: Progress { phase, done, total }, pause };
+        let state = ForkState { progress: ForkProgress { phase, done, total }, pause };
         serde_json::to_string(&state).unwrap_or_default()
     }
 
@@ -460,7 +460,7 @@ impl Task for FinishTask {
         let outstanding = self.outstanding.take();
         let finishing = self.finishing.take().ok_or_else(|| Error::from_reason("finished twice"))?;
         let outcome = caught(Err(fault::internal()), || {
-            fault::hit(Entry::Finish);
+            fault::hit(PanicPoint::Finish);
             finishing.and_then(Finishing::finish)
         });
         drop(outstanding);
@@ -469,7 +469,7 @@ impl Task for FinishTask {
 
     fn resolve(&mut self, _env: Env, outcome: Self::Output) -> Result<Self::JsValue> {
         caught(Err(Error::from_reason("stillheap: internal: the outcome can't be told")), || {
-            fault::hit(Entry::Resolve);
+            fault::hit(PanicPoint::Resolve);
             Ok(to_json(outcome))
         })
     }

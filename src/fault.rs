@@ -9,7 +9,7 @@ use stillheap_protocol::Failure;
 /// Where a test may have a panic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Entry {
+pub enum PanicPoint {
     Capture = 1,
     /// A file is being finished, on a thread of ours or of libuv's.
     Finish,
@@ -19,11 +19,11 @@ pub enum Entry {
     CleanUp,
 }
 
-const ENTRIES: [(&str, Entry); 4] = [
-    ("capture", Entry::Capture),
-    ("finish", Entry::Finish),
-    ("resolve", Entry::Resolve),
-    ("cleanUp", Entry::CleanUp),
+const ENTRIES: [(&str, PanicPoint); 4] = [
+    ("capture", PanicPoint::Capture),
+    ("finish", PanicPoint::Finish),
+    ("resolve", PanicPoint::Resolve),
+    ("cleanUp", PanicPoint::CleanUp),
 ];
 
 static ARMED: AtomicU8 = AtomicU8::new(0);
@@ -38,7 +38,7 @@ pub fn arm(entry: &str) -> bool {
 }
 
 /// Where it panics if that was asked for.
-pub fn hit(entry: Entry) {
+pub fn hit(entry: PanicPoint) {
     let armed = ARMED.compare_exchange(entry as u8, 0, Ordering::Relaxed, Ordering::Relaxed);
     assert!(armed.is_err(), "a panic on purpose");
 }

@@ -77,7 +77,7 @@ static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 const PROGRESS_INTERVAL_MS: u128 = 50;
 
 /// What an isolate tells about itself.
-pub struct Introduction {
+pub struct NewIsolate {
     pub isolate: Option<CurrentIsolate>,
     pub environment: Environment,
     pub thread_id: u32,
@@ -89,7 +89,7 @@ pub struct Introduction {
 
 /// Adds an isolate. One that is there already (the module was loaded again in another context) keeps its
 /// first entry.
-pub fn add(introduction: Introduction) -> (Arc<Target>, bool) {
+pub fn add(introduction: NewIsolate) -> (Arc<Target>, bool) {
     let mut list = lock(&LIST);
     let handle = introduction.isolate.map(CurrentIsolate::handle);
     let same = |target: &&Arc<Target>| {
@@ -98,7 +98,7 @@ pub fn add(introduction: Introduction) -> (Arc<Target>, bool) {
     if let Some(target) = list.iter().find(same) {
         return (Arc::clone(target), false);
     }
-    let Introduction { isolate, environment, thread_id, is_main, foreign, notify, defaults } = introduction;
+    let NewIsolate { isolate, environment, thread_id, is_main, foreign, notify, defaults } = introduction;
     let target = Arc::new(Target {
         id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
         isolate: handle,
@@ -241,8 +241,8 @@ impl Target {
     }
 
     /// Enters a capture as long as the answer lives; none if one is under way on this thread.
-    pub fn entered(&self) -> Option<Entered<'_>> {
-        self.enter().then_some(Entered(self))
+    pub fn entered(&self) -> Option<CaptureGuard<'_>> {
+        self.enter().then_some(CaptureGuard(self))
     }
 
     /// Whether a capture is under way on this thread.
@@ -317,9 +317,9 @@ impl Target {
 }
 
 /// A capture of an isolate is under way on its thread, whatever becomes of it: a panic ends it, too.
-pub struct Entered<'a>(&'a Target);
+pub struct CaptureGuard<'a>(&'a Target);
 
-impl Drop for Entered<'_> {
+impl Drop for CaptureGuard<'_> {
     fn drop(&mut self) {
         self.0.leave();
     }

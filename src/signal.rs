@@ -34,12 +34,12 @@ static ALL_THREADS: AtomicBool = AtomicBool::new(false);
 enum Command {
     Install { signal: i32, reply: SyncSender<Result<(), String>> },
     Uninstall { reply: SyncSender<()> },
-    Finish(Box<Job>),
+    Finish(Box<SignalJob>),
     Deliver(u64),
 }
 
 /// A signal's capture whose part on the JavaScript thread is over.
-struct Job {
+struct SignalJob {
     target: Arc<Target>,
     capture: SignalCapture,
     finishing: Result<Finishing, Failure>,
@@ -197,7 +197,7 @@ pub fn run_pending(id: u64) {
     let finishing = attempt.unwrap_or_else(|_| {
         Err(Failure::own("ERR_STILLHEAP_INTERNAL", "the capture stopped unexpectedly; nothing was written"))
     });
-    let job = Job { target: Arc::clone(&target), capture, finishing, quiet, outstanding };
+    let job = SignalJob { target: Arc::clone(&target), capture, finishing, quiet, outstanding };
     // Where the thread can't be had, the signal did not come from it either.
     let _ = thread::post(Command::Finish(Box::new(job)));
 }
@@ -224,11 +224,11 @@ pub fn publish(target: &Target, outcome: &serde_json::Value, quiet: bool) {
     }
 }
 
-fn finish(job: Job) {
-    let Job { target, capture, finishing, quiet, outstanding } = job;
+fn finish(job: SignalJob) {
+    let SignalJob { target, capture, finishing, quiet, outstanding } = job;
     target.progress(Trigger::Signal, Phase::Writing, 0, 0);
     let outcome = fault::caught(Err(fault::internal()), || {
-        fault::hit(fault::Entry::Finish);
+        fault::hit(fault::PanicPoint::Finish);
         finishing.and_then(Finishing::finish)
     });
     let outcome = outcome_json(&outcome);
@@ -240,10 +240,10 @@ fn finish(job: Job) {
 
 /// Finishes on a thread of its own: `stop` and `configure` wait for the signal's thread, and must not wait for the
 /// sync of a file.
-fn finish_elsewhere(job: Box<Job>) {
+fn finish_elsewhere(job: Box<SignalJob>) {
     let shared = Arc::new(Mutex::new(Some(job)));
     let theirs = Arc::clone(&shared);
-    let take = |shared: &Mutex<Option<Box<Job>>>| lock(shared).take();
+    let take = |shared: &Mutex<Option<Box<SignalJob>>>| lock(shared).take();
     let begun = spawn_quiet("stillheap-file", move || {
         if let Some(job) = take(&theirs) {
             finish(*job);

@@ -3,16 +3,16 @@
 use std::fs::File;
 use std::sync::Mutex;
 
-use stillheap_control::{KEPT, Outcome, PROTOCOL, Phase, Progress, Status, Watch, encode};
+use stillheap_control::{CaptureOutcome, CaptureProgress, KEPT, PROTOCOL, Phase, Status, Watch, encode};
 
 use crate::sync::lock;
 
-struct Page {
+struct StatusPage {
     status: Status,
     file: Option<File>,
 }
 
-static PAGE: Mutex<Option<Page>> = Mutex::new(None);
+static PAGE: Mutex<Option<StatusPage>> = Mutex::new(None);
 
 /// Makes the page. Where there are no memfds, the process has no page, and all else works.
 pub fn open(node: &str, engine_reason: Option<String>) {
@@ -32,7 +32,7 @@ pub fn open(node: &str, engine_reason: Option<String>) {
     if let Some(file) = &file {
         write(file, &encode(&status));
     }
-    *page = Some(Page { status, file });
+    *page = Some(StatusPage { status, file });
 }
 
 /// Changes the status and writes it out.
@@ -62,15 +62,15 @@ pub fn signals_arrived(count: u64) {
 }
 
 pub fn running(phase: Phase, done: u64, total: u64) {
-    update(|status| status.running = Some(Progress { phase, done, total }));
+    update(|status| status.running = Some(CaptureProgress { phase, done, total }));
 }
 
 /// A signal's capture has ended.
 pub fn ended(outcome: serde_json::Value, more: bool) {
     update(|status| {
         status.finished += 1;
-        status.running = more.then(Progress::default);
-        status.outcomes.push(Outcome { number: status.finished, outcome });
+        status.running = more.then(CaptureProgress::default);
+        status.outcomes.push(CaptureOutcome { number: status.finished, outcome });
         if status.outcomes.len() > KEPT {
             status.outcomes.remove(0);
         }

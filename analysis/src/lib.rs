@@ -25,7 +25,7 @@ use stillheap_snapshot::ReadOptions;
 /// Told how many bytes have been read; never keeps the process alive.
 type OnBytes = ThreadsafeFunction<f64, (), f64, Status, false, true>;
 
-type Outcome = std::result::Result<String, Failure>;
+type JsonResult = std::result::Result<String, Failure>;
 
 /// A panic elsewhere leaves nothing half-done behind these locks.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -37,12 +37,12 @@ fn parse<T: DeserializeOwned>(request: &str) -> std::result::Result<T, Failure> 
         .map_err(|error| Failure::argument(format!("the question cannot be understood: {error}")))
 }
 
-fn encode(answer: &impl Serialize) -> Outcome {
+fn encode(answer: &impl Serialize) -> JsonResult {
     serde_json::to_string(answer).map_err(|error| Failure::new("ERR_STILLHEAP_INTERNAL", error.to_string()))
 }
 
 /// JSON of `{"result": …}`, where `result` is JSON already, or of `{"error": …}`.
-fn outcome_json(outcome: Outcome) -> String {
+fn outcome_json(outcome: JsonResult) -> String {
     #[derive(Serialize)]
     struct Error {
         error: Failure,
@@ -55,40 +55,40 @@ fn outcome_json(outcome: Outcome) -> String {
 }
 
 /// Work for another thread that ends in JSON, also when it panics.
-pub struct Job(Option<Box<dyn FnOnce() -> Outcome + Send>>);
+pub struct JsonTask(Option<Box<dyn FnOnce() -> JsonResult + Send>>);
 
-impl Job {
-    fn start(work: impl FnOnce() -> Outcome + Send + 'static) -> AsyncTask<Job> {
-        AsyncTask::new(Job(Some(Box::new(work))))
+impl JsonTask {
+    fn start(work: impl FnOnce() -> JsonResult + Send + 'static) -> AsyncTask<JsonTask> {
+        AsyncTask::new(JsonTask(Some(Box::new(work))))
     }
 }
 
-impl Task for Job {
-    type Output = Outcome;
+impl Task for JsonTask {
+    type Output = JsonResult;
     type JsValue = String;
 
-    fn compute(&mut self) -> Result<Outcome> {
+    fn compute(&mut self) -> Result<JsonResult> {
         let internal = |what: &str| Err(Failure::new("ERR_STILLHEAP_INTERNAL", what));
         let Some(work) = self.0.take() else { return Ok(internal("asked twice")) };
         let done = catch_unwind(AssertUnwindSafe(work));
         Ok(done.unwrap_or_else(|_| internal("the analysis failed in a way it should not; please report it")))
     }
 
-    fn resolve(&mut self, _env: Env, outcome: Outcome) -> Result<String> {
+    fn resolve(&mut self, _env: Env, outcome: JsonResult) -> Result<String> {
         Ok(outcome_json(outcome))
     }
 }
 
 /// The command line, off the JavaScript thread; the result's JSON is the exit code.
 #[napi(catch_unwind)]
-pub fn run_cli(args: Vec<String>) -> AsyncTask<Job> {
-    Job::start(move || Ok(stillheap_cli::run(args.into_iter().map(OsString::from)).to_string()))
+pub fn run_cli(args: Vec<String>) -> AsyncTask<JsonTask> {
+    JsonTask::start(move || Ok(stillheap_cli::run(args.into_iter().map(OsString::from)).to_string()))
 }
 
 /// memwatch's comparison of two files.
 #[napi(catch_unwind)]
-pub fn heap_diff(before: String, after: String, by_id: bool) -> AsyncTask<Job> {
-    Job::start(move || heapdiff::diff(&before, &after, by_id))
+pub fn heap_diff(before: String, after: String, by_id: bool) -> AsyncTask<JsonTask> {
+    JsonTask::start(move || heapdiff::diff(&before, &after, by_id))
 }
 
 /// The same, while the JavaScript thread waits.
@@ -129,10 +129,16 @@ impl SnapshotHandle {
 
     /// Reads a file; to be called once. The result is what the file's header and its reading say.
     #[napi(catch_unwind)]
-    pub fn open(&self, file: String, gc: bool, index: bool, on_bytes: Option<OnBytes>) -> AsyncTask<Job> {
+    pub fn open(
+        &self,
+        file: String,
+        gc: bool,
+        index: bool,
+        on_bytes: Option<OnBytes>,
+    ) -> AsyncTask<JsonTask> {
         let shared = self.shared();
         let disposed = self.disposed.clone();
-        Job::start(move || {
+        JsonTask::start(move || {
             let shared = shared?;
             let mut report = |bytes: u64| {
                 if let Some(on_bytes) = &on_bytes {
@@ -165,9 +171,9 @@ impl SnapshotHandle {
 
     /// Asks a question by name.
     #[napi(catch_unwind)]
-    pub fn ask(&self, question: String, request: String) -> AsyncTask<Job> {
+    pub fn ask(&self, question: String, request: String) -> AsyncTask<JsonTask> {
         let shared = self.shared();
-        Job::start(move || {
+        JsonTask::start(move || {
             let shared = shared?;
             let opened = shared.get()?;
             let answer = questions::answer(opened, &question, &request)?;
@@ -179,7 +185,7 @@ impl SnapshotHandle {
 
     /// Compares this snapshot, the oldest, with newer ones.
     #[napi(catch_unwind)]
-    pub fn compare(&self, newer: Vec<ClassInstance<SnapshotHandle>>, request: String) -> AsyncTask<Job> {
+    pub fn compare(&self, newer: Vec<ClassInstance<SnapshotHandle>>, request: String) -> AsyncTask<JsonTask> {
         self.with_newer(&newer, move |opened| {
             let request: DiffRequest = parse(&request)?;
             encode(&questions::diff(opened, &request)?)
@@ -188,7 +194,7 @@ impl SnapshotHandle {
 
     /// Says what leaks, as this snapshot, the oldest, and newer ones tell.
     #[napi(catch_unwind)]
-    pub fn leaks(&self, newer: Vec<ClassInstance<SnapshotHandle>>, request: String) -> AsyncTask<Job> {
+    pub fn leaks(&self, newer: Vec<ClassInstance<SnapshotHandle>>, request: String) -> AsyncTask<JsonTask> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Request {
@@ -215,11 +221,11 @@ impl SnapshotHandle {
     fn with_newer(
         &self,
         newer: &[ClassInstance<SnapshotHandle>],
-        question: impl FnOnce(&[&Opened]) -> Outcome + Send + 'static,
-    ) -> AsyncTask<Job> {
+        question: impl FnOnce(&[&Opened]) -> JsonResult + Send + 'static,
+    ) -> AsyncTask<JsonTask> {
         let all: std::result::Result<Vec<Shared>, Failure> =
             std::iter::once(self.shared()).chain(newer.iter().map(|other| other.shared())).collect();
-        Job::start(move || {
+        JsonTask::start(move || {
             let all = all?;
             let opened: Vec<&Opened> = all.iter().map(Shared::get).collect::<std::result::Result<_, _>>()?;
             question(&opened)

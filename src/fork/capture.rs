@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use stillheap_control::Phase;
 use stillheap_engines::V8Generator;
-use stillheap_frozen::{Finished, Forked, Order};
+use stillheap_frozen::{Finished, ForkRequest, Forked};
 use stillheap_protocol::{
     CaptureRequest, CaptureResult, Failure, FallbackDir, FilePath, milliseconds, timestamp,
 };
 use stillheap_v8::{CurrentIsolate, SnapshotOptions, V8};
 
-use crate::capture::{Place, header};
+use crate::capture::{TargetPaths, header};
 use crate::fault;
 use crate::isolates::{Target, new_id_space};
 use crate::sys::{address_space_limit, usage};
@@ -36,9 +36,9 @@ impl ForkedCapture {
         if let Some(reason) = stillheap_frozen::unsupported(runtime) {
             return Err(unsupported(&reason));
         }
-        let place = Place::choose(&request, thread_id, time)?;
+        let place = TargetPaths::choose(&request, thread_id, time)?;
         let (opened, directory, fallback_dir) = place.open(&request)?;
-        let order = Order {
+        let order = ForkRequest {
             directory,
             scratch: request.scratch(),
             force: request.force,
@@ -52,7 +52,7 @@ impl ForkedCapture {
 
     /// The pause: forks, on the isolate's thread.
     pub fn fork(&mut self, target: &Target) -> Result<(), Failure> {
-        fault::hit(fault::Entry::Capture);
+        fault::hit(fault::PanicPoint::Capture);
         let begun = Instant::now();
         let id_space = format!("{:016x}", new_id_space());
         let header = header(target, self.time, "fork", "cleared", id_space, usage());

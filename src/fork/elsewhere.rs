@@ -69,13 +69,13 @@ pub fn unsupported() -> Option<String> {
 
 /// What becomes of children when the process ends.
 #[derive(Default)]
-pub struct Left {
+pub struct ChildrenAtExit {
     pub ended: usize,
     pub outliving: usize,
 }
 
-pub fn end_all() -> Left {
-    Left::default()
+pub fn end_all() -> ChildrenAtExit {
+    ChildrenAtExit::default()
 }
 
 pub fn waiting() -> usize {

@@ -63,16 +63,16 @@ pub fn waiting() -> usize {
 }
 
 /// One of them, as long as it lives.
-struct Waiting(());
+struct WaitingCapture(());
 
-impl Waiting {
+impl WaitingCapture {
     fn begin() -> Self {
         WAITING.fetch_add(1, Ordering::Relaxed);
         Self(())
     }
 }
 
-impl Drop for Waiting {
+impl Drop for WaitingCapture {
     fn drop(&mut self) {
         WAITING.fetch_sub(1, Ordering::Relaxed);
     }
@@ -197,7 +197,7 @@ fn run(
     wake: fn(u64),
     handle: &CaptureHandle,
 ) -> Result<CaptureResult, Failure> {
-    let mut waiting = Some(Waiting::begin());
+    let mut waiting = Some(WaitingCapture::begin());
     let _slot = ChildSlot::take();
     if handle.cancelled.load(Ordering::Relaxed) {
         return Err(aborted());

@@ -25,7 +25,7 @@ mod now;
 pub use {
     flow::{CaptureHandle, begin, waiting},
     now::{Ended, take_now},
-    stillheap_frozen::{Left, end_all, is_child},
+    stillheap_frozen::{ChildrenAtExit, end_all, is_child},
 };
 
 #[cfg(not(all(

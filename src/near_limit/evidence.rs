@@ -6,14 +6,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use stillheap_limits::{Groups, status_kilobytes};
+use stillheap_limits::{Cgroups, status_kilobytes};
 use stillheap_protocol::{CaptureRequest, CaptureResult, Compression, Failure, outcome_json};
-use stillheap_redact::Names;
-use stillheap_sink::{Destination, Opened};
-use stillheap_v8::{Allocations, CurrentIsolate, Space, Statistics};
+use stillheap_redact::NameRedactor;
+use stillheap_sink::{Destination, OpenedFile};
+use stillheap_v8::{Allocations, CurrentIsolate, SpaceStatistics, Statistics};
 
 use super::Limits;
-use crate::capture::Place;
+use crate::capture::TargetPaths;
 use crate::isolates::Target;
 use crate::request::redaction;
 use crate::status;
@@ -38,9 +38,9 @@ pub struct Evidence {
     node: Option<String>,
     heap_limit: HeapLimit,
     statistics: Option<Statistics>,
-    spaces: Vec<Space>,
-    process: Process,
-    cgroups: Vec<Cgroup>,
+    spaces: Vec<SpaceStatistics>,
+    process: ProcessEvidence,
+    cgroups: Vec<CgroupEvidence>,
     /// Null unless they are sampled, or until they have been read.
     allocations: Option<Allocations>,
     /// Whether running out of a group's memory ends all its processes, and the parent with the child.
@@ -63,7 +63,7 @@ struct HeapLimit {
 
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Process {
+struct ProcessEvidence {
     resident: Option<u64>,
     resident_peak: Option<u64>,
     address_space: Option<u64>,
@@ -72,7 +72,7 @@ struct Process {
 }
 
 #[derive(Clone, Debug, Serialize)]
-struct Cgroup {
+struct CgroupEvidence {
     directory: PathBuf,
     limit: Option<u64>,
     used: Option<u64>,
@@ -83,9 +83,9 @@ impl Evidence {
     pub(super) fn gather(target: &Target, limits: Limits) -> Self {
         let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
         let status = read("/proc/self/status");
-        let groups = Groups::find(&read("/proc/self/cgroup"), &read("/proc/self/mountinfo"));
-        let ends_together = groups.0.iter().any(stillheap_limits::Group::ends_together);
-        let cgroups = groups.0.into_iter().map(|group| Cgroup {
+        let groups = Cgroups::find(&read("/proc/self/cgroup"), &read("/proc/self/mountinfo"));
+        let ends_together = groups.0.iter().any(stillheap_limits::Cgroup::ends_together);
+        let cgroups = groups.0.into_iter().map(|group| CgroupEvidence {
             limit: group.limit(),
             used: group.used(),
             directory: group.directory,
@@ -102,7 +102,7 @@ impl Evidence {
             heap_limit: HeapLimit { current: limits.current, initial: limits.initial, raised: limits.raised },
             statistics: CurrentIsolate::get().and_then(CurrentIsolate::statistics),
             spaces: CurrentIsolate::get().map(CurrentIsolate::spaces).unwrap_or_default(),
-            process: Process {
+            process: ProcessEvidence {
                 resident: status_kilobytes(&status, "VmRSS"),
                 resident_peak: status_kilobytes(&status, "VmHWM"),
                 address_space: status_kilobytes(&status, "VmSize"),
@@ -124,7 +124,7 @@ impl Evidence {
             // The same placeholders as in the snapshot.
             Ok(Some(options)) => {
                 if let Some(allocations) = &mut self.allocations {
-                    let names = RefCell::new(Names::new(options.key));
+                    let names = RefCell::new(NameRedactor::new(options.key));
                     allocations.rename(
                         |name| names.borrow_mut().function(name),
                         |name| names.borrow_mut().script(name),
@@ -153,7 +153,8 @@ impl Evidence {
     pub(super) fn write(&self, request: &CaptureRequest) -> Result<PathBuf, Failure> {
         let request =
             CaptureRequest { compress: Compression::None, spool: false, redact: None, ..request.clone() };
-        let place = Place::choose(&request, self.thread_id, chrono::Utc::now())?.with_extension(".json");
+        let place =
+            TargetPaths::choose(&request, self.thread_id, chrono::Utc::now())?.with_extension(".json");
         let (opened, ..) = place.open(&request)?;
         self.finish(opened)
     }
@@ -161,10 +162,10 @@ impl Evidence {
     /// Writes it again, with what has been added, in the first one's place.
     pub(super) fn rewrite(&self, path: &Path) -> Result<PathBuf, Failure> {
         let destination = Destination { path: path.to_owned(), overwrite: true, generated: false };
-        self.finish(Opened::create(destination, Compression::None)?)
+        self.finish(OpenedFile::create(destination, Compression::None)?)
     }
 
-    fn finish(&self, opened: Opened) -> Result<PathBuf, Failure> {
+    fn finish(&self, opened: OpenedFile) -> Result<PathBuf, Failure> {
         let mut text = serde_json::to_vec_pretty(self).unwrap_or_default();
         text.push(b'\n');
         let mut direct = opened.start()?;

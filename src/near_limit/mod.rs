@@ -52,7 +52,7 @@ const WORKERS_LEEWAY: usize = 8 << 20;
 /// What shall be done at the limit; checked on the JavaScript side.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Order {
+pub struct NearLimitRequest {
     /// By how many bytes the limit is raised afterwards, if not by the usual.
     raise: Option<usize>,
     /// Whether the thread stands still until the snapshot is there.
@@ -63,9 +63,9 @@ pub struct Order {
 }
 
 /// One isolate's order.
-struct Armed {
+struct ArmedIsolate {
     target: Arc<Target>,
-    order: Mutex<Order>,
+    order: Mutex<NearLimitRequest>,
     /// V8 samples allocations, and not on somebody else's behalf.
     samples: AtomicBool,
     /// The callback is at work.
@@ -77,9 +77,9 @@ struct Armed {
     granted: AtomicUsize,
 }
 
-static ARMED: Mutex<Option<HashMap<u64, Arc<Armed>>>> = Mutex::new(None);
+static ARMED: Mutex<Option<HashMap<u64, Arc<ArmedIsolate>>>> = Mutex::new(None);
 
-fn armed(id: u64) -> Option<Arc<Armed>> {
+fn armed(id: u64) -> Option<Arc<ArmedIsolate>> {
     lock(&ARMED).as_ref()?.get(&id).cloned()
 }
 
@@ -92,7 +92,7 @@ struct Limits {
 }
 
 /// Gives the order, or changes it; on the isolate's thread.
-pub fn arm(target: &Arc<Target>, order: Order) -> Result<(), String> {
+pub fn arm(target: &Arc<Target>, order: NearLimitRequest) -> Result<(), String> {
     if let Some(reason) = target.engine_reason() {
         return Err(reason);
     }
@@ -102,7 +102,7 @@ pub fn arm(target: &Arc<Target>, order: Order) -> Result<(), String> {
         let before = std::mem::replace(&mut *lock(&armed.order), order);
         return if before.sample == sample { Ok(()) } else { armed.sample(sample) };
     }
-    let armed = Armed {
+    let armed = ArmedIsolate {
         target: Arc::clone(target),
         order: Mutex::new(order),
         samples: AtomicBool::new(false),
@@ -144,7 +144,7 @@ fn on_near_limit(id: u64, current: usize, initial: usize) -> usize {
     near_limit(id, current, initial)
 }
 
-impl Armed {
+impl ArmedIsolate {
     /// Has V8 sample from now on, or no longer; on the isolate's thread. Where somebody else has it sample, that
     /// will do.
     fn sample(&self, interval: Option<u64>) -> Result<(), String> {
@@ -217,7 +217,7 @@ fn beyond(limit: usize) -> usize {
 }
 
 /// Leaves what can be left.
-fn act(target: &Arc<Target>, order: &Order, limits: Limits) {
+fn act(target: &Arc<Target>, order: &NearLimitRequest, limits: Limits) {
     let begun = Instant::now();
     let quiet = order.request.quiet;
     let request = match named(order.request.clone(), target) {
@@ -272,7 +272,7 @@ fn act(target: &Arc<Target>, order: &Order, limits: Limits) {
 /// Takes the snapshot. `None` if it is on its way and `ended` will be called.
 fn take<F>(
     target: &Arc<Target>,
-    order: &Order,
+    order: &NearLimitRequest,
     mut request: CaptureRequest,
     begun: Instant,
     ended: F,

@@ -37,14 +37,14 @@ mod linux {
         pub symbol_tables: Option<Range<usize>>,
     }
 
-    struct Search {
+    struct ObjectSearch {
         address: usize,
         found: Option<Object>,
     }
 
     /// The loaded object that holds an address.
     pub fn object_at(address: usize) -> Option<Object> {
-        let mut search = Search { address, found: None };
+        let mut search = ObjectSearch { address, found: None };
         // SAFETY: `visit` keeps to the callback's contract, does not unwind, and gets the search it expects.
         unsafe { libc::dl_iterate_phdr(Some(visit), (&raw mut search).cast()) };
         search.found
@@ -62,7 +62,7 @@ mod linux {
                 return 0;
             }
             let headers = core::slice::from_raw_parts(info.dlpi_phdr, info.dlpi_phnum.into());
-            (info.dlpi_addr as usize, headers, &mut *search.cast::<Search>())
+            (info.dlpi_addr as usize, headers, &mut *search.cast::<ObjectSearch>())
         };
         let range = |header: &libc::Elf64_Phdr| {
             let start = base + header.p_vaddr as usize;

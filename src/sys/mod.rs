@@ -26,7 +26,7 @@ use std::thread::{Builder, JoinHandle};
 /// Starts a thread that none of the application's signals are delivered to.
 #[cfg(unix)]
 pub fn spawn_quiet(name: &str, body: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
-    stillheap_frozen::fault::hit(stillheap_frozen::fault::Point::Spawn)?;
+    stillheap_frozen::fault::hit(stillheap_frozen::fault::FaultPoint::Spawn)?;
     with_signals_blocked(|| Builder::new().name(name.to_owned()).stack_size(512 * 1024).spawn(body))
 }
 

@@ -60,7 +60,7 @@ impl GcEvent {
 /// All collections of a kind so far.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Kind {
+pub struct GcKindFigures {
     count: u64,
     total_ms: f64,
     longest_ms: f64,
@@ -71,7 +71,7 @@ pub struct Kind {
 /// By kind.
 #[derive(Serialize)]
 #[serde(transparent)]
-pub struct Kinds(BTreeMap<&'static str, Kind>);
+pub struct Kinds(BTreeMap<&'static str, GcKindFigures>);
 
 impl Kinds {
     pub fn of(figures: &[GcFigures; GcKind::COUNT]) -> Self {
@@ -81,7 +81,7 @@ impl Kinds {
                 sum += count;
                 (*bound as f64 / 1e6, sum)
             };
-            Kind {
+            GcKindFigures {
                 count: figures.count,
                 total_ms: figures.total as f64 / 1e6,
                 longest_ms: figures.longest as f64 / 1e6,

@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 use napi::{Env, Result};
 use napi_derive::napi;
 use serde::{Deserialize, Serialize};
-use stillheap_limits::Groups;
+use stillheap_limits::Cgroups;
 use stillheap_v8::{GcKind, GcObserver, GcRecord, HeapFigures};
-use stillheap_watch::{Detector, Event, Group, Options, Sample};
+use stillheap_watch::{CgroupUsage, Detector, Event, Options, Sample};
 
 use crate::exports::Isolate;
 use crate::fault::caught;
@@ -29,7 +29,7 @@ const GROUP_INTERVAL: Duration = Duration::from_secs(5);
 /// What only JavaScript knows.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct Process {
+struct ProcessUsage {
     /// The old generation's limit; `heap_size_limit` is larger.
     limit: Option<u64>,
     rss: Option<u64>,
@@ -55,7 +55,7 @@ struct Running {
 }
 
 /// What the observer had, and how to read it.
-struct Taken {
+struct DrainedRecords {
     records: Vec<GcRecord>,
     lost: usize,
     offset: f64,
@@ -72,8 +72,8 @@ pub struct HeapWatch {
     running: Rc<RefCell<Option<Running>>>,
     minor: u64,
     detailed: bool,
-    groups: Option<Groups>,
-    group: Option<Group>,
+    groups: Option<Cgroups>,
+    group: Option<CgroupUsage>,
     group_read: Option<Instant>,
 }
 
@@ -144,8 +144,8 @@ impl HeapWatch {
     /// The collections since the last call, and what follows from them.
     #[napi(catch_unwind)]
     pub fn drain(&mut self, process: String) -> Result<String> {
-        let process: Process = parse(&process)?;
-        let Some(Taken { records, lost, offset, names, minor }) = self.take() else {
+        let process: ProcessUsage = parse(&process)?;
+        let Some(DrainedRecords { records, lost, offset, names, minor }) = self.take() else {
             return batch(Vec::new());
         };
         self.minor = minor;
@@ -172,7 +172,7 @@ impl HeapWatch {
     /// A look at the heap between collections.
     #[napi(catch_unwind)]
     pub fn tick(&mut self, process: String) -> Result<String> {
-        let process: Process = parse(&process)?;
+        let process: ProcessUsage = parse(&process)?;
         let read = self
             .running
             .borrow()
@@ -212,15 +212,15 @@ impl HeapWatch {
 
 impl HeapWatch {
     /// Copies out what the observer has. Nothing here calls into V8's heap, so that no collection comes between.
-    fn take(&self) -> Option<Taken> {
+    fn take(&self) -> Option<DrainedRecords> {
         let running = self.running.borrow();
         let Running { observer, offset, .. } = running.as_ref()?;
         let (records, lost) = observer.take();
         let minor = observer.figures()[GcKind::Minor as usize].count;
-        Some(Taken { records, lost, offset: *offset, names: observer.space_names().to_vec(), minor })
+        Some(DrainedRecords { records, lost, offset: *offset, names: observer.space_names().to_vec(), minor })
     }
 
-    fn sample_of(&self, heap: &HeapFigures, names: &[&str], at: f64, process: Process) -> Sample {
+    fn sample_of(&self, heap: &HeapFigures, names: &[&str], at: f64, process: ProcessUsage) -> Sample {
         let used = |wanted: fn(&str) -> bool| {
             names.iter().zip(&heap.spaces).filter(|(name, _)| wanted(name)).map(|(_, space)| space.used).sum()
         };
@@ -241,7 +241,7 @@ impl HeapWatch {
     }
 
     /// The tightest control group's figures, at most some seconds old: collections may be many.
-    fn group(&mut self) -> Option<Group> {
+    fn group(&mut self) -> Option<CgroupUsage> {
         if self.group_read.is_some_and(|read| read.elapsed() < GROUP_INTERVAL) {
             return self.group;
         }
@@ -249,15 +249,16 @@ impl HeapWatch {
     }
 
     /// The same as of now. Limits may be set, or changed, while the process runs.
-    fn fresh_group(&mut self) -> Option<Group> {
+    fn fresh_group(&mut self) -> Option<CgroupUsage> {
         self.group_read = Some(Instant::now());
         let groups = self.groups.get_or_insert_with(|| {
             let read = |name: &str| std::fs::read_to_string(name).unwrap_or_default();
-            Groups::find(&read("/proc/self/cgroup"), &read("/proc/self/mountinfo"))
+            Cgroups::find(&read("/proc/self/cgroup"), &read("/proc/self/mountinfo"))
         });
-        let figures =
-            |group: &stillheap_limits::Group| Some(Group { limit: group.limit()?, used: group.used()? });
-        self.group = groups.0.iter().filter_map(figures).min_by_key(Group::headroom);
+        let figures = |group: &stillheap_limits::Cgroup| {
+            Some(CgroupUsage { limit: group.limit()?, used: group.used()? })
+        };
+        self.group = groups.0.iter().filter_map(figures).min_by_key(CgroupUsage::headroom);
         self.group
     }
 

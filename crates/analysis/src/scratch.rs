@@ -7,26 +7,26 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 #[derive(Default)]
-pub(crate) struct Scratch {
+pub(crate) struct BufferPool {
     /// None: nothing is kept.
-    spare: Mutex<Option<Spare>>,
+    spare: Mutex<Option<FreeBuffers>>,
 }
 
 #[derive(Default)]
-struct Spare {
+struct FreeBuffers {
     numbers: Vec<Vec<u32>>,
     wide: Vec<Vec<u64>>,
 }
 
-impl Scratch {
-    fn lock(&self) -> MutexGuard<'_, Option<Spare>> {
+impl BufferPool {
+    fn lock(&self) -> MutexGuard<'_, Option<FreeBuffers>> {
         self.spare.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Keeps what is given back until the guard is dropped.
-    pub(crate) fn keep(&self) -> Keep<'_> {
+    pub(crate) fn keep(&self) -> ScratchGuard<'_> {
         self.lock().get_or_insert_default();
-        Keep(self)
+        ScratchGuard(self)
     }
 
     /// An empty vector with room for `len` values.
@@ -75,9 +75,9 @@ fn take<T>(spare: Option<&mut Vec<Vec<T>>>, len: usize) -> Vec<T> {
     }
 }
 
-pub(crate) struct Keep<'s>(&'s Scratch);
+pub(crate) struct ScratchGuard<'s>(&'s BufferPool);
 
-impl Drop for Keep<'_> {
+impl Drop for ScratchGuard<'_> {
     fn drop(&mut self) {
         *self.0.lock() = None;
     }
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn buffers_are_handed_on_only_while_somebody_keeps_them() {
-        let scratch = Scratch::default();
+        let scratch = BufferPool::default();
         scratch.give([Vec::with_capacity(100)]);
         assert_eq!(scratch.numbers(10).capacity(), 10);
         {

@@ -20,7 +20,7 @@ use crate::passes::retainers::Retainers;
 use crate::passes::shapes::{Definition, PlainObjects};
 use crate::passes::table::ClassTable;
 use crate::passes::{essential, scripts, statistics};
-use crate::scratch::Scratch;
+use crate::scratch::BufferPool;
 use crate::threads::both;
 
 /// A node, by its position in the file.
@@ -73,7 +73,7 @@ pub(crate) struct Cache {
     pub(crate) by_id: OnceLock<Column<u32>>,
     pub(crate) scripts: OnceLock<HashMap<i64, String>>,
     pub(crate) models: [ModelCache; 2],
-    pub(crate) scratch: Scratch,
+    pub(crate) scratch: BufferPool,
 }
 
 #[derive(Default)]
@@ -242,7 +242,7 @@ impl<'s> Analysis<'s> {
         &self.snapshot.cache.models[self.model as usize]
     }
 
-    fn scratch(&self) -> &'s Scratch {
+    fn scratch(&self) -> &'s BufferPool {
         &self.snapshot.cache.scratch
     }
 

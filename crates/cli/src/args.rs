@@ -304,7 +304,7 @@ pub enum CompressionName {
 
 /// A question about one file.
 #[derive(Args)]
-pub struct Ask<R: Args> {
+pub struct FileQuestion<R: Args> {
     #[command(flatten)]
     pub source: Source,
     #[command(flatten)]
@@ -399,7 +399,7 @@ objectsRetainedByConsole, objectsRetainedByEventHandlers, duplicatedStrings,
 sharedNativeContext, noNativeContext. Shallow is the objects' own size, retained what
 would be freed with them. Distance is the number of steps from a global object; - means
 that only the system holds it.")]
-    Summary(Ask<SummaryRequest>),
+    Summary(FileQuestion<SummaryRequest>),
 
     /// List the objects of a class
     #[command(after_help = "Examples:
@@ -408,13 +408,13 @@ that only the system holds it.")]
   stillheap instances app.heapsnapshot '(string)' --filter '/^https?:/'
 
 The @numbers are ids, which inspect, retainers, dominators and containment take.")]
-    Instances(Ask<InstancesRequest>),
+    Instances(FileQuestion<InstancesRequest>),
 
     /// Show one object: its fields, elements, text, or context and source position
     #[command(after_help = "Examples:
   stillheap inspect app.heapsnapshot @12345
   stillheap inspect app.heapsnapshot @12345 --filter 'on*' --sort retained")]
-    Inspect(Ask<InspectRequest>),
+    Inspect(FileQuestion<InspectRequest>),
 
     /// Show who holds an object, or the objects of a class, and how a root reaches them
     #[command(after_help = "Examples:
@@ -425,7 +425,7 @@ The @numbers are ids, which inspect, retainers, dominators and containment take.
 Of a class, equal holders and equal paths count together: the path that most objects
 share comes first. Ways of a class end at a root, or at another object of the class, as
 in a linked list.")]
-    Retainers(Ask<RetainersRequest>),
+    Retainers(FileQuestion<RetainersRequest>),
 
     /// Show what an object alone keeps alive, and what keeps it alive
     #[command(after_help = "Examples:
@@ -433,20 +433,20 @@ in a linked list.")]
   stillheap dominators app.heapsnapshot @12345 --depth 3
 
 An object dominates another if every way from the root to that one leads through it.")]
-    Dominators(Ask<DominatorsRequest>),
+    Dominators(FileQuestion<DominatorsRequest>),
 
     /// Show what an object holds, as a tree
     #[command(after_help = "Examples:
   stillheap containment app.heapsnapshot                 from the root
   stillheap containment app.heapsnapshot @12345 --depth 3 --branch 10")]
-    Containment(Ask<ContainmentRequest>),
+    Containment(FileQuestion<ContainmentRequest>),
 
     /// List the largest strings, or those that are there more than once
     #[command(after_help = "Examples:
   stillheap strings app.heapsnapshot --duplicates
   stillheap strings app.heapsnapshot --duplicates --filter '/^SELECT/'
   stillheap strings app.heapsnapshot                     the largest ones")]
-    Strings(Ask<StringsRequest>),
+    Strings(FileQuestion<StringsRequest>),
 
     /// Show functions whose closures keep variables alive
     #[command(after_help = "Examples:
@@ -455,13 +455,13 @@ An object dominates another if every way from the root to that one leads through
 
 All closures made in a scope share one context: a variable that one of them uses lives
 as long as any of them. 'shares' lines name the other functions on the same contexts.")]
-    Closures(Ask<ClosuresRequest>),
+    Closures(FileQuestion<ClosuresRequest>),
 
     /// Show when and where live objects were allocated (.heaptimeline)
     #[command(after_help = "Examples:
   stillheap timeline app.heaptimeline
   stillheap timeline app.heaptimeline --sort live-count --filter handlers.js")]
-    Timeline(Ask<TimelineRequest>),
+    Timeline(FileQuestion<TimelineRequest>),
 
     /// Compare two or more snapshots
     #[command(after_help = "Examples:
@@ -531,5 +531,5 @@ Texts: class, name, type, edge (it has such a field), via (held through such a f
 with = != for equal or gl*b, ~ !~ for contains, or /regex/. Numbers: id, self, retained,
 distance, edges, retainers. Also: detached, retainedBy(…), holds(…), dominatedBy(…),
 and, or, not, brackets. All of it: docs/query.md.")]
-    Query(Ask<QueryRequest>),
+    Query(FileQuestion<QueryRequest>),
 }

@@ -8,13 +8,13 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use serde::Serialize;
 
 use stillheap_questions::{Failure, SCHEMA_VERSION};
-use stillheap_render::{Look, is_dangerous, visible};
+use stillheap_render::{TextStyle, is_dangerous, visible};
 
 /// Where answers go.
 pub struct Console {
-    out: BufWriter<Patient<Box<dyn Write>>>,
+    out: BufWriter<RetryWriter<Box<dyn Write>>>,
     closed: bool,
-    look: Look,
+    look: TextStyle,
     failure: Option<io::Error>,
 }
 
@@ -24,12 +24,12 @@ impl Console {
         let stdout = io::stdout();
         let choice = anstream::AutoStream::choice(&stdout);
         let width = stdout.is_terminal().then(terminal_size::terminal_size).flatten();
-        let look = Look {
+        let look = TextStyle {
             colour: choice != anstream::ColorChoice::Never,
             width: width.map(|(width, _)| usize::from(width.0)).filter(|&width| width >= 20),
         };
         Console {
-            out: BufWriter::with_capacity(1 << 16, Patient(plain_stdout())),
+            out: BufWriter::with_capacity(1 << 16, RetryWriter(plain_stdout())),
             closed: false,
             look,
             failure: None,
@@ -37,7 +37,7 @@ impl Console {
     }
 
     /// How to draw on it.
-    pub fn look(&self) -> Look {
+    pub fn look(&self) -> TextStyle {
         self.look
     }
 
@@ -85,21 +85,21 @@ impl Console {
 pub fn say(text: &str) {
     let text: String = text.lines().map(|line| visible(line) + "\n").collect();
     // Where standard error is gone there is nobody to tell.
-    let _ = Patient(io::stderr()).write_all(format!("stillheap: {text}").as_bytes());
+    let _ = RetryWriter(io::stderr()).write_all(format!("stillheap: {text}").as_bytes());
 }
 
 /// A failure, for people, and where JSON was asked for also for programs.
 pub fn fail(failure: &Failure, json: bool) {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
-    struct Shape<'f> {
+    struct JsonFailure<'f> {
         schema_version: u32,
         error: &'f Failure,
     }
     say(&failure.message);
     if json {
         let mut console = Console::new();
-        console.json(&Shape { schema_version: SCHEMA_VERSION, error: failure });
+        console.json(&JsonFailure { schema_version: SCHEMA_VERSION, error: failure });
         let _ = console.finish();
     }
 }
@@ -120,9 +120,9 @@ fn plain_stdout() -> Box<dyn Write> {
 }
 
 /// Waits where a descriptor would not.
-pub struct Patient<T>(pub T);
+pub struct RetryWriter<T>(pub T);
 
-impl<T: Write> Write for Patient<T> {
+impl<T: Write> Write for RetryWriter<T> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         loop {
             match self.0.write(bytes) {
@@ -137,7 +137,7 @@ impl<T: Write> Write for Patient<T> {
     }
 }
 
-impl<T: io::Read> io::Read for Patient<T> {
+impl<T: io::Read> io::Read for RetryWriter<T> {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         loop {
             match self.0.read(bytes) {
@@ -216,6 +216,6 @@ mod tests {
                 Ok(())
             }
         }
-        assert!(Patient(Full(0)).write_all(b"text").is_ok());
+        assert!(RetryWriter(Full(0)).write_all(b"text").is_ok());
     }
 }

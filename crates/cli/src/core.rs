@@ -9,14 +9,14 @@ use stillheap_corefile::{Info, StackInfo};
 use stillheap_questions::{Failure, SCHEMA_VERSION};
 use stillheap_redact::{Key, Options};
 use stillheap_render::{count, plural, size, visible};
-use stillheap_sink::{Destination, Direct, Opened};
+use stillheap_sink::{Destination, Direct, OpenedFile};
 
 use crate::args::{ConvertArgs, CoreSource};
 use crate::load::working;
 use crate::redact::compression_of;
 
 /// An answer that draws itself for people.
-pub trait Text {
+pub trait TextAnswer {
     fn text(&self) -> String;
 }
 
@@ -49,7 +49,7 @@ const SIGNALS: [(i32, &str); 9] = [
     (15, "SIGTERM"),
 ];
 
-impl Text for InfoAnswer {
+impl TextAnswer for InfoAnswer {
     fn text(&self) -> String {
         let info = &self.info;
         let mut out = String::new();
@@ -122,7 +122,7 @@ pub fn stack(args: &CoreSource) -> Result<StackAnswer, Failure> {
     Ok(StackAnswer { schema_version: SCHEMA_VERSION, file, stacks })
 }
 
-impl Text for StackAnswer {
+impl TextAnswer for StackAnswer {
     fn text(&self) -> String {
         if self.stacks.is_empty() {
             return "No thread was in JavaScript.\n".to_owned();
@@ -167,7 +167,7 @@ pub struct ConvertAnswer {
     redacted: bool,
 }
 
-impl Text for ConvertAnswer {
+impl TextAnswer for ConvertAnswer {
     fn text(&self) -> String {
         format!(
             "wrote {} ({}): {}, {}{}\n",
@@ -210,7 +210,7 @@ pub fn convert(args: &ConvertArgs) -> Result<ConvertAnswer, Failure> {
         std::path::absolute(&args.output).map_err(|error| Failure::of_io(&error, "getcwd", &args.output))?;
     let destination = Destination { path, overwrite: false, generated: false };
     let compression = compression_of(args.compress, &args.output);
-    let opened = Opened::create(destination, compression).map_err(Failure::of_sink)?;
+    let opened = OpenedFile::create(destination, compression).map_err(Failure::of_sink)?;
     let redact = match args.redact {
         true => {
             let key = Key::random()

@@ -16,10 +16,10 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde::Serialize;
 use serde_json::Value;
-use stillheap_control::{Outcome, PROTOCOL, Phase, Progress, Status};
+use stillheap_control::{CaptureOutcome, CaptureProgress, PROTOCOL, Phase, Status};
 
 use crate::exit::{NO, USAGE};
-use crate::target::{PAUSE, Refusal, Target, refusal};
+use crate::target::{PAUSE, Target, TargetError, refusal};
 use stillheap_questions::SCHEMA_VERSION;
 use stillheap_render::{size, visible};
 
@@ -83,7 +83,7 @@ impl Dumped {
 }
 
 /// Asks for a snapshot and waits for it.
-pub fn dump(pid: u32, timeout: Duration) -> Result<Dumped, Refusal> {
+pub fn dump(pid: u32, timeout: Duration) -> Result<Dumped, TargetError> {
     // Two copies of the module may be loaded; the one that answers the signal is of use.
     let target = Target::find(pid, |status| status.signal.is_some())?;
     let before = target.status()?;
@@ -129,7 +129,7 @@ pub fn dump(pid: u32, timeout: Duration) -> Result<Dumped, Refusal> {
 
 impl Target {
     /// The signal to send, if it is safe to.
-    fn check(&self, status: &Status) -> Result<Signal, Refusal> {
+    fn check(&self, status: &Status) -> Result<Signal, TargetError> {
         if status.protocol > PROTOCOL {
             return Err(refusal(
                 USAGE,
@@ -160,7 +160,7 @@ impl Target {
         Ok(signal)
     }
 
-    fn send(&self, signal: Signal) -> Result<(), Refusal> {
+    fn send(&self, signal: Signal) -> Result<(), TargetError> {
         if self.has_ended() {
             let message = format!("process {} has ended", self.pid);
             return Err(refusal(USAGE, "ESRCH", message));
@@ -176,7 +176,7 @@ impl Target {
         })
     }
 
-    fn dumped(&self, outcome: Option<&Outcome>) -> Result<Dumped, Refusal> {
+    fn dumped(&self, outcome: Option<&CaptureOutcome>) -> Result<Dumped, TargetError> {
         let Some(outcome) = outcome else {
             let message = format!(
                 "process {} finished the snapshot, but other captures have pushed its result off the page",
@@ -235,7 +235,7 @@ impl Bar {
         Bar(bar)
     }
 
-    fn show(&self, running: Option<&Progress>) {
+    fn show(&self, running: Option<&CaptureProgress>) {
         let Some(progress) = running else {
             self.0.set_message("waiting for the process");
             return;

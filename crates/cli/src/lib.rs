@@ -23,15 +23,15 @@ mod watch;
 use std::ffi::OsString;
 use std::io::IsTerminal;
 
-use crate::core::Text;
-use args::{Ask, Cli, Command, DiffArgs, LeaksArgs, ReportArgs, VerifyArgs};
+use crate::core::TextAnswer;
+use args::{Cli, Command, DiffArgs, FileQuestion, LeaksArgs, ReportArgs, VerifyArgs};
 use clap::{Args, Parser};
 use console::{Console, fail, say};
 use exit::{NO, OK, SALVAGED, USAGE};
 pub use load::{index_options, read_limits};
 use serde::Serialize;
 use stillheap_questions::{self as questions, Failure, Opened, Scripts, View};
-use stillheap_render::{self as render, Look};
+use stillheap_render::{self as render, TextStyle};
 
 /// Runs a command, given without the program's name, and prints what comes of it; returns the exit code.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> i32 {
@@ -109,9 +109,9 @@ fn dispatch(command: Command) -> i32 {
 
 /// Opens the file, asks, prints.
 fn ask_for<R: Args, A: Serialize>(
-    ask: &Ask<R>,
+    ask: &FileQuestion<R>,
     question: impl FnOnce(&View<'_>, &R) -> Result<A, Failure>,
-    draw: impl FnOnce(&Opened, &A, Look) -> String,
+    draw: impl FnOnce(&Opened, &A, TextStyle) -> String,
 ) -> i32 {
     let json = ask.common.json;
     let opened = match load::open(&ask.source.file, &ask.common) {
@@ -141,7 +141,7 @@ fn ask_for<R: Args, A: Serialize>(
 }
 
 /// Prints an answer that draws itself.
-fn answer<A: Serialize + Text>(answer: Result<A, Failure>, json: bool) -> i32 {
+fn answer<A: Serialize + TextAnswer>(answer: Result<A, Failure>, json: bool) -> i32 {
     match answer {
         Ok(answer) => {
             let mut console = Console::new();
@@ -210,7 +210,7 @@ fn ask_about_all<A: Serialize>(
     what: &'static str,
     question: impl FnOnce(&[&Opened]) -> Result<A, Failure>,
     code: impl FnOnce(&A) -> i32,
-    draw: impl FnOnce(&A, Look) -> String,
+    draw: impl FnOnce(&A, TextStyle) -> String,
 ) -> i32 {
     let all: Vec<&Opened> = files.iter().collect();
     let answer = match load::working(what, || question(&all)) {

@@ -13,7 +13,7 @@ use stillheap_questions::{Failure, Opened};
 use stillheap_snapshot::{ReadLimits, ReadOptions};
 
 use crate::args::{Common, read_limit};
-use crate::console::{Patient, say};
+use crate::console::{RetryWriter, say};
 
 /// Nothing is shown for what ends sooner.
 const PATIENCE: Duration = Duration::from_millis(300);
@@ -50,11 +50,11 @@ pub fn read_limits(asked: Option<u64>) -> Result<Option<ReadLimits>, Failure> {
 pub fn read(path: &Path, index: Option<IndexOptions>, limits: ReadLimits) -> Result<Indexed, Error> {
     let stdin = is_stdin(path);
     let length = if stdin { None } else { std::fs::metadata(path).ok().map(|meta| meta.len()) };
-    let mut progress = Progress::new(length);
+    let mut progress = ReadingBar::new(length);
     let mut report = |bytes: u64| progress.reading(bytes);
     let options = ReadOptions { progress: Some(&mut report), limits, ..ReadOptions::default() };
     if stdin {
-        let data = stillheap_snapshot::read(Patient(std::io::stdin()), options)?;
+        let data = stillheap_snapshot::read(RetryWriter(std::io::stdin()), options)?;
         Ok(Indexed::from(Snapshot::new(data)))
     } else {
         stillheap_index::open(path, options, index.as_ref())
@@ -133,16 +133,16 @@ pub fn working<T>(what: &'static str, work: impl FnOnce() -> T) -> T {
 }
 
 /// The bar while reading: shown late, gone at the end.
-pub struct Progress {
+pub struct ReadingBar {
     since: Instant,
     length: Option<u64>,
     bar: Option<ProgressBar>,
     wanted: bool,
 }
 
-impl Progress {
-    pub fn new(length: Option<u64>) -> Progress {
-        Progress { since: Instant::now(), length, bar: None, wanted: std::io::stderr().is_terminal() }
+impl ReadingBar {
+    pub fn new(length: Option<u64>) -> ReadingBar {
+        ReadingBar { since: Instant::now(), length, bar: None, wanted: std::io::stderr().is_terminal() }
     }
 
     pub fn reading(&mut self, bytes: u64) {
@@ -166,7 +166,7 @@ impl Progress {
     }
 }
 
-impl Drop for Progress {
+impl Drop for ReadingBar {
     fn drop(&mut self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();

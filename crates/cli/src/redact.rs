@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use stillheap_redact::{Key, Options};
-use stillheap_sink::{Compression, Destination, Opened, Written};
+use stillheap_sink::{Compression, Destination, OpenedFile, Written};
 
 use crate::args::{CompressionName, RedactArgs, SourceText};
-use crate::console::Patient;
-use crate::load::{Progress, is_stdin};
+use crate::console::RetryWriter;
+use crate::load::{ReadingBar, is_stdin};
 use stillheap_questions::{Failure, SCHEMA_VERSION};
 use stillheap_render::{count, plural, size, visible};
 
@@ -60,9 +60,10 @@ pub fn redact(args: &RedactArgs) -> Result<Redaction, Failure> {
     let shown = if stdin { "standard input".to_owned() } else { args.file.to_string_lossy().into_owned() };
     let of_input = |error: &stillheap_analysis::Error| Failure::of_file(error, &shown);
     let (mut input, length) = match stdin {
-        true => {
-            (stillheap_snapshot::unpack(Box::new(Patient(std::io::stdin()))).map_err(|e| of_input(&e))?, None)
-        }
+        true => (
+            stillheap_snapshot::unpack(Box::new(RetryWriter(std::io::stdin()))).map_err(|e| of_input(&e))?,
+            None,
+        ),
         false => stillheap_snapshot::open_unpacked(&args.file).map_err(|e| of_input(&e))?,
     };
     let key = match &args.key {
@@ -75,11 +76,11 @@ pub fn redact(args: &RedactArgs) -> Result<Redaction, Failure> {
     let path =
         std::path::absolute(&args.output).map_err(|error| Failure::of_io(&error, "getcwd", &args.output))?;
     let destination = Destination { path, overwrite: false, generated: false };
-    let opened =
-        Opened::create(destination, compression_of(args.compress, &args.output)).map_err(Failure::of_sink)?;
+    let opened = OpenedFile::create(destination, compression_of(args.compress, &args.output))
+        .map_err(Failure::of_sink)?;
     let options = Options { source, key: key.clone() };
     let mut output = opened.redacting(Some(options)).start().map_err(Failure::of_sink)?;
-    let mut progress = Progress::new(length);
+    let mut progress = ReadingBar::new(length);
     let (mut buffer, mut bytes) = (vec![0; PIECE], 0);
     loop {
         match input.read(&mut buffer) {

@@ -2,7 +2,7 @@
 
 use stillheap_questions::{Failure, Opened, Scripts};
 use stillheap_render::{size, visible};
-use stillheap_report::Place;
+use stillheap_report::OutputFile;
 
 use crate::args::ReportArgs;
 use crate::console::{Console, say};
@@ -14,7 +14,7 @@ pub fn report(args: &ReportArgs) -> Result<(Console, bool), Failure> {
     if to_stdout && args.common.json {
         return Err(Failure::argument("standard output cannot hold both the page and --json"));
     }
-    let place = Place { output: args.output.clone(), overwrite: args.overwrite };
+    let place = OutputFile { output: args.output.clone(), overwrite: args.overwrite };
     let scripts = Scripts::new(args.source_maps.as_deref());
     if !to_stdout {
         place.refuse_early(&args.files)?;

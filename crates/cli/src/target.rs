@@ -17,13 +17,13 @@ use stillheap_render::visible;
 pub const PAUSE: Duration = Duration::from_millis(25);
 
 /// Why nothing came, and the exit code.
-pub struct Refusal {
+pub struct TargetError {
     pub why: Failure,
     pub code: i32,
 }
 
-pub fn refusal(code: i32, name: &str, message: String) -> Refusal {
-    Refusal { why: Failure::new(name, message), code }
+pub fn refusal(code: i32, name: &str, message: String) -> TargetError {
+    TargetError { why: Failure::new(name, message), code }
 }
 
 /// The process and its page.
@@ -36,7 +36,7 @@ pub struct Target {
 
 impl Target {
     /// Looks for it; of several pages (copies of the module) the one that `wanted` likes best.
-    pub fn find(pid: u32, wanted: impl Fn(&Status) -> bool) -> Result<Target, Refusal> {
+    pub fn find(pid: u32, wanted: impl Fn(&Status) -> bool) -> Result<Target, TargetError> {
         let directory = PathBuf::from(format!("/proc/{pid}"));
         if !directory.exists() {
             return Err(refusal(
@@ -80,7 +80,7 @@ impl Target {
     }
 
     /// The page, which may be half-written for a moment.
-    pub fn status(&self) -> Result<Status, Refusal> {
+    pub fn status(&self) -> Result<Status, TargetError> {
         for _ in 0..40 {
             if let Some(status) = self.look() {
                 return Ok(status);
@@ -103,7 +103,7 @@ impl Target {
     }
 }
 
-fn denied(pid: u32, error: &io::Error) -> Refusal {
+fn denied(pid: u32, error: &io::Error) -> TargetError {
     match error.kind() {
         io::ErrorKind::PermissionDenied => refusal(
             USAGE,

@@ -16,9 +16,9 @@ use serde::Serialize;
 use stillheap_control::{Note, Sample, Status, Watch};
 
 use crate::args::WatchArgs;
-use crate::console::Patient;
+use crate::console::RetryWriter;
 use crate::exit::{NO, OK, USAGE};
-use crate::target::{PAUSE, Refusal, Target, refusal};
+use crate::target::{PAUSE, Target, TargetError, refusal};
 use stillheap_questions::SCHEMA_VERSION;
 use stillheap_render::{size, visible};
 
@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const DRAWN: usize = 40;
 
 /// Watches until the process ends or the time is over.
-pub fn watch(args: &WatchArgs) -> Result<i32, Refusal> {
+pub fn watch(args: &WatchArgs) -> Result<i32, TargetError> {
     let until = args.time.map(|time| Instant::now() + time);
     match args.pid {
         Some(pid) => watch_running(pid, args.json, until),
@@ -36,7 +36,7 @@ pub fn watch(args: &WatchArgs) -> Result<i32, Refusal> {
     }
 }
 
-fn watch_running(pid: u32, json: bool, until: Option<Instant>) -> Result<i32, Refusal> {
+fn watch_running(pid: u32, json: bool, until: Option<Instant>) -> Result<i32, TargetError> {
     let target = Target::find(pid, watches)?;
     if target.status()?.watch.is_none() {
         return Err(refusal(
@@ -49,17 +49,17 @@ fn watch_running(pid: u32, json: bool, until: Option<Instant>) -> Result<i32, Re
         ));
     }
     let draw = !json && io::stdout().is_terminal();
-    let mut view = View::new(Box::new(io::stdout()), json, draw);
+    let mut view = WatchOutput::new(Box::new(io::stdout()), json, draw);
     follow(&target, &mut view, until, || target.has_ended());
     view.end();
     Ok(if view.failed { NO } else { OK })
 }
 
-fn watch_started(command: &[OsString], json: bool, until: Option<Instant>) -> Result<i32, Refusal> {
+fn watch_started(command: &[OsString], json: bool, until: Option<Instant>) -> Result<i32, TargetError> {
     let mut child = start(command, json)?;
     let pid = child.id();
     let out: Box<dyn Write> = if json { Box::new(io::stdout()) } else { Box::new(io::stderr()) };
-    let mut view = View::new(out, json, false);
+    let mut view = WatchOutput::new(out, json, false);
     let begun = Instant::now();
     let mut warned = false;
     let mut status = None;
@@ -97,7 +97,7 @@ fn exit_code(status: std::process::ExitStatus) -> i32 {
 }
 
 /// Starts the command with the watch loaded.
-fn start(command: &[OsString], json: bool) -> Result<Child, Refusal> {
+fn start(command: &[OsString], json: bool) -> Result<Child, TargetError> {
     let package = std::env::var_os("STILLHEAP_PACKAGE").map(PathBuf::from);
     let package = package.filter(|package| package.join("index.js").exists()).ok_or_else(|| {
         refusal(
@@ -167,7 +167,7 @@ fn find_below(pid: u32) -> Option<Target> {
 }
 
 /// Shows what comes until the end.
-fn follow(target: &Target, view: &mut View, until: Option<Instant>, mut ended: impl FnMut() -> bool) {
+fn follow(target: &Target, view: &mut WatchOutput, until: Option<Instant>, mut ended: impl FnMut() -> bool) {
     view.begin(target.pid);
     loop {
         // In this order: what a process wrote before it ended is seen.
@@ -196,8 +196,8 @@ struct Line<'a, T: Serialize> {
 }
 
 /// Where samples and events go.
-struct View {
-    out: Patient<Box<dyn Write>>,
+struct WatchOutput {
+    out: RetryWriter<Box<dyn Write>>,
     json: bool,
     draw: bool,
     /// Lines of the drawing on the terminal, which the next one replaces.
@@ -208,10 +208,10 @@ struct View {
     failed: bool,
 }
 
-impl View {
+impl WatchOutput {
     fn new(out: Box<dyn Write>, json: bool, draw: bool) -> Self {
         Self {
-            out: Patient(out),
+            out: RetryWriter(out),
             json,
             draw,
             drawn: 0,

@@ -51,9 +51,9 @@ pub struct Status {
     pub finished: u64,
     /// The one that is running.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub running: Option<Progress>,
+    pub running: Option<CaptureProgress>,
     /// The last [`KEPT`] outcomes, the newest last.
-    pub outcomes: Vec<Outcome>,
+    pub outcomes: Vec<CaptureOutcome>,
     /// What a growth watch has seen; `None` while there is none. The main thread's goes before a worker's.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub watch: Option<Watch>,
@@ -61,7 +61,7 @@ pub struct Status {
 
 /// How far a capture is.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Progress {
+pub struct CaptureProgress {
     /// What is being done.
     pub phase: Phase,
     /// Work done so far, in the phase's own unit.
@@ -87,7 +87,7 @@ pub enum Phase {
 
 /// The end of one capture.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Outcome {
+pub struct CaptureOutcome {
     /// Counts the captures that signals asked for in this process, from 1.
     pub number: u64,
     /// A capture result or an error, in the shape that the JavaScript side uses.
@@ -136,7 +136,8 @@ mod tests {
     use super::*;
 
     fn status(outcomes: usize, size: usize) -> Status {
-        let outcome = |number| Outcome { number, outcome: serde_json::json!({ "file": "x".repeat(size) }) };
+        let outcome =
+            |number| CaptureOutcome { number, outcome: serde_json::json!({ "file": "x".repeat(size) }) };
         Status {
             protocol: PROTOCOL,
             signal: Some(12),

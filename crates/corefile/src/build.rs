@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use stillheap_graph::{GraphBuilder, Location, NewNode, NodeRows, Result, SnapshotData};
 use stillheap_heap::{EdgeName, Snapshot};
 
-use crate::open::{CoreOptions, Found, with_heap};
+use crate::open::{CheckedHeap, CoreOptions, with_heap};
 
 /// Rows that are handed to the builder at a time.
 const BATCH: usize = 1 << 14;
@@ -31,7 +31,7 @@ pub fn header_entry(pid: Option<u32>, thread: usize, node: &str) -> Value {
     })
 }
 
-fn build(found: &Found<'_>) -> Result<SnapshotData> {
+fn build(found: &CheckedHeap<'_>) -> Result<SnapshotData> {
     let mut snapshot = Snapshot::new(&found.heap, &found.live);
     let mut builder = GraphBuilder::new();
     builder.reserve(snapshot.node_count() as usize, snapshot.edge_count() as usize);
@@ -48,7 +48,7 @@ fn build(found: &Found<'_>) -> Result<SnapshotData> {
         let location = Location { script_id: l.script, line: l.line.into(), column: l.column.into() };
         builder.location(l.node, location);
     });
-    let node = &found.live.facts.node;
+    let node = &found.live.process.node;
     builder.header_entry("stillheap", header_entry(found.memory.core.process(), found.isolate, node));
     builder.finish()
 }

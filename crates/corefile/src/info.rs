@@ -72,7 +72,7 @@ const SIGSTOP: i32 = 19;
 pub fn info(path: &Path, options: &CoreOptions) -> Result<Info> {
     with_heap(path, options, |found| {
         let core = &found.memory.core;
-        let facts = &found.live.facts;
+        let process = &found.live.process;
         let v8_pages = found.isolates.iter().map(|i| i.bytes).sum();
         let (mut anonymous, mut files) = (0, 0);
         for mapping in core.mappings() {
@@ -82,9 +82,9 @@ pub fn info(path: &Path, options: &CoreOptions) -> Result<Info> {
         Ok(Info {
             pid: core.process(),
             command: core.command().map(str::to_owned),
-            arguments: facts.arguments.clone(),
-            node: facts.node.clone(),
-            v8: facts.v8.clone(),
+            arguments: process.arguments.clone(),
+            node: process.node.clone(),
+            v8: process.v8.clone(),
             build_id: core.build_id().map(str::to_owned),
             program: core.program().map(|p| p.path().display().to_string()),
             signal: core.death().map(|d| d.signal).filter(|&signal| signal != 0 && signal != SIGSTOP),

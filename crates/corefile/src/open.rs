@@ -21,7 +21,7 @@ pub struct CoreOptions {
 }
 
 /// A heap that has been verified, and where it came from.
-pub(crate) struct Found<'m> {
+pub(crate) struct CheckedHeap<'m> {
     pub(crate) memory: &'m CoreMemory,
     pub(crate) heap: Heap<'m>,
     pub(crate) live: Live,
@@ -45,7 +45,7 @@ pub fn is_core(path: &Path) -> bool {
 pub(crate) fn with_heap<T>(
     path: &Path,
     options: &CoreOptions,
-    then: impl FnOnce(Found<'_>) -> Result<T>,
+    then: impl FnOnce(CheckedHeap<'_>) -> Result<T>,
 ) -> Result<T> {
     let core = Core::open(path, options.node.as_deref()).map_err(of_process)?;
     let memory = CoreMemory::new(core);
@@ -53,7 +53,7 @@ pub(crate) fn with_heap<T>(
     then(found)
 }
 
-fn find<'m>(memory: &'m CoreMemory, options: &CoreOptions) -> std::result::Result<Found<'m>, Refusal> {
+fn find<'m>(memory: &'m CoreMemory, options: &CoreOptions) -> std::result::Result<CheckedHeap<'m>, Refusal> {
     let core = &memory.core;
     if let Some(program) = core.program() {
         let layout = Layout::of_constants(&Constants::new(program.v8_constants()))?;
@@ -63,7 +63,7 @@ fn find<'m>(memory: &'m CoreMemory, options: &CoreOptions) -> std::result::Resul
         return verified(memory, layout, options);
     }
     // No program and no build that is known: at most one layout stands the probes.
-    let mut found: Vec<Found<'m>> =
+    let mut found: Vec<CheckedHeap<'m>> =
         Layout::all().into_iter().filter_map(|layout| verified(memory, layout, options).ok()).collect();
     match (found.pop(), found.is_empty()) {
         (Some(found), true) => Ok(found),
@@ -81,7 +81,7 @@ fn verified<'m>(
     memory: &'m CoreMemory,
     layout: Layout,
     options: &CoreOptions,
-) -> std::result::Result<Found<'m>, Refusal> {
+) -> std::result::Result<CheckedHeap<'m>, Refusal> {
     let choice = options.isolate.map_or(IsolateChoice::Main, IsolateChoice::Number);
     let opened = Heap::open(memory, layout, choice)?;
     let mut heap = opened.heap;
@@ -89,5 +89,5 @@ fn verified<'m>(
         0 => refusal,
         missing => refusal.because(format!("the core is truncated: {missing} bytes of memory are not in it")),
     })?;
-    Ok(Found { memory, heap, live, isolates: opened.isolates, isolate: options.isolate.unwrap_or(0) })
+    Ok(CheckedHeap { memory, heap, live, isolates: opened.isolates, isolate: options.isolate.unwrap_or(0) })
 }

@@ -9,7 +9,7 @@ use stillheap_heap::{EdgeName, Snapshot};
 use stillheap_snapshot::NodeWriter;
 
 use crate::build::header_entry;
-use crate::open::{CoreOptions, Found, with_heap};
+use crate::open::{CheckedHeap, CoreOptions, with_heap};
 
 /// What was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,9 +31,9 @@ pub fn convert(path: &Path, options: &CoreOptions, out: impl Write) -> Result<Co
 }
 
 /// The first error ends the writing; the walk goes on to its end, since it can't be stopped in between.
-struct First(io::Result<()>);
+struct FirstError(io::Result<()>);
 
-impl First {
+impl FirstError {
     fn and(&mut self, step: impl FnOnce() -> io::Result<()>) {
         if self.0.is_ok() {
             self.0 = step();
@@ -41,14 +41,14 @@ impl First {
     }
 }
 
-fn stream(found: &Found<'_>, out: impl Write) -> io::Result<Converted> {
+fn stream(found: &CheckedHeap<'_>, out: impl Write) -> io::Result<Converted> {
     let mut snapshot = Snapshot::new(&found.heap, &found.live);
-    let node = &found.live.facts.node;
+    let node = &found.live.process.node;
     let mut entries = Map::new();
     entries.insert("stillheap".to_owned(), header_entry(found.memory.core.process(), found.isolate, node));
     let (nodes, edges) = (snapshot.node_count(), snapshot.edge_count());
     let mut writer = NodeWriter::new(out, HeaderSpec { nodes, edges, trace_ids: false, entries })?;
-    let mut first = First(Ok(()));
+    let mut first = FirstError(Ok(()));
     snapshot.nodes(|node| {
         let new = NewNode {
             node_type: node.kind as u8,
@@ -61,21 +61,21 @@ fn stream(found: &Found<'_>, out: impl Write) -> io::Result<Converted> {
     });
     first.0?;
     let mut writer = writer.edges()?;
-    let mut first = First(Ok(()));
+    let mut first = FirstError(Ok(()));
     snapshot.edges(|edge| {
         let (EdgeName::Index(name) | EdgeName::Text(name)) = edge.name;
         first.and(|| writer.write(edge.kind as u8, name, edge.to));
     });
     first.0?;
     let mut writer = writer.locations()?;
-    let mut first = First(Ok(()));
+    let mut first = FirstError(Ok(()));
     snapshot.locations(|l| {
         let location = Location { script_id: l.script, line: l.line.into(), column: l.column.into() };
         first.and(|| writer.write(l.node, location));
     });
     first.0?;
     let mut writer = writer.strings()?;
-    let mut first = First(Ok(()));
+    let mut first = FirstError(Ok(()));
     snapshot.strings(|text| first.and(|| writer.write(text.as_bytes())));
     first.0?;
     writer.finish()?.flush()?;

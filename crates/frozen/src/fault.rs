@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// Where it breaks; all but `Spawn` are in the child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Point {
+pub enum FaultPoint {
     /// The service can't start a thread.
     Spawn = 1,
     /// Right after the fork.
@@ -46,17 +46,17 @@ pub enum Fault {
     Hang,
 }
 
-const POINTS: [(&str, Point); 10] = [
-    ("spawn", Point::Spawn),
-    ("forked", Point::Forked),
-    ("guest", Point::Guest),
-    ("confine", Point::Confine),
-    ("start", Point::Start),
-    ("write", Point::Write),
-    ("read", Point::Read),
-    ("complete", Point::Complete),
-    ("published", Point::Published),
-    ("end", Point::End),
+const POINTS: [(&str, FaultPoint); 10] = [
+    ("spawn", FaultPoint::Spawn),
+    ("forked", FaultPoint::Forked),
+    ("guest", FaultPoint::Guest),
+    ("confine", FaultPoint::Confine),
+    ("start", FaultPoint::Start),
+    ("write", FaultPoint::Write),
+    ("read", FaultPoint::Read),
+    ("complete", FaultPoint::Complete),
+    ("published", FaultPoint::Published),
+    ("end", FaultPoint::End),
 ];
 const FAULTS: [(&str, Fault); 5] = [
     ("panic", Fault::Panic),
@@ -90,7 +90,7 @@ pub(crate) fn in_attempt(attempt: u32) {
 ///
 /// # Errors
 /// The error that was asked for.
-pub fn hit(point: Point) -> io::Result<()> {
+pub fn hit(point: FaultPoint) -> io::Result<()> {
     let plan = PLAN.load(Ordering::Relaxed);
     if plan & 0xff != point as u32 || ATTEMPT.load(Ordering::Relaxed) > plan >> 16 {
         return Ok(());

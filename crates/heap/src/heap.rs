@@ -5,13 +5,13 @@ use foldhash::{HashMap, HashMapExt};
 use crate::error::{Refusal, Result};
 use crate::kind::Kind;
 use crate::layout::Layout;
-use crate::memory::{Memory, Thread, View, half_at, is_strong, short_at, smi, word_at};
+use crate::memory::{Memory, MemoryView, Thread, half_at, is_strong, short_at, smi, word_at};
 use crate::object::{MapInfo, size_of};
 use crate::pages::{self, Isolate, Page, PageTable};
 
 /// What doesn't change while a heap is read.
 pub(crate) struct Space<'m> {
-    pub(crate) view: View<'m>,
+    pub(crate) view: MemoryView<'m>,
     pub(crate) layout: Layout,
     pub(crate) pages: Vec<Page<'m>>,
     table: PageTable,
@@ -103,20 +103,20 @@ pub struct Heap<'m> {
 pub enum IsolateChoice {
     #[default]
     Main,
-    /// By position in [`Opened::isolates`].
+    /// By position in [`OpenedHeap::isolates`].
     Number(usize),
 }
 
 /// A heap, and the isolates that the process has.
-pub struct Opened<'m> {
+pub struct OpenedHeap<'m> {
     pub heap: Heap<'m>,
     pub isolates: Vec<Isolate>,
 }
 
 impl<'m> Heap<'m> {
     /// Finds the isolates and takes one. What it says is only to be believed after [`Heap::verify`].
-    pub fn open(memory: &'m dyn Memory, layout: Layout, choice: IsolateChoice) -> Result<Opened<'m>> {
-        let view = View::new(memory);
+    pub fn open(memory: &'m dyn Memory, layout: Layout, choice: IsolateChoice) -> Result<OpenedHeap<'m>> {
+        let view = MemoryView::new(memory);
         let pages = pages::find(&view, &layout);
         let main_thread = memory.main_thread();
         let threads = memory.threads().to_vec();
@@ -154,7 +154,7 @@ impl<'m> Heap<'m> {
             )));
         }
         let maps = Maps { known: HashMap::new(), infos: Vec::new() };
-        Ok(Opened { heap: Heap { space, maps }, isolates })
+        Ok(OpenedHeap { heap: Heap { space, maps }, isolates })
     }
 
     #[inline(always)]
@@ -226,7 +226,7 @@ impl<'m> Heap<'m> {
 }
 
 /// The used part of the stack with this pointer; the bytes below it are not in use, but for the red zone.
-pub(crate) fn stack_of<'m>(view: &View<'m>, pointer: u64) -> &'m [u8] {
+pub(crate) fn stack_of<'m>(view: &MemoryView<'m>, pointer: u64) -> &'m [u8] {
     let from = (pointer & !7).saturating_sub(128);
     match view.region(pointer) {
         Some(region) => {

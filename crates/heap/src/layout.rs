@@ -47,7 +47,7 @@ impl Constants {
 }
 
 #[derive(Deserialize)]
-struct Table {
+struct LayoutTable {
     v8: String,
     keys: Vec<String>,
     builds: BTreeMap<String, String>,
@@ -65,7 +65,7 @@ pub struct Layout {
     constants: BTreeMap<String, i64>,
 }
 
-fn tables() -> impl Iterator<Item = Table> {
+fn tables() -> impl Iterator<Item = LayoutTable> {
     // The tables are part of the program; a test reads each.
     TABLES.iter().filter_map(|text| serde_json::from_str(text).ok())
 }
@@ -117,7 +117,7 @@ impl Layout {
         self.shape.v8
     }
 
-    fn of_table(table: Table) -> Result<Layout> {
+    fn of_table(table: LayoutTable) -> Result<Layout> {
         let shape = shape_of(&table.v8).ok_or_else(|| {
             Refusal::new(
                 format!("V8 {} has a table but no shape", table.v8),

@@ -34,11 +34,11 @@ mod text;
 mod variables;
 
 pub use error::{Refusal, Result};
-pub use heap::{Heap, IsolateChoice, Opened};
+pub use heap::{Heap, IsolateChoice, OpenedHeap};
 pub use layout::{Constants, Layout};
 pub use memory::{Mapping, Memory, Registers, Thread};
 pub use node::{EdgeKind, NodeKind};
 pub use pages::Isolate;
-pub use probe::Facts;
+pub use probe::ProcessInfo;
 pub use snapshot::{Edge, EdgeName, Live, Location, Node, Snapshot};
 pub use stack::{Frame, FrameKind, Stack};

@@ -58,13 +58,13 @@ impl Region<'_> {
 }
 
 /// The memory as a sorted list of regions: reads by address.
-pub(crate) struct View<'m> {
+pub(crate) struct MemoryView<'m> {
     pub(crate) regions: Vec<Region<'m>>,
 }
 
-impl<'m> View<'m> {
+impl<'m> MemoryView<'m> {
     /// Regions that overlap an earlier one or wrap around are left out.
-    pub(crate) fn new(memory: &'m dyn Memory) -> View<'m> {
+    pub(crate) fn new(memory: &'m dyn Memory) -> MemoryView<'m> {
         let mut regions: Vec<Region<'m>> = memory
             .mappings()
             .iter()
@@ -86,7 +86,7 @@ impl<'m> View<'m> {
             }
             keep
         });
-        View { regions }
+        MemoryView { regions }
     }
 
     pub(crate) fn region(&self, address: u64) -> Option<&Region<'m>> {

@@ -11,14 +11,14 @@ use crate::node::NodeKind;
 use crate::object::MapInfo;
 
 /// Names made by the reader, each once.
-pub(crate) struct Names {
+pub(crate) struct NameTable {
     by_text: HashMap<String, u32>,
     all: Vec<String>,
 }
 
-impl Names {
-    pub(crate) fn new() -> Names {
-        let mut names = Names { by_text: HashMap::new(), all: Vec::new() };
+impl NameTable {
+    pub(crate) fn new() -> NameTable {
+        let mut names = NameTable { by_text: HashMap::new(), all: Vec::new() };
         names.id("");
         names
     }
@@ -80,7 +80,7 @@ impl Namer {
     pub(crate) fn classify(
         &mut self,
         heap: &Heap<'_>,
-        names: &mut Names,
+        names: &mut NameTable,
         object: u64,
         map: &MapInfo,
     ) -> (NodeKind, Name) {
@@ -144,7 +144,7 @@ impl Namer {
     fn receiver(
         &mut self,
         heap: &Heap<'_>,
-        names: &mut Names,
+        names: &mut NameTable,
         object: u64,
         map: &MapInfo,
     ) -> (NodeKind, Name) {
@@ -173,7 +173,7 @@ impl Namer {
     pub(crate) fn class(
         &mut self,
         heap: &Heap<'_>,
-        names: &mut Names,
+        names: &mut NameTable,
         object: u64,
         map: &MapInfo,
     ) -> (u32, u64) {
@@ -251,7 +251,7 @@ impl Namer {
     }
 }
 
-fn map_node(heap: &Heap<'_>, names: &mut Names, object: u64) -> (NodeKind, Name) {
+fn map_node(heap: &Heap<'_>, names: &mut NameTable, object: u64) -> (NodeKind, Name) {
     let layout = &heap.space.layout;
     let of = heap.short(object + layout.offsets.instance_type);
     let name = if of < layout.types.first_nonstring {

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::layout::Layout;
-use crate::memory::{View, word_at};
+use crate::memory::{MemoryView, word_at};
 use crate::shape::PageHeader;
 
 /// Pages are aligned to this.
@@ -57,7 +57,7 @@ struct Header {
     owner: u64,
 }
 
-fn header(view: &View<'_>, layout: &Layout, base: u64) -> Option<Header> {
+fn header(view: &MemoryView<'_>, layout: &Layout, base: u64) -> Option<Header> {
     let page = view.bytes(base, 96)?;
     let at = |bytes: &[u8], index: usize| word_at(bytes, index * 8);
     match layout.shape.page {
@@ -84,7 +84,7 @@ fn header(view: &View<'_>, layout: &Layout, base: u64) -> Option<Header> {
 }
 
 /// All pages of all isolates, in order of their addresses.
-pub(crate) fn find<'m>(view: &View<'m>, layout: &Layout) -> Vec<Page<'m>> {
+pub(crate) fn find<'m>(view: &MemoryView<'m>, layout: &Layout) -> Vec<Page<'m>> {
     let mut pages = Vec::new();
     // A page ends before the next begins, whatever headers claim: the work is bounded by the memory.
     let mut free_from = 0;
@@ -104,7 +104,7 @@ pub(crate) fn find<'m>(view: &View<'m>, layout: &Layout) -> Vec<Page<'m>> {
     pages
 }
 
-fn page<'m>(view: &View<'m>, base: u64, header: &Header, writable: bool) -> Option<Page<'m>> {
+fn page<'m>(view: &MemoryView<'m>, base: u64, header: &Header, writable: bool) -> Option<Page<'m>> {
     let Header { size, flags, heap, area_start, area_end, owner } = *header;
     let sound = area_start > base
         && area_start < base + 0x4000
@@ -133,7 +133,7 @@ fn page<'m>(view: &View<'m>, base: u64, header: &Header, writable: bool) -> Opti
 }
 
 /// The bytes between two addresses, copied only where they lie in several mappings (pages with code).
-fn joined<'m>(view: &View<'m>, from: u64, to: u64) -> Option<Cow<'m, [u8]>> {
+fn joined<'m>(view: &MemoryView<'m>, from: u64, to: u64) -> Option<Cow<'m, [u8]>> {
     let length = usize::try_from(to - from).ok()?;
     if let Some(bytes) = view.bytes(from, length) {
         return Some(Cow::Borrowed(bytes));

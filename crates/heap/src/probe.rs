@@ -15,7 +15,7 @@ const MAPS: usize = 100;
 
 /// What the probes found out on the way.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Facts {
+pub struct ProcessInfo {
     /// `process.version`.
     pub node: String,
     /// `process.versions.v8`.
@@ -37,7 +37,7 @@ struct Keys {
 
 const CONSTRUCTORS: [&str; 5] = ["Object", "Array", "Map", "Promise", "Error"];
 
-pub(crate) fn check(heap: &Heap<'_>, marks: &Marks) -> Result<Facts> {
+pub(crate) fn check(heap: &Heap<'_>, marks: &Marks) -> Result<ProcessInfo> {
     if marks.invalid.saturating_mul(INVALID) > marks.objects {
         return Err(Refusal::probe(format!(
             "{} references lead to no object, of {} objects",
@@ -46,10 +46,10 @@ pub(crate) fn check(heap: &Heap<'_>, marks: &Marks) -> Result<Facts> {
     }
     let keys = keys(heap, marks);
     constructors(heap, marks, &keys)?;
-    let (facts, next_tick) = process(heap, marks, &keys)?;
+    let (info, next_tick) = process(heap, marks, &keys)?;
     closure(heap, next_tick)?;
     maps(heap, marks)?;
-    Ok(facts)
+    Ok(info)
 }
 
 fn marked<'a>(heap: &'a Heap<'_>, marks: &'a Marks) -> impl Iterator<Item = u64> + use<'a> {
@@ -106,7 +106,7 @@ fn constructors(heap: &Heap<'_>, marks: &Marks, keys: &Keys) -> Result<()> {
 }
 
 /// The process object: its version, its V8, its arguments, and a function that was compiled from JavaScript.
-fn process(heap: &Heap<'_>, marks: &Marks, keys: &Keys) -> Result<(Facts, u64)> {
+fn process(heap: &Heap<'_>, marks: &Marks, keys: &Keys) -> Result<(ProcessInfo, u64)> {
     let types = &heap.space.layout.types;
     let is_version = |text: &str| {
         text.strip_prefix('v')
@@ -139,7 +139,7 @@ fn process(heap: &Heap<'_>, marks: &Marks, keys: &Keys) -> Result<(Facts, u64)> 
         if name != "nextTick" {
             return Err(Refusal::probe(format!("the function process.nextTick has the name {name:?}")));
         }
-        return Ok((Facts { node, v8, arguments }, next_tick - 1));
+        return Ok((ProcessInfo { node, v8, arguments }, next_tick - 1));
     }
     Err(Refusal::probe("Node's process object isn't found: Node may not have started yet"))
 }

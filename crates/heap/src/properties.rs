@@ -20,7 +20,7 @@ impl Property {
 
 /// Where a field is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum FieldSlot {
     /// In the object, at this offset.
     Inside(u64),
     /// In its property array, at this offset.
@@ -38,22 +38,22 @@ impl Heap<'_> {
         matches!((details & o.detail_representation_mask) >> o.detail_representation_shift, 1 | 2)
     }
 
-    pub(crate) fn field_place(&self, map: &MapInfo, details: u64) -> Place {
+    pub(crate) fn field_place(&self, map: &MapInfo, details: u64) -> FieldSlot {
         let o = &self.space.layout.offsets;
         let index = (details & o.detail_index_mask) >> o.detail_index_shift;
         let start = u64::from(map.inobject_start);
         let inside = (map.size / 8).saturating_sub(start);
         if index < inside {
-            Place::Inside((start + index) * 8)
+            FieldSlot::Inside((start + index) * 8)
         } else {
-            Place::Outside(16 + 8 * (index - inside))
+            FieldSlot::Outside(16 + 8 * (index - inside))
         }
     }
 
-    pub(crate) fn at_place(&self, object: u64, place: Place) -> u64 {
+    pub(crate) fn at_place(&self, object: u64, place: FieldSlot) -> u64 {
         match place {
-            Place::Inside(offset) => self.word(object + offset),
-            Place::Outside(offset) => {
+            FieldSlot::Inside(offset) => self.word(object + offset),
+            FieldSlot::Outside(offset) => {
                 let properties = self.word(object + self.space.layout.offsets.properties);
                 if is_strong(properties) { self.word(properties - 1 + offset) } else { 0 }
             }

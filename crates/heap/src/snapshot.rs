@@ -12,9 +12,9 @@ use crate::heap::Heap;
 use crate::kind::Kind;
 use crate::mark::{Marks, bits, mark};
 use crate::memory::{is_strong, smi};
-use crate::names::{Name, Namer, Names, WellKnown};
+use crate::names::{Name, NameTable, Namer, WellKnown};
 use crate::node::{EdgeKind, NodeKind};
-use crate::probe::Facts;
+use crate::probe::ProcessInfo;
 use crate::roots::{self, Category, Root};
 
 /// A node. Names are positions in the strings.
@@ -132,7 +132,7 @@ impl Tables {
 }
 
 /// What is left to tell of an object when its edges have been counted.
-struct Counts {
+struct EdgeCounts {
     tags: Vec<u8>,
     tag_names: Vec<(u32, Option<NodeKind>)>,
     edges: Vec<u8>,
@@ -153,7 +153,7 @@ pub struct Snapshot<'h, 'm> {
     visitor: Visitor<'h, 'm>,
     namer: Namer,
     tables: Tables,
-    counts: Counts,
+    counts: EdgeCounts,
     /// Edges of the nodes before the first object.
     root_edges: Vec<Vec<(EdgeKind, Label, u32)>>,
     root_names: Vec<u32>,
@@ -166,7 +166,7 @@ pub struct Snapshot<'h, 'm> {
 pub struct Live {
     pub(crate) marks: Marks,
     pub(crate) roots: Vec<Root>,
-    pub facts: Facts,
+    pub process: ProcessInfo,
 }
 
 impl Live {
@@ -186,8 +186,8 @@ impl<'m> Heap<'m> {
     pub fn verify(&mut self) -> Result<Live> {
         let roots = roots::find(self);
         let marks = mark(self, &roots)?;
-        let facts = crate::probe::check(self, &marks)?;
-        Ok(Live { marks, roots, facts })
+        let process = crate::probe::check(self, &marks)?;
+        Ok(Live { marks, roots, process })
     }
 }
 
@@ -195,7 +195,7 @@ struct Counter<'t> {
     heap: &'t Heap<'t>,
     marks: &'t Marks,
     tables: &'t mut Tables,
-    counts: &'t mut Counts,
+    counts: &'t mut EdgeCounts,
     first: u32,
     number: u32,
     tag_ids: &'t mut HashMap<&'static str, u8>,
@@ -278,7 +278,7 @@ impl<'h, 'm> Snapshot<'h, 'm> {
         let string_bits = string_bits(heap, marks);
         let (string_ranks, _) = rank(&string_bits, 0);
         let nodes = (first_outside - first) as usize;
-        let mut names = Names::new();
+        let mut names = NameTable::new();
         let data_name = names.id("system / JSArrayBufferData");
         let mut snapshot = Snapshot {
             heap,
@@ -294,7 +294,7 @@ impl<'h, 'm> Snapshot<'h, 'm> {
                 outside: HashMap::new(),
                 outside_nodes: Vec::new(),
             },
-            counts: Counts {
+            counts: EdgeCounts {
                 tags: vec![0; nodes],
                 tag_names: Vec::new(),
                 edges: vec![0; nodes],

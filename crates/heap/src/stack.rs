@@ -11,7 +11,7 @@ use crate::functions::line_and_column;
 use crate::heap::{Heap, stack_of};
 use crate::kind::Kind;
 use crate::memory::{Thread, is_strong, smi, word_at};
-use crate::names::{Namer, Names};
+use crate::names::{NameTable, Namer};
 use crate::snapshot::{Live, well_known};
 
 /// Frames of a thread that are given at most.
@@ -58,7 +58,7 @@ pub struct Stack {
 struct Walker<'h, 'm> {
     heap: &'h Heap<'m>,
     namer: Namer,
-    names: Names,
+    names: NameTable,
     line_ends: HashMap<u64, Vec<u32>>,
 }
 
@@ -68,7 +68,7 @@ impl Heap<'_> {
         let mut walker = Walker {
             heap: self,
             namer: Namer::new(well_known(self, &live.marks)),
-            names: Names::new(),
+            names: NameTable::new(),
             line_ends: HashMap::new(),
         };
         let stacks = self.space.threads.iter().map(|thread| walker.thread(thread));

@@ -9,7 +9,7 @@ use stillheap_corefile::CoreOptions;
 use stillheap_snapshot::ReadOptions;
 
 use crate::load::load;
-use crate::place::{IndexOptions, Wanted};
+use crate::place::{IndexOptions, IndexTarget};
 use crate::source::Source;
 use crate::write;
 
@@ -36,7 +36,7 @@ pub enum IndexStatus {
 pub struct Indexed {
     snapshot: Snapshot,
     /// Where it is or should be; None: not at all.
-    wanted: Option<Wanted>,
+    wanted: Option<IndexTarget>,
     /// The index in use.
     source: Option<Arc<Source>>,
     status: Mutex<IndexStatus>,
@@ -55,7 +55,7 @@ pub fn open(
     if stillheap_corefile::is_core(path.as_ref()) {
         return open_core(path, &CoreOptions::default());
     }
-    let Some(wanted) = Wanted::new(path.as_ref(), &file, index) else {
+    let Some(wanted) = IndexTarget::new(path.as_ref(), &file, index) else {
         let data = stillheap_snapshot::read_sized(Box::new(file), size, options)?;
         return Ok(Indexed::from(Snapshot::new(data)));
     };

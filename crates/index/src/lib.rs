@@ -4,8 +4,8 @@
 //! reads the few blocks that it needs. It belongs to one state of one snapshot (see `identity`) and to one version
 //! of this crate; whatever does not fit is ignored, and written anew after the next question.
 //!
-//! The file: a head of 48 bytes (magic, position, length and checksum of the facts, checksum of the head), the blocks
-//! in no particular order, and the facts. It is written under a temporary name, readable by its owner only since
+//! The file: a head of 48 bytes (magic, position, length and checksum of the metadata, checksum of the head), the blocks
+//! in no particular order, and the metadata. It is written under a temporary name, readable by its owner only since
 //! it holds the same secrets as the snapshot, and renamed when it is whole; so readers see all of it or nothing, and
 //! of two writers the later one wins. What a killed writer leaves under a temporary name, the next one removes. It is trusted as much as the folder that it lies in: a forged one can lie,
 //! but neither crash nor hang the reader.
@@ -17,12 +17,12 @@
 #![warn(missing_docs)]
 
 mod codec;
-mod facts;
 mod files;
 mod head;
 mod identity;
 mod indexed;
 mod load;
+mod metadata;
 mod place;
 mod sections;
 mod source;

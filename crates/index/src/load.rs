@@ -1,4 +1,4 @@
-//! Opens an index: reads the facts, and leaves the columns where they are.
+//! Opens an index: reads the metadata, and leaves the columns where they are.
 
 use std::fs::File;
 use std::path::Path;
@@ -8,43 +8,43 @@ use std::sync::{Arc, OnceLock};
 use stillheap_analysis::{ClassRow, ClassTable, Results, Snapshot};
 use stillheap_graph::{Graph, Header, Locations, SnapshotData, StringTable, TraceTree};
 
-use crate::facts::Facts;
 use crate::files::read_exact_at;
 use crate::head::{HEAD, MAGIC, MOST_FACTS, is_intact};
-use crate::place::Wanted;
+use crate::metadata::Metadata;
+use crate::place::IndexTarget;
 use crate::sections::Section;
 use crate::source::{Source, column};
 
 /// The snapshot as its index has it, or why that cannot be.
-pub(crate) fn load(wanted: &Wanted) -> Result<(Snapshot, Arc<Source>), String> {
-    let (facts, file) = open(&wanted.path)?;
-    if facts.identity != wanted.identity {
+pub(crate) fn load(wanted: &IndexTarget) -> Result<(Snapshot, Arc<Source>), String> {
+    let (metadata, file) = open(&wanted.path)?;
+    if metadata.identity != wanted.identity {
         return Err("the index belongs to another state of the file".to_owned());
     }
-    let header = Header::parse(&facts.header, 0).map_err(|_| "the index is damaged".to_owned())?;
+    let header = Header::parse(&metadata.header, 0).map_err(|_| "the index is damaged".to_owned())?;
     let length = file.metadata().map_err(|e| e.to_string())?.len();
     let source = Source {
         index: file,
         snapshot: wanted.snapshot.try_clone().map_err(|e| e.to_string())?,
-        identity: facts.identity,
-        counts: facts.counts,
-        entries: facts.entries.clone(),
+        identity: metadata.identity,
+        counts: metadata.counts,
+        entries: metadata.entries.clone(),
         again: OnceLock::new(),
         lost: AtomicBool::new(false),
     };
-    let extra: u64 = facts.extra.iter().fold(0, |sum, (_, len)| len.saturating_add(sum));
+    let extra: u64 = metadata.extra.iter().fold(0, |sum, (_, len)| len.saturating_add(sum));
     if !source.fits(length)
-        || facts.counts.nodes == 0
+        || metadata.counts.nodes == 0
         || extra != source.len(Section::Extra) as u64
-        || (facts.folded && source.len(Section::Sizes) as u64 != facts.counts.nodes)
+        || (metadata.folded && source.len(Section::Sizes) as u64 != metadata.counts.nodes)
     {
         return Err("the index is damaged".to_owned());
     }
     let source = Arc::new(source);
-    Ok((assemble(&source, header, facts), source))
+    Ok((assemble(&source, header, metadata), source))
 }
 
-fn open(path: &Path) -> Result<(Facts, File), String> {
+fn open(path: &Path) -> Result<(Metadata, File), String> {
     // A pipe or a device in its place must not be opened at all: that alone can take forever.
     let meta = std::fs::symlink_metadata(path).map_err(|_| "there is no index".to_owned())?;
     if !meta.is_file() {
@@ -61,17 +61,17 @@ fn open(path: &Path) -> Result<(Facts, File), String> {
     if head[..16] != MAGIC || !trusted || !inside || len > MOST_FACTS {
         return Err(damaged());
     }
-    let mut facts = vec![0; len as usize];
-    read_exact_at(&file, &mut facts, position).map_err(|_| damaged())?;
-    if !is_intact(&facts, checksum) {
+    let mut metadata = vec![0; len as usize];
+    read_exact_at(&file, &mut metadata, position).map_err(|_| damaged())?;
+    if !is_intact(&metadata, checksum) {
         return Err(damaged());
     }
-    Ok((Facts::decode(&facts).ok_or_else(damaged)?, file))
+    Ok((Metadata::decode(&metadata).ok_or_else(damaged)?, file))
 }
 
-fn assemble(from: &Arc<Source>, header: Header, facts: Facts) -> Snapshot {
+fn assemble(from: &Arc<Source>, header: Header, metadata: Metadata) -> Snapshot {
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-    let edges = facts.counts.edges;
+    let edges = metadata.counts.edges;
     let graph = Graph {
         node_type: column(from, Section::NodeType),
         node_name: column(from, Section::NodeName),
@@ -80,8 +80,8 @@ fn assemble(from: &Arc<Source>, header: Header, facts: Facts) -> Snapshot {
         first_edge: column(from, Section::FirstEdge),
         node_trace: column(from, Section::NodeTrace),
         detached: column(from, Section::Detached),
-        large_ids: facts.large_ids,
-        large_sizes: facts.large_sizes,
+        large_ids: metadata.large_ids,
+        large_sizes: metadata.large_sizes,
         edge_type: column(from, Section::EdgeType),
         edge_name: column(from, Section::EdgeName),
         edge_to: column(from, Section::EdgeTo),
@@ -90,7 +90,7 @@ fn assemble(from: &Arc<Source>, header: Header, facts: Facts) -> Snapshot {
             ends: column(from, Section::StringEnds),
             kinds: column(from, Section::StringKinds),
         },
-        root: facts.root,
+        root: metadata.root,
         location_nodes: column(from, Section::LocationNodes),
         locations: Locations {
             scripts: column(from, Section::LocationScripts),
@@ -106,14 +106,14 @@ fn assemble(from: &Arc<Source>, header: Header, facts: Facts) -> Snapshot {
             size: column(from, Section::TreeSize),
             parent: column(from, Section::TreeParent),
         },
-        extra_names: facts.extra.into_iter().map(|(name, len)| (text(name), len as usize)).collect(),
+        extra_names: metadata.extra.into_iter().map(|(name, len)| (text(name), len as usize)).collect(),
         extra: column(from, Section::Extra),
         promised_edges: edges,
         node_types: Some(header.node_types.clone()),
         edge_types: Some(header.edge_types.clone()),
     };
-    let rows = facts.rows.iter().map(|row| {
-        let class = &facts.classes[row.class as usize];
+    let rows = metadata.rows.iter().map(|row| {
+        let class = &metadata.classes[row.class as usize];
         ClassRow {
             key: class.key(),
             name: String::from_utf8_lossy(&class.name).into_owned(),
@@ -124,14 +124,15 @@ fn assemble(from: &Arc<Source>, header: Header, facts: Facts) -> Snapshot {
             location: class.location,
         }
     });
-    let table = ClassTable { rows: rows.collect(), class: facts.rows.iter().map(|row| row.class).collect() };
-    let sizes = facts.folded.then(|| (column(from, Section::Sizes), facts.large_folded));
-    let scripts = facts.scripts.into_iter().map(|(id, name)| (id, text(name)));
+    let table =
+        ClassTable { rows: rows.collect(), class: metadata.rows.iter().map(|row| row.class).collect() };
+    let sizes = metadata.folded.then(|| (column(from, Section::Sizes), metadata.large_folded));
+    let scripts = metadata.scripts.into_iter().map(|(id, name)| (id, text(name)));
     let results = Results {
         by_id: column(from, Section::ById),
         distance: column(from, Section::Distance),
         class_of: column(from, Section::ClassOf),
-        classes: facts.classes,
+        classes: metadata.classes,
         sizes,
         order: column(from, Section::Order),
         number: column(from, Section::Number),
@@ -143,15 +144,15 @@ fn assemble(from: &Arc<Source>, header: Header, facts: Facts) -> Snapshot {
         first_retainer: column(from, Section::FirstRetainer),
         retainers: column(from, Section::Retainers),
         table,
-        statistics: facts.statistics,
+        statistics: metadata.statistics,
         scripts: scripts.collect(),
     };
     let data = SnapshotData {
         header,
         graph,
-        packing: facts.packing,
+        packing: metadata.packing,
         salvage: None,
-        completeness: facts.completeness,
+        completeness: metadata.completeness,
     };
     Snapshot::with_results(data, results)
 }

@@ -33,15 +33,15 @@ pub enum IndexPlace {
 }
 
 /// An index that is wanted.
-pub(crate) struct Wanted {
+pub(crate) struct IndexTarget {
     pub(crate) path: PathBuf,
     pub(crate) snapshot: File,
     pub(crate) identity: Identity,
 }
 
-impl Wanted {
+impl IndexTarget {
     /// None if the options or the file speak against an index.
-    pub(crate) fn new(path: &Path, file: &File, options: Option<&IndexOptions>) -> Option<Wanted> {
+    pub(crate) fn new(path: &Path, file: &File, options: Option<&IndexOptions>) -> Option<IndexTarget> {
         let options = options?;
         let meta = file.metadata().ok().filter(|meta| meta.is_file() && meta.len() >= options.smallest)?;
         if meta.len() == 0 {
@@ -61,6 +61,6 @@ impl Wanted {
             }
         };
         let identity = Identity::of(file).ok()?;
-        Some(Wanted { path: index, snapshot: file.try_clone().ok()?, identity })
+        Some(IndexTarget { path: index, snapshot: file.try_clone().ok()?, identity })
     }
 }

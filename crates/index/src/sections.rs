@@ -32,7 +32,7 @@ sections! {
 
 /// The numbers that bound the sections.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Counts {
+pub(crate) struct SectionCounts {
     pub(crate) nodes: u64,
     pub(crate) edges: u64,
     pub(crate) strings: u64,
@@ -66,7 +66,7 @@ pub(crate) enum Rule {
 }
 
 impl Section {
-    pub(crate) fn length(self, counts: &Counts) -> Length {
+    pub(crate) fn length(self, counts: &SectionCounts) -> Length {
         use Section::*;
         match self {
             NodeType | NodeName | NodeId | NodeSize | ById | Distance | ClassOf | Order | Number
@@ -84,7 +84,7 @@ impl Section {
         }
     }
 
-    pub(crate) fn rule(self, counts: &Counts) -> Rule {
+    pub(crate) fn rule(self, counts: &SectionCounts) -> Rule {
         use Section::*;
         match self {
             NodeName => Rule::Below(counts.strings),

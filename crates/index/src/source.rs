@@ -20,7 +20,7 @@ use crate::codec::{packed_len, unpack};
 use crate::files::{read_at, read_exact_at};
 use crate::head::is_intact;
 use crate::identity::Identity;
-use crate::sections::{ALL, Counts, Length, Rule, Section};
+use crate::sections::{ALL, Length, Rule, Section, SectionCounts};
 
 /// Where a block is and how it is packed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub(crate) struct Block {
 
 /// A section's blocks.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Entry {
+pub(crate) struct SectionEntry {
     pub(crate) len: u64,
     pub(crate) blocks: Vec<Block>,
 }
@@ -43,8 +43,8 @@ pub(crate) struct Source {
     pub(crate) index: File,
     pub(crate) snapshot: File,
     pub(crate) identity: Identity,
-    pub(crate) counts: Counts,
-    pub(crate) entries: Vec<Entry>,
+    pub(crate) counts: SectionCounts,
+    pub(crate) entries: Vec<SectionEntry>,
     pub(crate) again: OnceLock<Option<Box<Snapshot>>>,
     pub(crate) lost: AtomicBool,
 }

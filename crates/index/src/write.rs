@@ -12,18 +12,18 @@ use stillheap_graph::column::{Cell, Slice, per_block};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::codec::{measure, pack};
-use crate::facts::{Facts, Row};
 use crate::files::write_all_at;
 use crate::head::{HEAD, MAGIC};
 use crate::identity::Identity;
-use crate::place::Wanted;
-use crate::sections::{ALL, Counts};
-use crate::source::{Block, Entry};
+use crate::metadata::{ClassNumbers, Metadata};
+use crate::place::IndexTarget;
+use crate::sections::{ALL, SectionCounts};
+use crate::source::{Block, SectionEntry};
 
 /// Blocks that a thread packs and writes at a time: half a megabyte.
 const BATCH: usize = 16;
 
-pub(crate) fn write(wanted: &Wanted, snapshot: &Snapshot) -> Result<u64, String> {
+pub(crate) fn write(wanted: &IndexTarget, snapshot: &Snapshot) -> Result<u64, String> {
     if snapshot.salvage().is_some() {
         return Err("the snapshot is truncated".to_owned());
     }
@@ -114,19 +114,19 @@ fn tidy(folder: &Path) {
     }
 }
 
-fn fill(file: &File, wanted: &Wanted, snapshot: &Snapshot) -> std::io::Result<u64> {
+fn fill(file: &File, wanted: &IndexTarget, snapshot: &Snapshot) -> std::io::Result<u64> {
     let results = snapshot.results();
     let (entries, end) = write_blocks(file, snapshot, &results)?;
-    let facts = facts(wanted.identity, snapshot, &results, entries).encode();
-    write_all_at(file, &facts, end)?;
+    let metadata = metadata(wanted.identity, snapshot, &results, entries).encode();
+    write_all_at(file, &metadata, end)?;
     let mut head = MAGIC.to_vec();
-    for number in [end, facts.len() as u64, xxh3_64(&facts)] {
+    for number in [end, metadata.len() as u64, xxh3_64(&metadata)] {
         head.extend(number.to_le_bytes());
     }
     head.extend(xxh3_64(&head).to_le_bytes());
     debug_assert_eq!(head.len(), HEAD);
     write_all_at(file, &head, 0)?;
-    Ok(end + facts.len() as u64)
+    Ok(end + metadata.len() as u64)
 }
 
 /// Where the blocks went, and the first byte behind them.
@@ -134,9 +134,10 @@ fn write_blocks(
     file: &File,
     snapshot: &Snapshot,
     results: &ResultsRef<'_>,
-) -> std::io::Result<(Vec<Entry>, u64)> {
+) -> std::io::Result<(Vec<SectionEntry>, u64)> {
     let columns: Vec<Slice<'_>> = ALL.iter().map(|section| section.of(snapshot.data(), results)).collect();
-    let entries: Vec<Mutex<Entry>> = columns.iter().map(|column| Mutex::new(empty_entry(*column))).collect();
+    let entries: Vec<Mutex<SectionEntry>> =
+        columns.iter().map(|column| Mutex::new(empty_entry(*column))).collect();
     let mut batches: Vec<(usize, usize)> = Vec::new();
     for (at, entry) in entries.iter().enumerate() {
         let blocks = entry.lock().map_or(0, |entry| entry.blocks.len());
@@ -187,10 +188,10 @@ fn write_blocks(
     Ok((entries, end.into_inner()))
 }
 
-fn empty_entry(column: Slice<'_>) -> Entry {
-    fn of<T: Cell>(values: &[T]) -> Entry {
+fn empty_entry(column: Slice<'_>) -> SectionEntry {
+    fn of<T: Cell>(values: &[T]) -> SectionEntry {
         let blocks = vec![Block::default(); values.len().div_ceil(per_block::<T>())];
-        Entry { len: values.len() as u64, blocks }
+        SectionEntry { len: values.len() as u64, blocks }
     }
     match column {
         Slice::U8(values) => of(values),
@@ -211,21 +212,26 @@ fn pack_batch<T: Cell>(values: &[T], first: usize, bytes: &mut Vec<u8>, blocks: 
     }
 }
 
-fn facts(identity: Identity, snapshot: &Snapshot, results: &ResultsRef<'_>, entries: Vec<Entry>) -> Facts {
+fn metadata(
+    identity: Identity,
+    snapshot: &Snapshot,
+    results: &ResultsRef<'_>,
+    entries: Vec<SectionEntry>,
+) -> Metadata {
     let (graph, table) = (&snapshot.data().graph, results.table);
-    let rows = table.rows.iter().zip(&table.class).map(|(row, &class)| Row {
+    let rows = table.rows.iter().zip(&table.class).map(|(row, &class)| ClassNumbers {
         class,
         count: row.count,
         distance: row.distance,
         shallow: row.shallow_size,
         retained: row.retained_size,
     });
-    Facts {
+    Metadata {
         identity,
         packing: snapshot.packing(),
         completeness: snapshot.completeness().clone(),
         header: serde_json::to_vec(snapshot.header().json()).unwrap_or_default(),
-        counts: Counts {
+        counts: SectionCounts {
             nodes: graph.node_count() as u64,
             edges: graph.edge_count() as u64,
             strings: graph.strings.len() as u64,

@@ -3,7 +3,7 @@
 
 mod scan;
 
-use scan::{Kind, Token, tokens};
+use scan::{Token, TokenKind, tokens};
 
 /// Longer texts are not looked at.
 pub const MOST_BYTES: usize = 32 << 20;
@@ -25,7 +25,7 @@ pub struct Function {
 }
 
 /// A script's text, understood as far as needed.
-pub struct Text {
+pub struct ScriptText {
     text: String,
     tokens: Vec<Token>,
     /// For each bracket its partner, else itself.
@@ -65,12 +65,12 @@ const LISTENS: [&str; 10] = [
     "prependOnceListener",
 ];
 
-impl Text {
-    pub fn new(text: String) -> Text {
+impl ScriptText {
+    pub fn new(text: String) -> ScriptText {
         let tokens = if text.len() <= MOST_BYTES { tokens(&text) } else { Vec::new() };
         let mut lines = vec![0];
         lines.extend(text.bytes().enumerate().filter(|&(_, b)| b == b'\n').map(|(at, _)| at as u32 + 1));
-        let mut this = Text { text, tokens, mates: Vec::new(), lines, functions: Vec::new() };
+        let mut this = ScriptText { text, tokens, mates: Vec::new(), lines, functions: Vec::new() };
         this.mates = this.find_mates();
         this.functions = this.find_functions();
         this
@@ -81,14 +81,14 @@ impl Text {
     }
 
     fn is_name(&self, token: usize) -> bool {
-        self.tokens.get(token).is_some_and(|t| t.kind == Kind::Word)
+        self.tokens.get(token).is_some_and(|t| t.kind == TokenKind::Word)
     }
 
     fn find_mates(&self) -> Vec<u32> {
         let mut mates: Vec<u32> = (0..self.tokens.len() as u32).collect();
         let mut open: Vec<usize> = Vec::new();
         for token in 0..self.tokens.len() {
-            if self.tokens[token].kind != Kind::Punctuation {
+            if self.tokens[token].kind != TokenKind::Punctuation {
                 continue;
             }
             match self.word(token) {
@@ -117,7 +117,7 @@ impl Text {
         let mut found = Vec::new();
         for token in 0..self.tokens.len() {
             match self.word(token) {
-                "(" if self.tokens[token].kind == Kind::Punctuation => {
+                "(" if self.tokens[token].kind == TokenKind::Punctuation => {
                     let close = self.mate(token);
                     if close > token && self.word(close + 1) == "{" && token > 0 {
                         let before = self.word(token - 1);
@@ -127,7 +127,7 @@ impl Text {
                             self.assigned_name(if star { token - 2 } else { token - 1 })
                         } else if self.is_name(token - 1) && !NOT_METHODS.contains(&before) {
                             before.to_owned()
-                        } else if before == "]" || self.tokens[token - 1].kind == Kind::Literal {
+                        } else if before == "]" || self.tokens[token - 1].kind == TokenKind::Literal {
                             before.trim_matches(['\'', '"']).to_owned()
                         } else {
                             continue;
@@ -143,7 +143,7 @@ impl Text {
                     let before = if start > 0 && self.word(start - 1) == "async" { start - 1 } else { start };
                     found.push(self.function(self.assigned_name(before), start, token + 1));
                 }
-                "class" if self.tokens[token].kind == Kind::Word => {
+                "class" if self.tokens[token].kind == TokenKind::Word => {
                     let named = self.is_name(token + 1) && self.word(token + 1) != "extends";
                     let name =
                         if named { self.word(token + 1).to_owned() } else { self.assigned_name(token) };
@@ -436,7 +436,7 @@ impl Text {
             called = format!("{}.{called}", self.word(name));
         }
         let literal = first < start
-            && self.tokens[first].kind == Kind::Literal
+            && self.tokens[first].kind == TokenKind::Literal
             && self.word(first).len() <= 40
             && self.word(first).starts_with(['\'', '"']);
         let what = if LISTENS.contains(&method.as_str()) && method != "then" {
@@ -462,7 +462,7 @@ impl Text {
         let calls = self.sequences(&[word, "("]).into_iter();
         let mut own = calls.filter(|&t| t == 0 || !matches!(self.word(t - 1), "." | "function"));
         own.find(|&t| {
-            let literal = self.tokens.get(t + 2).is_some_and(|t| t.kind == Kind::Literal);
+            let literal = self.tokens.get(t + 2).is_some_and(|t| t.kind == TokenKind::Literal);
             !(literal && matches!(self.word(t + 3), ")" | ","))
         })
     }

@@ -10,7 +10,7 @@
 
 /// What a token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum TokenKind {
     Word,
     Punctuation,
     /// Strings, numbers, regular expressions, parts of templates.
@@ -19,7 +19,7 @@ pub(crate) enum Kind {
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Token {
-    pub(crate) kind: Kind,
+    pub(crate) kind: TokenKind,
     pub(crate) start: u32,
     pub(crate) end: u32,
 }
@@ -52,11 +52,11 @@ impl Scanner<'_> {
                 b'/' if self.peek(1) == Some(b'*') => self.skip_comment(),
                 b'/' if self.regex_may_follow() => {
                     self.regex();
-                    self.push(Kind::Literal, start);
+                    self.push(TokenKind::Literal, start);
                 }
                 b'"' | b'\'' => {
                     self.string(byte);
-                    self.push(Kind::Literal, start);
+                    self.push(TokenKind::Literal, start);
                 }
                 b'`' => {
                     self.at += 1;
@@ -66,23 +66,23 @@ impl Scanner<'_> {
                     while self.peek(0).is_some_and(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'.') {
                         self.at += 1;
                     }
-                    self.push(Kind::Literal, start);
+                    self.push(TokenKind::Literal, start);
                 }
                 b if is_word(b) => {
                     self.at += 1;
                     while self.peek(0).is_some_and(is_word) {
                         self.at += 1;
                     }
-                    self.push(Kind::Word, start);
+                    self.push(TokenKind::Word, start);
                 }
                 b'{' => {
                     self.braces.push(false);
                     self.at += 1;
-                    self.push(Kind::Punctuation, start);
+                    self.push(TokenKind::Punctuation, start);
                 }
                 b'}' => {
                     self.at += 1;
-                    self.push(Kind::Punctuation, start);
+                    self.push(TokenKind::Punctuation, start);
                     if self.braces.pop() == Some(true) {
                         let start = self.at;
                         self.template(start);
@@ -90,15 +90,15 @@ impl Scanner<'_> {
                 }
                 b'=' if self.peek(1) == Some(b'>') => {
                     self.at += 2;
-                    self.push(Kind::Punctuation, start);
+                    self.push(TokenKind::Punctuation, start);
                 }
                 b'.' if self.bytes[self.at..].starts_with(b"...") => {
                     self.at += 3;
-                    self.push(Kind::Punctuation, start);
+                    self.push(TokenKind::Punctuation, start);
                 }
                 _ => {
                     self.at += 1;
-                    self.push(Kind::Punctuation, start);
+                    self.push(TokenKind::Punctuation, start);
                 }
             }
         }
@@ -108,7 +108,7 @@ impl Scanner<'_> {
         self.bytes.get(self.at + ahead).copied()
     }
 
-    fn push(&mut self, kind: Kind, start: usize) {
+    fn push(&mut self, kind: TokenKind, start: usize) {
         self.tokens.push(Token { kind, start: start as u32, end: self.at as u32 });
     }
 
@@ -150,18 +150,18 @@ impl Scanner<'_> {
                     break;
                 }
                 b'$' if self.peek(1) == Some(b'{') => {
-                    self.push(Kind::Literal, start);
+                    self.push(TokenKind::Literal, start);
                     let brace = self.at + 1;
                     self.at += 2;
                     self.braces.push(true);
-                    self.push(Kind::Punctuation, brace);
+                    self.push(TokenKind::Punctuation, brace);
                     return;
                 }
                 _ => self.at += 1,
             }
         }
         self.at = self.at.min(self.bytes.len());
-        self.push(Kind::Literal, start);
+        self.push(TokenKind::Literal, start);
     }
 
     fn regex(&mut self) {
@@ -189,9 +189,9 @@ impl Scanner<'_> {
         let Some(last) = self.tokens.last() else { return true };
         let text = &self.bytes[last.start as usize..last.end as usize];
         match last.kind {
-            Kind::Literal => false,
-            Kind::Punctuation => !matches!(text, b")" | b"]" | b"}"),
-            Kind::Word => matches!(
+            TokenKind::Literal => false,
+            TokenKind::Punctuation => !matches!(text, b")" | b"]" | b"}"),
+            TokenKind::Word => matches!(
                 text,
                 b"return"
                     | b"typeof"

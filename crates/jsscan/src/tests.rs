@@ -30,15 +30,15 @@ async function* lookup(key) {
 const other = { original() { return 1; }, original: 2, f: function (a) { return a.original; } };
 "#;
 
-fn text() -> Text {
-    Text::new(PROGRAM.to_owned())
+fn text() -> ScriptText {
+    ScriptText::new(PROGRAM.to_owned())
 }
 
-fn named<'t>(text: &'t Text, name: &str) -> &'t Function {
+fn named<'t>(text: &'t ScriptText, name: &str) -> &'t Function {
     text.functions.iter().find(|f| f.name == name).unwrap_or_else(|| panic!("no {name}"))
 }
 
-fn lines(text: &Text, tokens: &[usize]) -> Vec<u64> {
+fn lines(text: &ScriptText, tokens: &[usize]) -> Vec<u64> {
     tokens.iter().map(|&token| text.position(token).0).collect()
 }
 
@@ -95,7 +95,7 @@ fn positions_are_those_that_v8_gives() {
     assert_eq!(text.function_at(15, 16).map(|f| f.name.as_str()), Some("refresh"));
     assert_eq!(text.function_at(18, 18).map(|f| f.name.as_str()), Some("template.send"));
     assert_eq!(text.function_at(999, 0).map(|f| f.name.as_str()), None);
-    let wide = Text::new("const s = '😀'; const f = (a) => a;".to_owned());
+    let wide = ScriptText::new("const s = '😀'; const f = (a) => a;".to_owned());
     assert_eq!(wide.function_at(0, 26).map(|f| f.name.as_str()), Some("f"));
     assert_eq!(wide.line(1).as_deref(), Some("const s = '😀'; const f = (a) => a;"));
     assert_eq!(wide.line(2), None);
@@ -105,7 +105,7 @@ fn positions_are_those_that_v8_gives() {
 fn a_text_that_ends_anywhere_is_no_trouble() {
     let program: Vec<char> = PROGRAM.chars().collect();
     for end in 0..program.len() {
-        let text = Text::new(program[..end].iter().collect());
+        let text = ScriptText::new(program[..end].iter().collect());
         for function in &text.functions {
             text.uses(function, "original");
             text.around_function(function);
@@ -114,7 +114,7 @@ fn a_text_that_ends_anywhere_is_no_trouble() {
         text.function_at(17, 10);
     }
     for broken in ["`${`${`", "((((", "}}}}", "/[/", "class", "=>", "function", "'\\", "`\\", "/*", "#!"] {
-        let text = Text::new(broken.to_owned());
+        let text = ScriptText::new(broken.to_owned());
         text.declaration(None, "a");
         text.line(1);
     }

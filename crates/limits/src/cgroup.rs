@@ -16,7 +16,7 @@ pub enum Version {
 
 /// A group, one level of the path from ours to the root.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Group {
+pub struct Cgroup {
     /// Its directory.
     pub directory: PathBuf,
     /// Which files are in it.
@@ -25,12 +25,12 @@ pub struct Group {
 
 /// All levels at which this process's memory is counted, the innermost first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Groups(pub Vec<Group>);
+pub struct Cgroups(pub Vec<Cgroup>);
 
 /// A limit above this is none: version 1 says 2^63 less a page.
 const UNLIMITED: u64 = 1 << 60;
 
-impl Groups {
+impl Cgroups {
     /// Finds the groups from `/proc/self/cgroup` and `/proc/self/mountinfo`.
     pub fn find(cgroup: &str, mountinfo: &str) -> Self {
         let mut groups = Vec::new();
@@ -106,17 +106,17 @@ fn unescape(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-fn levels(mount: Mount, version: Version) -> Vec<Group> {
+fn levels(mount: Mount, version: Version) -> Vec<Cgroup> {
     let mut levels = Vec::new();
     let mut directory = Some(mount.group.as_path());
     while let Some(current) = directory.filter(|current| current.starts_with(&mount.point)) {
-        levels.push(Group { directory: current.to_owned(), version });
+        levels.push(Cgroup { directory: current.to_owned(), version });
         directory = current.parent();
     }
     levels
 }
 
-impl Group {
+impl Cgroup {
     /// The limit in bytes; `None` if there is none.
     pub fn limit(&self) -> Option<u64> {
         match self.version {
@@ -181,7 +181,7 @@ pub(crate) fn kills(text: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
-    fn directories(groups: &Groups) -> Vec<String> {
+    fn directories(groups: &Cgroups) -> Vec<String> {
         groups.0.iter().map(|group| group.directory.display().to_string()).collect()
     }
 
@@ -191,7 +191,7 @@ mod tests {
         let mountinfo = "41 34 0:35 / /sys/fs/cgroup/cpu rw,relatime - cgroup cpu rw,cpu\n\
             44 34 0:38 / /sys/fs/cgroup/memory rw,relatime - cgroup memory rw,memory\n\
             50 34 0:44 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw\n";
-        let groups = Groups::find(cgroup, mountinfo);
+        let groups = Cgroups::find(cgroup, mountinfo);
         assert_eq!(
             directories(&groups),
             [
@@ -208,28 +208,28 @@ mod tests {
     #[test]
     fn version_2_with_and_without_a_namespace() {
         let mountinfo = "30 23 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n";
-        let groups = Groups::find("0::/system.slice/api.service\n", mountinfo);
+        let groups = Cgroups::find("0::/system.slice/api.service\n", mountinfo);
         assert_eq!(
             directories(&groups),
             ["/sys/fs/cgroup/system.slice/api.service", "/sys/fs/cgroup/system.slice", "/sys/fs/cgroup"]
         );
-        assert_eq!(directories(&Groups::find("0::/\n", mountinfo)), ["/sys/fs/cgroup"]);
+        assert_eq!(directories(&Cgroups::find("0::/\n", mountinfo)), ["/sys/fs/cgroup"]);
     }
 
     #[test]
     fn version_1_in_a_container_that_sees_only_its_own_part() {
         let mountinfo = "700 690 0:38 /docker/0123 /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory\n";
-        let groups = Groups::find("4:memory:/docker/0123\n", mountinfo);
+        let groups = Cgroups::find("4:memory:/docker/0123\n", mountinfo);
         assert_eq!(directories(&groups), ["/sys/fs/cgroup/memory"]);
         // A namespace made after the mount gives paths that lead upwards; nothing is read out there.
-        let outside = Groups::find("4:memory:/../other\n", mountinfo);
+        let outside = Cgroups::find("4:memory:/../other\n", mountinfo);
         assert_eq!(directories(&outside), ["/sys/fs/cgroup/memory"]);
     }
 
     #[test]
     fn no_groups_no_levels() {
-        assert_eq!(Groups::find("", ""), Groups::default());
-        assert_eq!(Groups::find("4:memory:/a\n", "garbage\n"), Groups::default());
+        assert_eq!(Cgroups::find("", ""), Cgroups::default());
+        assert_eq!(Cgroups::find("4:memory:/a\n", "garbage\n"), Cgroups::default());
     }
 
     #[test]
@@ -237,12 +237,12 @@ mod tests {
         assert_eq!(unescape(r"/a\040b\134c\9"), r"/a b\c\9");
     }
 
-    fn group(version: Version, files: &[(&str, &str)]) -> (tempfile::TempDir, Group) {
+    fn group(version: Version, files: &[(&str, &str)]) -> (tempfile::TempDir, Cgroup) {
         let directory = tempfile::tempdir().unwrap();
         for (name, text) in files {
             fs::write(directory.path().join(name), text).unwrap();
         }
-        let group = Group { directory: directory.path().to_owned(), version };
+        let group = Cgroup { directory: directory.path().to_owned(), version };
         (directory, group)
     }
 

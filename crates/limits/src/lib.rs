@@ -11,7 +11,7 @@ mod maps;
 mod process;
 mod room;
 
-pub use cgroup::{Group, Groups, Version};
+pub use cgroup::{Cgroup, Cgroups, Version};
 pub use estimate::{HeapSize, Need};
 pub use maps::{Mapping, maps, smaps};
 pub use process::{Stat, stat, status_kilobytes};

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::cgroup::{Group, Groups, kills};
+use crate::cgroup::{Cgroup, Cgroups, kills};
 use crate::process::status_kilobytes;
 
 /// Who would stop us.
@@ -49,7 +49,7 @@ impl Room {
 #[derive(Clone, Debug)]
 pub struct Machine {
     proc: PathBuf,
-    limited: Vec<Group>,
+    limited: Vec<Cgroup>,
     address_space: Option<u64>,
 }
 
@@ -57,7 +57,7 @@ impl Machine {
     /// Reads `proc` (`/proc`). `address_space` is `RLIMIT_AS`, if there is one.
     pub fn new(proc: &Path, address_space: Option<u64>) -> Self {
         let read = |name: &str| fs::read_to_string(proc.join("self").join(name)).unwrap_or_default();
-        let groups = Groups::find(&read("cgroup"), &read("mountinfo"));
+        let groups = Cgroups::find(&read("cgroup"), &read("mountinfo"));
         let limited = groups.0.into_iter().filter(|group| group.limit().is_some()).collect();
         Self { proc: proc.to_owned(), limited, address_space }
     }
@@ -91,7 +91,7 @@ impl Machine {
     /// How many processes the system says it has killed for lack of memory so far, here and in the control groups.
     pub fn out_of_memory_kills(&self) -> u64 {
         let machine = fs::read_to_string(self.proc.join("vmstat")).ok().and_then(|text| kills(&text));
-        let groups = self.limited.iter().filter_map(Group::out_of_memory_kills);
+        let groups = self.limited.iter().filter_map(Cgroup::out_of_memory_kills);
         groups.chain(machine).fold(0, u64::saturating_add)
     }
 

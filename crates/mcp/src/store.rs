@@ -19,14 +19,14 @@ const MOST_TEXT: u64 = 4_000_000_000;
 
 /// Which file, as it was when it was read.
 #[derive(Clone, PartialEq, Eq)]
-struct Identity {
+struct FileIdentity {
     path: PathBuf,
     bytes: u64,
     modified: Option<SystemTime>,
 }
 
-struct Entry {
-    identity: Identity,
+struct OpenSnapshot {
+    identity: FileIdentity,
     model: Model,
     memory: u64,
     opened: Arc<Opened>,
@@ -35,7 +35,7 @@ struct Entry {
 /// The open snapshots.
 pub struct Store {
     /// The one used last is at the end.
-    open: Mutex<Vec<Entry>>,
+    open: Mutex<Vec<OpenSnapshot>>,
     index: Option<IndexOptions>,
     limits: ReadLimits,
 }
@@ -67,7 +67,7 @@ impl Store {
         let memory = snapshot.memory() as u64;
         make_room(&mut open, memory);
         let opened = Arc::new(Opened::new(snapshot, model, file));
-        open.push(Entry { identity, model, memory, opened: Arc::clone(&opened) });
+        open.push(OpenSnapshot { identity, model, memory, opened: Arc::clone(&opened) });
         Ok(opened)
     }
 
@@ -82,24 +82,25 @@ impl Store {
 }
 
 /// Closes what was used longest ago, until one more, of this much memory, has room.
-fn make_room(open: &mut Vec<Entry>, memory: u64) {
-    let taken = |open: &[Entry]| open.iter().map(|entry| entry.memory).fold(memory, u64::saturating_add);
+fn make_room(open: &mut Vec<OpenSnapshot>, memory: u64) {
+    let taken =
+        |open: &[OpenSnapshot]| open.iter().map(|entry| entry.memory).fold(memory, u64::saturating_add);
     while !open.is_empty() && (open.len() >= MOST_OPEN || taken(open) > MOST_MEMORY) {
         open.remove(0);
     }
 }
 
-fn identity(file: &str) -> Result<Identity, Failure> {
+fn identity(file: &str) -> Result<FileIdentity, Failure> {
     let path = std::path::absolute(file)
         .map_err(|error| Failure::argument(format!("'{file}' is not the path of a file: {error}")))?;
     let Ok(metadata) = std::fs::metadata(&path) else {
         // Reading it will fail, too, and say why.
-        return Ok(Identity { path, bytes: 0, modified: None });
+        return Ok(FileIdentity { path, bytes: 0, modified: None });
     };
     if !metadata.is_file() {
         return Err(Failure::argument(format!("'{file}' is not a regular file")));
     }
-    Ok(Identity { path, bytes: metadata.len(), modified: metadata.modified().ok() })
+    Ok(FileIdentity { path, bytes: metadata.len(), modified: metadata.modified().ok() })
 }
 
 #[cfg(test)]

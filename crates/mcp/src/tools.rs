@@ -38,13 +38,13 @@ enum Work {
     Report,
 }
 
-struct Entry {
+struct ToolEntry {
     work: Work,
     tool: Tool,
 }
 
 /// All tools.
-pub struct Tools(BTreeMap<&'static str, Entry>);
+pub struct Tools(BTreeMap<&'static str, ToolEntry>);
 
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(default)]
@@ -195,7 +195,7 @@ impl Tools {
         let annotations = ToolAnnotations::new().read_only(!writes).destructive(writes).open_world(false);
         let tool =
             Tool::new(name, about, Arc::new(input_schema(&schema, required))).with_annotations(annotations);
-        self.0.insert(name, Entry { work, tool });
+        self.0.insert(name, ToolEntry { work, tool });
     }
 
     /// As the protocol lists them.
@@ -254,7 +254,7 @@ fn work(work: &Work, name: &str, files: &[&Opened], request: Value) -> Result<Va
         }
         Work::Report => {
             let ReportRequest { output, overwrite, as_given, source_maps } = parsed(request)?;
-            let place = report::Place { output: output.into(), overwrite };
+            let place = report::OutputFile { output: output.into(), overwrite };
             let inputs: Vec<&str> = files.iter().map(|opened| opened.file.as_str()).collect();
             place.refuse_early(&inputs)?;
             to_value(&report::write(files, as_given, &place, &Scripts::new(source_maps.as_deref()))?)

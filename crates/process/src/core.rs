@@ -20,11 +20,11 @@ pub struct Mapping {
     pub writable: bool,
     pub executable: bool,
     pub file: Option<String>,
-    place: Place,
+    place: Backing,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Place {
+enum Backing {
     /// In the core, from this offset for so many bytes.
     Core(usize, usize),
     /// In the program, which the core left out.
@@ -123,8 +123,8 @@ impl Core {
             let there = (data.len() as u64).saturating_sub(offset).min(in_file);
             self.missing += in_file - there;
             let place = match (usize::try_from(offset), usize::try_from(there)) {
-                (Ok(offset), Ok(there)) if there > 0 => Place::Core(offset, there),
-                _ => Place::Missing,
+                (Ok(offset), Ok(there)) if there > 0 => Backing::Core(offset, there),
+                _ => Backing::Missing,
             };
             let flags = segment.p_flags(endian);
             let file = self.notes.files.iter().find(|f| f.start <= start && start < f.end);
@@ -201,9 +201,9 @@ impl Core {
                 // A part that is there may be just the first page.
                 Some(mapping) => {
                     let whole = mapping.end - mapping.start;
-                    let partly = matches!(mapping.place, Place::Core(_, n) if (n as u64) < whole);
-                    if !mapping.writable && (partly || mapping.place == Place::Missing) {
-                        mapping.place = Place::Program(offset, there);
+                    let partly = matches!(mapping.place, Backing::Core(_, n) if (n as u64) < whole);
+                    if !mapping.writable && (partly || mapping.place == Backing::Missing) {
+                        mapping.place = Backing::Program(offset, there);
                     }
                 }
                 None => self.mappings.push(Mapping {
@@ -212,7 +212,7 @@ impl Core {
                     writable: false,
                     executable: true,
                     file: Some(file.path.clone()),
-                    place: Place::Program(offset, there),
+                    place: Backing::Program(offset, there),
                 }),
             }
         }
@@ -248,8 +248,8 @@ impl Core {
     /// What is there of a mapping, from its start.
     pub fn mapping_bytes(&self, index: usize) -> &[u8] {
         let (bytes, offset, length) = match self.mappings.get(index).map(|m| &m.place) {
-            Some(Place::Core(offset, length)) => (&*self.bytes, *offset, *length),
-            Some(Place::Program(offset, length)) => match &self.program {
+            Some(Backing::Core(offset, length)) => (&*self.bytes, *offset, *length),
+            Some(Backing::Program(offset, length)) => match &self.program {
                 Some(program) => (program.bytes(), *offset, *length),
                 None => return &[],
             },

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ToldPath;
+use crate::LossyPath;
 
 /// Why a snapshot could not be written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,7 +23,7 @@ pub struct Failure {
     pub syscall: Option<String>,
     /// The path it was about: the file that the caller wanted, never the temporary name.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub path: Option<ToldPath>,
+    pub path: Option<LossyPath>,
 }
 
 impl Failure {

@@ -12,15 +12,15 @@ use serde::{Deserialize, Serialize, Serializer};
 /// A path whose JSON is text: what is not UTF-8 becomes U+FFFD.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
-pub struct ToldPath(PathBuf);
+pub struct LossyPath(PathBuf);
 
-impl<P: Into<PathBuf>> From<P> for ToldPath {
+impl<P: Into<PathBuf>> From<P> for LossyPath {
     fn from(path: P) -> Self {
-        ToldPath(path.into())
+        LossyPath(path.into())
     }
 }
 
-impl Deref for ToldPath {
+impl Deref for LossyPath {
     type Target = Path;
 
     fn deref(&self) -> &Path {
@@ -28,13 +28,13 @@ impl Deref for ToldPath {
     }
 }
 
-impl fmt::Display for ToldPath {
+impl fmt::Display for LossyPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.display().fmt(f)
     }
 }
 
-impl Serialize for ToldPath {
+impl Serialize for LossyPath {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.0.to_string_lossy())
     }
@@ -67,7 +67,7 @@ mod tests {
     #[test]
     fn a_byte_that_is_not_utf8_is_no_error() {
         let path = PathBuf::from(OsStr::from_bytes(b"/tmp/caf\xe9"));
-        assert_eq!(serde_json::to_string(&ToldPath::from(path.clone())).unwrap(), "\"/tmp/caf\u{fffd}\"");
+        assert_eq!(serde_json::to_string(&LossyPath::from(path.clone())).unwrap(), "\"/tmp/caf\u{fffd}\"");
         let file = serde_json::to_value(FilePath(path.clone())).unwrap();
         assert_eq!(file["file"], "/tmp/caf\u{fffd}");
         assert_eq!(file["fileBytes"], "2f746d702f636166e9");

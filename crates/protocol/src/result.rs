@@ -4,7 +4,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{Compression, Failure, FilePath, ToldPath, Trigger};
+use crate::{Compression, Failure, FilePath, LossyPath, Trigger};
 
 /// A capture that went well. index.d.ts has the public description of each field.
 #[derive(Clone, Debug, Serialize)]
@@ -118,7 +118,7 @@ pub struct ForkMemory {
 #[derive(Clone, Debug, Serialize)]
 pub struct FallbackDir {
     /// The directory that could not be written to.
-    pub wanted: ToldPath,
+    pub wanted: LossyPath,
     /// What the system said.
     pub reason: String,
 }
@@ -145,9 +145,9 @@ mod tests {
     use super::*;
 
     /// As serde has it for a path that is not UTF-8.
-    struct Unspeakable;
+    struct NotSerializable;
 
-    impl Serialize for Unspeakable {
+    impl Serialize for NotSerializable {
         fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
             Err(serde::ser::Error::custom("no text"))
         }
@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn an_outcome_that_cannot_be_told_is_an_error_and_no_panic() {
-        let json = outcome_json(&Ok(Unspeakable));
+        let json = outcome_json(&Ok(NotSerializable));
         assert_eq!(json["error"]["code"], "ERR_STILLHEAP_INTERNAL");
         assert_eq!(json["error"]["message"], "the outcome can't be told: no text");
     }

@@ -19,7 +19,7 @@ pub struct Condition {
     /// As it was given.
     pub text: String,
     class: Class,
-    test: Test,
+    test: Check,
 }
 
 /// A class for which a condition holds.
@@ -42,7 +42,7 @@ enum Class {
 }
 
 #[derive(Debug)]
-enum Test {
+enum Check {
     Compare(Metric, Operator, i64),
     /// More objects in every snapshot than in the one before.
     Grows,
@@ -117,7 +117,7 @@ impl Condition {
             if matches!(class, Class::Total) {
                 return Err(wrong("asks whether 'total' grows, which only classes can"));
             }
-            return Ok(Condition { text: text.to_owned(), class, test: Test::Grows });
+            return Ok(Condition { text: text.to_owned(), class, test: Check::Grows });
         }
         let at = test.find(['<', '>', '=', '!']).ok_or_else(|| wrong("has no operator"))?;
         let (metric, rest) = test.split_at(at);
@@ -131,7 +131,7 @@ impl Condition {
             .find_map(|(sign, operator)| Some((*operator, rest.strip_prefix(sign)?)))
             .ok_or_else(|| wrong("has an unknown operator"))?;
         let number = parse_number(number.trim()).ok_or_else(|| wrong("has no number behind the operator"))?;
-        Ok(Condition { text: text.to_owned(), class, test: Test::Compare(metric, operator, number) })
+        Ok(Condition { text: text.to_owned(), class, test: Check::Compare(metric, operator, number) })
     }
 
     /// The classes for which it holds. `now` are all classes of the newer snapshot: one that did not change has
@@ -143,8 +143,8 @@ impl Condition {
         course: Option<&[SeriesClass]>,
     ) -> Result<Vec<ConditionHit>, Failure> {
         let (metric, operator, limit) = match self.test {
-            Test::Grows => return self.growing(course),
-            Test::Compare(metric, operator, limit) => (metric, operator, limit),
+            Check::Grows => return self.growing(course),
+            Check::Compare(metric, operator, limit) => (metric, operator, limit),
         };
         let is_about = |row: &&DiffRow| self.is_about(&row.key, &row.name);
         let mut rows: Vec<DiffRow> = match (&self.class, metric) {

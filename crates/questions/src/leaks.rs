@@ -7,7 +7,7 @@ use stillheap_verdict::{Leaks, Options, Sources};
 use crate::diff::{SalvagedFile, salvaged};
 use crate::failure::Failure;
 use crate::opened::{Opened, SCHEMA_VERSION, View, ask_all};
-use crate::order::{Group, OrderedBy, arrange};
+use crate::order::{OrderedBy, ProcessFiles, arrange};
 
 /// Asks what leaks.
 #[derive(Clone, Debug, Deserialize, schemars::JsonSchema, clap::Args)]
@@ -112,7 +112,7 @@ pub fn suspects(
     let arranged = arrange(files, request.as_given)?;
     let least_growth = request.least_growth.map(i64::from);
     let options = Options { limit: usize::from(request.limit), least_growth };
-    let judged = |group: Group| {
+    let judged = |group: ProcessFiles| {
         let files: Vec<View<'_>> = group.files.iter().map(|&i| files[i]).collect();
         let analyses: Vec<_> = files.iter().map(|file| file.snapshot.analysis(first.model)).collect();
         ProcessLeaks {

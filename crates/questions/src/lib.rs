@@ -43,7 +43,7 @@ pub use instances::*;
 pub use language::Expression;
 pub use leaks::*;
 pub use number::parse_number;
-pub use opened::{Opened, Report, SCHEMA_VERSION, View, ask_all};
+pub use opened::{Envelope, Opened, SCHEMA_VERSION, View, ask_all};
 pub use order::{OrderedBy, arrange_one};
 pub use pattern::Pattern;
 pub use query::*;

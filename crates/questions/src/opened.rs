@@ -43,8 +43,8 @@ impl Opened {
     }
 
     /// The answer with what every answer carries.
-    pub fn report<T: Serialize>(&self, answer: T) -> Report<T> {
-        Report {
+    pub fn report<T: Serialize>(&self, answer: T) -> Envelope<T> {
+        Envelope {
             schema_version: SCHEMA_VERSION,
             model: self.model.name(),
             file: Some(self.file.clone()),
@@ -121,7 +121,7 @@ impl<'s> View<'s> {
 /// An answer as it is given out.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Report<T> {
+pub struct Envelope<T> {
     schema_version: u32,
     model: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -49,7 +49,7 @@ impl OrderedBy {
 
 /// Files of one process, oldest first, as places in the list that was given.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Group {
+pub(crate) struct ProcessFiles {
     pub(crate) files: Vec<usize>,
     pub(crate) ordered_by: OrderedBy,
     /// Whose they are, where the files say it: `process 12, thread 3`.
@@ -60,18 +60,18 @@ pub(crate) struct Group {
 #[derive(Debug)]
 pub(crate) struct Arrangement {
     /// One for each process; the one with the most files first, of several such the one with the newest.
-    pub(crate) groups: Vec<Group>,
+    pub(crate) groups: Vec<ProcessFiles>,
     /// What was changed about the files as they were given, in sentences.
     pub(crate) notes: Vec<String>,
 }
 
 /// What a file says of itself.
 #[derive(Clone, Debug, Default)]
-struct Facts {
+struct FileInfo {
     file: String,
     /// When it was taken, as its header has it.
     time: Option<String>,
-    process: Option<Process>,
+    process: Option<ProcessKey>,
     /// The number that Node put into its name.
     number: Option<u64>,
     modified: Option<SystemTime>,
@@ -81,16 +81,16 @@ struct Facts {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Process {
+struct ProcessKey {
     pid: u64,
     thread: u64,
     /// The time of the first capture of the process: in containers all processes are 1.
     since: Option<String>,
 }
 
-impl Process {
+impl ProcessKey {
     /// Older files don't say when the process took its first.
-    fn is(&self, other: &Process) -> bool {
+    fn is(&self, other: &ProcessKey) -> bool {
         let same_start = self.since.is_none() || other.since.is_none() || self.since == other.since;
         (self.pid, self.thread) == (other.pid, other.thread) && same_start
     }
@@ -104,14 +104,14 @@ impl Process {
 }
 
 /// What two files say of each other.
-trait Kinship {
+trait FileRelation {
     /// Whether one process wrote both, as far as their ids tell.
     fn one_process(&self, one: usize, other: usize) -> Option<bool>;
     /// Whether they are the same snapshot.
     fn same(&self, one: usize, other: usize) -> bool;
 }
 
-impl Kinship for [View<'_>] {
+impl FileRelation for [View<'_>] {
     fn one_process(&self, one: usize, other: usize) -> Option<bool> {
         one_process(self[one].snapshot, self[other].snapshot)
     }
@@ -125,11 +125,11 @@ impl Kinship for [View<'_>] {
 pub(crate) fn arrange(files: &[View<'_>], as_given: bool) -> Result<Arrangement, Failure> {
     if as_given || files.len() == 1 {
         let ordered_by = if files.len() == 1 { OrderedBy::One } else { OrderedBy::Given };
-        let group = Group { files: (0..files.len()).collect(), ordered_by, process: None };
+        let group = ProcessFiles { files: (0..files.len()).collect(), ordered_by, process: None };
         return Ok(Arrangement { groups: vec![group], notes: Vec::new() });
     }
-    let facts: Vec<Facts> = files.iter().map(|file| Facts::of(file)).collect();
-    put_in_order(&facts, files)
+    let infos: Vec<FileInfo> = files.iter().map(|file| FileInfo::of(file)).collect();
+    put_in_order(&infos, files)
 }
 
 /// Files in order, for a page that shows one process.
@@ -144,8 +144,9 @@ pub fn arrange_one<'o>(
     if let [group] = &arranged.groups[..] {
         return Ok((group.files.iter().map(|&i| files[i]).collect(), arranged.notes));
     }
-    let names =
-        |group: &Group| -> Vec<String> { group.files.iter().map(|&i| files[i].file.clone()).collect() };
+    let names = |group: &ProcessFiles| -> Vec<String> {
+        group.files.iter().map(|&i| files[i].file.clone()).collect()
+    };
     let each: Vec<String> = arranged.groups.iter().map(|group| names(group).join(" ")).collect();
     Err(Failure::argument(format!(
         "these files are of {} processes or threads: {}. Make a page of each, or add --as-given to have all of them on \
@@ -174,18 +175,18 @@ pub(crate) fn objections(files: &[View<'_>]) -> Vec<String> {
     notes
 }
 
-impl Facts {
-    fn of(opened: &View<'_>) -> Facts {
+impl FileInfo {
+    fn of(opened: &View<'_>) -> FileInfo {
         let noted = opened.snapshot.header().stillheap();
         let number = |key: &str| noted?.get(key)?.as_u64();
         let text = |key: &str| Some(noted?.get(key)?.as_str()?.to_owned());
         let named = name_of_node(opened.file);
-        let from_header = number("pid").map(|pid| Process {
+        let from_header = number("pid").map(|pid| ProcessKey {
             pid,
             thread: number("threadId").unwrap_or(0),
             since: text("startTime"),
         });
-        Facts {
+        FileInfo {
             file: opened.file.to_owned(),
             time: text("time"),
             process: from_header.or_else(|| named.as_ref().map(|(process, _)| process.clone())),
@@ -198,7 +199,7 @@ impl Facts {
 }
 
 /// `Heap.20261128.101500.PID.THREAD.NUMBER.heapsnapshot`, as `v8.writeHeapSnapshot()` names files.
-fn name_of_node(path: &str) -> Option<(Process, u64)> {
+fn name_of_node(path: &str) -> Option<(ProcessKey, u64)> {
     let name = path.rsplit(['/', '\\']).next()?;
     let mut parts = name.strip_prefix("Heap.")?.split('.');
     let mut digits = |least: usize| {
@@ -207,22 +208,22 @@ fn name_of_node(path: &str) -> Option<(Process, u64)> {
     };
     let (_date, _time) = (digits(8)?, digits(6)?);
     let (pid, thread, number) = (digits(1)?, digits(1)?, digits(3)?);
-    (parts.next() == Some("heapsnapshot")).then_some((Process { pid, thread, since: None }, number))
+    (parts.next() == Some("heapsnapshot")).then_some((ProcessKey { pid, thread, since: None }, number))
 }
 
-fn put_in_order(facts: &[Facts], kin: &(impl Kinship + ?Sized)) -> Result<Arrangement, Failure> {
+fn put_in_order(infos: &[FileInfo], relation: &(impl FileRelation + ?Sized)) -> Result<Arrangement, Failure> {
     let mut notes = Vec::new();
-    let kept = without_twins(facts, kin, &mut notes);
+    let kept = without_twins(infos, relation, &mut notes);
     let mut groups = Vec::new();
-    for files in by_process(facts, &kept, kin) {
-        let (files, ordered_by) = sorted(facts, files, kin)?;
-        let process = facts[files[0]].process.as_ref().map(Process::words);
-        groups.push(Group { files, ordered_by, process });
+    for files in by_process(infos, &kept, relation) {
+        let (files, ordered_by) = sorted(infos, files, relation)?;
+        let process = infos[files[0]].process.as_ref().map(ProcessKey::words);
+        groups.push(ProcessFiles { files, ordered_by, process });
     }
-    let newest = |group: &Group| group.files.iter().copied().max();
+    let newest = |group: &ProcessFiles| group.files.iter().copied().max();
     groups.sort_by_key(|group| std::cmp::Reverse((group.files.len(), newest(group))));
     for group in groups.iter().filter(|group| !group.files.is_sorted()) {
-        let names: Vec<&str> = group.files.iter().map(|&i| facts[i].file.as_str()).collect();
+        let names: Vec<&str> = group.files.iter().map(|&i| infos[i].file.as_str()).collect();
         notes.push(format!("Put in order {}: {}.", group.ordered_by.words(), names.join(", ")));
     }
     if groups.len() > 1 {
@@ -236,29 +237,33 @@ fn put_in_order(facts: &[Facts], kin: &(impl Kinship + ?Sized)) -> Result<Arrang
 }
 
 /// The files without those that are there twice; of two, the one that is whole stays.
-fn without_twins(facts: &[Facts], kin: &(impl Kinship + ?Sized), notes: &mut Vec<String>) -> Vec<usize> {
+fn without_twins(
+    infos: &[FileInfo],
+    relation: &(impl FileRelation + ?Sized),
+    notes: &mut Vec<String>,
+) -> Vec<usize> {
     let mut kept: Vec<usize> = Vec::new();
-    for new in 0..facts.len() {
-        let twin = kept.iter().position(|&old| is_twin(&facts[old], &facts[new], || kin.same(old, new)));
+    for new in 0..infos.len() {
+        let twin = kept.iter().position(|&old| is_twin(&infos[old], &infos[new], || relation.same(old, new)));
         let Some(place) = twin else {
             kept.push(new);
             continue;
         };
         let (mut stays, mut goes) = (kept[place], new);
-        if facts[new].whole && !facts[stays].whole {
+        if infos[new].whole && !infos[stays].whole {
             (stays, goes) = (new, kept[place]);
         }
         kept[place] = stays;
         notes.push(format!(
             "{} is the same snapshot as {}; it is left out.",
-            facts[goes].file, facts[stays].file
+            infos[goes].file, infos[stays].file
         ));
     }
     kept
 }
 
 /// No thread takes two snapshots within a millisecond.
-fn is_twin(a: &Facts, b: &Facts, same: impl FnOnce() -> bool) -> bool {
+fn is_twin(a: &FileInfo, b: &FileInfo, same: impl FnOnce() -> bool) -> bool {
     match (&a.time, &b.time, &a.process, &b.process) {
         (Some(a_time), Some(b_time), Some(a), Some(b)) => a_time == b_time && a.is(b),
         _ => a.newest_id == b.newest_id && same(),
@@ -266,16 +271,20 @@ fn is_twin(a: &Facts, b: &Facts, same: impl FnOnce() -> bool) -> bool {
 }
 
 /// The files of each process, in the order given.
-fn by_process(facts: &[Facts], files: &[usize], kin: &(impl Kinship + ?Sized)) -> Vec<Vec<usize>> {
+fn by_process(
+    infos: &[FileInfo],
+    files: &[usize],
+    relation: &(impl FileRelation + ?Sized),
+) -> Vec<Vec<usize>> {
     let mut groups: Vec<Vec<usize>> = Vec::new();
     for &new in files {
         let belongs = |group: &&mut Vec<usize>| {
             let old = group[0];
-            match (&facts[old].process, &facts[new].process) {
+            match (&infos[old].process, &infos[new].process) {
                 (Some(a), Some(b)) => a.is(b),
                 // Headers of one file only tell nothing of the other, and ids of forked captures neither.
                 (Some(_), None) | (None, Some(_)) => true,
-                (None, None) => kin.one_process(old, new) != Some(false),
+                (None, None) => relation.one_process(old, new) != Some(false),
             }
         };
         match groups.iter_mut().find(belongs) {
@@ -288,39 +297,39 @@ fn by_process(facts: &[Facts], files: &[usize], kin: &(impl Kinship + ?Sized)) -
 
 /// The files of one process, oldest first.
 fn sorted(
-    facts: &[Facts],
+    infos: &[FileInfo],
     mut files: Vec<usize>,
-    kin: &(impl Kinship + ?Sized),
+    relation: &(impl FileRelation + ?Sized),
 ) -> Result<(Vec<usize>, OrderedBy), Failure> {
     if files.len() < 2 {
         return Ok((files, OrderedBy::One));
     }
-    let all = |has: fn(&Facts) -> bool| files.iter().all(|&i| has(&facts[i]));
+    let all = |has: fn(&FileInfo) -> bool| files.iter().all(|&i| has(&infos[i]));
     if all(|file| file.time.is_some()) {
-        files.sort_by(|&a, &b| facts[a].time.cmp(&facts[b].time));
+        files.sort_by(|&a, &b| infos[a].time.cmp(&infos[b].time));
         return Ok((files, OrderedBy::Time));
     }
     if all(|file| file.number.is_some()) {
-        files.sort_by_key(|&i| facts[i].number);
+        files.sort_by_key(|&i| infos[i].number);
         return Ok((files, OrderedBy::Name));
     }
     if all(|file| file.process.is_none())
-        && files[1..].iter().all(|&i| kin.one_process(files[0], i) == Some(true))
+        && files[1..].iter().all(|&i| relation.one_process(files[0], i) == Some(true))
     {
         let mut by_id = files.clone();
-        by_id.sort_by_key(|&i| facts[i].newest_id);
-        if by_id.windows(2).all(|pair| facts[pair[0]].newest_id < facts[pair[1]].newest_id) {
+        by_id.sort_by_key(|&i| infos[i].newest_id);
+        if by_id.windows(2).all(|pair| infos[pair[0]].newest_id < infos[pair[1]].newest_id) {
             return Ok((by_id, OrderedBy::Ids));
         }
     }
-    by_modification(facts, &files)
+    by_modification(infos, &files)
         .map(|files| (files, OrderedBy::Modified))
-        .ok_or_else(|| undecided(facts, &files))
+        .ok_or_else(|| undecided(infos, &files))
 }
 
 /// By time of change, where the times are well apart or agree with the order given.
-fn by_modification(facts: &[Facts], files: &[usize]) -> Option<Vec<usize>> {
-    let times: Vec<SystemTime> = files.iter().map(|&i| facts[i].modified).collect::<Option<_>>()?;
+fn by_modification(infos: &[FileInfo], files: &[usize]) -> Option<Vec<usize>> {
+    let times: Vec<SystemTime> = files.iter().map(|&i| infos[i].modified).collect::<Option<_>>()?;
     let order = |a: &usize, b: &usize| times[*a].cmp(&times[*b]);
     let mut places: Vec<usize> = (0..files.len()).collect();
     places.sort_by(order);
@@ -330,8 +339,8 @@ fn by_modification(facts: &[Facts], files: &[usize]) -> Option<Vec<usize>> {
     (as_given || places.windows(2).all(apart)).then(|| places.into_iter().map(|at| files[at]).collect())
 }
 
-fn undecided(facts: &[Facts], files: &[usize]) -> Failure {
-    let names: Vec<&str> = files.iter().map(|&i| facts[i].file.as_str()).collect();
+fn undecided(infos: &[FileInfo], files: &[usize]) -> Failure {
+    let names: Vec<&str> = files.iter().map(|&i| infos[i].file.as_str()).collect();
     Failure::argument(format!(
         "nothing tells in which order these files were taken: {}. They have no header of stillheap's, their ids don't \
          belong together, and their times of change are no guide. If the order given is right, oldest first, add \

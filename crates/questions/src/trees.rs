@@ -50,7 +50,7 @@ impl TreeShape {
 }
 
 /// A tree while it is made.
-pub(super) struct Growing {
+pub(super) struct GrowingTree {
     shape: TreeShape,
     /// Rows that may still come.
     budget: usize,
@@ -58,9 +58,9 @@ pub(super) struct Growing {
     way: Vec<NodeOrdinal>,
 }
 
-impl Growing {
-    pub(super) fn new(shape: TreeShape, start: NodeOrdinal) -> Growing {
-        Growing { shape, budget: MOST_ROWS, way: vec![start] }
+impl GrowingTree {
+    pub(super) fn new(shape: TreeShape, start: NodeOrdinal) -> GrowingTree {
+        GrowingTree { shape, budget: MOST_ROWS, way: vec![start] }
     }
 
     /// Whether a node is shown already on the way to the next row.
@@ -74,7 +74,7 @@ impl Growing {
         &mut self,
         node: NodeOrdinal,
         find: impl FnOnce(Page) -> Paged<F>,
-        mut row: impl FnMut(F, &mut Growing) -> R,
+        mut row: impl FnMut(F, &mut GrowingTree) -> R,
     ) -> (Option<Vec<R>>, Option<usize>) {
         if self.way.len() >= self.shape.depth || self.budget == 0 {
             return (None, None);
@@ -233,7 +233,7 @@ impl View<'_> {
             let total = all.len();
             request.window.cut(all, total)
         };
-        let mut tree = Growing::new(request.shape, node);
+        let mut tree = GrowingTree::new(request.shape, node);
         let dominated = rows.into_iter().map(|n| self.dominated(n, &mut tree)).collect();
         Ok(Dominators {
             node: analysis.node(node),
@@ -244,7 +244,7 @@ impl View<'_> {
         })
     }
 
-    fn dominated(&self, node: NodeInfo, tree: &mut Growing) -> Dominated {
+    fn dominated(&self, node: NodeInfo, tree: &mut GrowingTree) -> Dominated {
         let find = |page| self.analysis().dominated(node.ordinal, page);
         let (dominated, more) = tree.below(node.ordinal, find, |n, tree| self.dominated(n, tree));
         Dominated { node, dominated, more }
@@ -255,12 +255,12 @@ impl View<'_> {
         request.shape.check()?;
         let node = self.node_or_root(request.id)?;
         let (rows, page) = self.fields(node, request.sort, &request.filter, request.window)?;
-        let mut tree = Growing::new(request.shape, node);
+        let mut tree = GrowingTree::new(request.shape, node);
         let edges = rows.into_iter().map(|e| self.contained(e, &mut tree)).collect();
         Ok(Containment { node: self.analysis().node(node), edges, page })
     }
 
-    fn contained(&self, edge: EdgeInfo, tree: &mut Growing) -> Contained {
+    fn contained(&self, edge: EdgeInfo, tree: &mut GrowingTree) -> Contained {
         let to = edge.node.ordinal;
         if tree.repeats(to) {
             return Contained { edge, repeated: true, edges: None, more: None };

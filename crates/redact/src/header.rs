@@ -120,7 +120,7 @@ const COUNTS: [&str; 5] =
 
 /// What a value of our own part of the header looks like.
 #[derive(Clone, Copy)]
-enum Shape {
+enum ValueFormat {
     Count,
     OneOf(&'static [&'static str]),
     /// Digits, letters and `.+-`, as a version has them.
@@ -131,33 +131,33 @@ enum Shape {
     Id,
 }
 
-const OURS: [(&str, Shape); 12] = [
-    ("version", Shape::Version),
-    ("pid", Shape::Count),
-    ("threadId", Shape::Count),
-    ("startTime", Shape::Time),
-    ("time", Shape::Time),
-    ("mode", Shape::OneOf(&["inline", "fork"])),
-    ("objectIds", Shape::OneOf(&["cleared", "kept"])),
-    ("processId", Shape::Id),
-    ("residentBytes", Shape::Count),
-    ("allocatedBytes", Shape::Count),
-    ("externalBytes", Shape::Count),
-    ("mallocedBytes", Shape::Count),
+const OURS: [(&str, ValueFormat); 12] = [
+    ("version", ValueFormat::Version),
+    ("pid", ValueFormat::Count),
+    ("threadId", ValueFormat::Count),
+    ("startTime", ValueFormat::Time),
+    ("time", ValueFormat::Time),
+    ("mode", ValueFormat::OneOf(&["inline", "fork"])),
+    ("objectIds", ValueFormat::OneOf(&["cleared", "kept"])),
+    ("processId", ValueFormat::Id),
+    ("residentBytes", ValueFormat::Count),
+    ("allocatedBytes", ValueFormat::Count),
+    ("externalBytes", ValueFormat::Count),
+    ("mallocedBytes", ValueFormat::Count),
 ];
 
-impl Shape {
+impl ValueFormat {
     fn fits(self, value: &Value) -> bool {
         let text = value.as_str();
         let made_of = |least: usize, most: usize, allowed: fn(u8) -> bool| {
             text.is_some_and(|text| (least..=most).contains(&text.len()) && text.bytes().all(allowed))
         };
         match self {
-            Shape::Count => value.is_u64() || value.is_null(),
-            Shape::OneOf(words) => text.is_some_and(|text| words.contains(&text)),
-            Shape::Version => text.is_some_and(is_version),
-            Shape::Time => made_of(20, 32, |b| b.is_ascii_digit() || b"-:.TZ+".contains(&b)),
-            Shape::Id => made_of(16, 16, |b| b.is_ascii_hexdigit()),
+            ValueFormat::Count => value.is_u64() || value.is_null(),
+            ValueFormat::OneOf(words) => text.is_some_and(|text| words.contains(&text)),
+            ValueFormat::Version => text.is_some_and(is_version),
+            ValueFormat::Time => made_of(20, 32, |b| b.is_ascii_digit() || b"-:.TZ+".contains(&b)),
+            ValueFormat::Id => made_of(16, 16, |b| b.is_ascii_hexdigit()),
         }
     }
 }
@@ -203,7 +203,7 @@ pub(crate) fn rewrite(
     source: bool,
 ) -> Result<Map<String, Value>, String> {
     let meta = header.get("meta").and_then(Value::as_object).ok_or("the header has no `meta` object")?;
-    let mut names = Names { made_up: Placeholders::new(key.clone()), key };
+    let mut names = HeaderNames { made_up: Placeholders::new(key.clone()), key };
     let mut lists = Map::new();
     for section in &SECTIONS {
         if !meta.contains_key(section.fields) {
@@ -251,12 +251,12 @@ pub(crate) fn rewrite(
     Ok(out)
 }
 
-struct Names<'k> {
+struct HeaderNames<'k> {
     made_up: Placeholders,
     key: &'k Key,
 }
 
-impl Names<'_> {
+impl HeaderNames<'_> {
     /// A name that is known, or a placeholder of the same length.
     fn of(&mut self, name: &str, known: impl Fn(&str) -> bool) -> String {
         match known(name) {

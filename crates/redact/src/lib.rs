@@ -28,7 +28,7 @@ mod words;
 
 pub use error::Error;
 pub use key::Key;
-pub use names::Names;
+pub use names::NameRedactor;
 pub use stream::Redactor;
 
 /// What is replaced, and how.

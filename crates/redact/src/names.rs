@@ -66,15 +66,15 @@ pub(crate) fn is_known_value(text: &str) -> bool {
 
 /// Names of functions and scripts outside of a snapshot: in a report that goes with it. A text has the same
 /// placeholder here as in a snapshot that was redacted with the same key.
-pub struct Names {
+pub struct NameRedactor {
     made_up: Placeholders,
     key: Key,
 }
 
-impl Names {
+impl NameRedactor {
     /// The key is the snapshot's.
-    pub fn new(key: Key) -> Names {
-        Names { made_up: Placeholders::new(key.clone()), key }
+    pub fn new(key: Key) -> NameRedactor {
+        NameRedactor { made_up: Placeholders::new(key.clone()), key }
     }
 
     /// A path or URL of a script: directories become placeholders, but for usual ones.
@@ -366,7 +366,7 @@ mod tests {
 
     #[test]
     fn names_beside_a_snapshot() {
-        let mut names = Names::new(Key::from_secret(b"k"));
+        let mut names = NameRedactor::new(Key::from_secret(b"k"));
         let script = names.script("/srv/customers/acme-corp/app/server.js");
         assert!(script.starts_with("/srv/") && script.ends_with("/app/server.js"), "{script}");
         assert!(!script.contains("acme") && !script.contains("customers"), "{script}");

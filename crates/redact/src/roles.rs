@@ -39,7 +39,7 @@ pub(crate) mod used {
 
 /// Kinds of nodes, as far as it matters here.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum NodeRole {
     /// Its name is data: a regular expression, or a type that is not known here.
     Value,
     String,
@@ -69,7 +69,7 @@ enum Link {
 const OWNED: u8 = 0x80;
 
 /// Where the fields of a row are.
-struct Layout {
+struct NodeFields {
     width: usize,
     node_type: usize,
     name: usize,
@@ -82,8 +82,8 @@ struct Layout {
 
 /// The uses of every string, as far as they are known.
 pub(crate) struct Roles {
-    layout: Layout,
-    kinds: Vec<Kind>,
+    layout: NodeFields,
+    kinds: Vec<NodeRole>,
     links: Vec<Link>,
     node_kind: Vec<u8>,
     node_name: Vec<u32>,
@@ -122,7 +122,7 @@ impl Roles {
     /// `header` is the object `snapshot` of the file.
     pub(crate) fn new(header: &Map<String, Value>, key: Key) -> Result<Roles, String> {
         let meta = header.get("meta").and_then(Value::as_object).ok_or("the header has no `meta` object")?;
-        let layout = Layout {
+        let layout = NodeFields {
             width: width(meta, "node_fields"),
             node_type: position(meta, "node_fields", "type")?,
             name: position(meta, "node_fields", "name")?,
@@ -134,14 +134,14 @@ impl Roles {
         };
         let kinds = names(meta, "node_types", layout.node_type)
             .map(|name| match name {
-                "string" | "concatenated string" | "sliced string" => Kind::String,
-                "closure" => Kind::Closure,
-                "code" => Kind::Code,
-                "object" => Kind::Object,
-                "number" => Kind::Number,
+                "string" | "concatenated string" | "sliced string" => NodeRole::String,
+                "closure" => NodeRole::Closure,
+                "code" => NodeRole::Code,
+                "object" => NodeRole::Object,
+                "number" => NodeRole::Number,
                 "hidden" | "array" | "native" | "synthetic" | "symbol" | "bigint" | "object shape"
-                | "wasm object" => Kind::System,
-                _ => Kind::Value,
+                | "wasm object" => NodeRole::System,
+                _ => NodeRole::Value,
             })
             .collect();
         let links = names(meta, "edge_types", layout.edge_type)
@@ -208,11 +208,11 @@ impl Roles {
         let kind = self.kind(row[self.layout.node_type]);
         let name = row[self.layout.name];
         row[self.layout.name] = match kind {
-            Kind::String | Kind::Value => self.note(name, used::VALUE)?,
-            Kind::Closure => self.note(name, used::CODE | used::IN_SOURCE)?,
-            Kind::Code => self.note(name, used::SCRIPT | used::IN_SOURCE)?,
-            Kind::Object => self.note(name, used::CLASS)?,
-            Kind::Number | Kind::System => self.note(name, used::SYSTEM)?,
+            NodeRole::String | NodeRole::Value => self.note(name, used::VALUE)?,
+            NodeRole::Closure => self.note(name, used::CODE | used::IN_SOURCE)?,
+            NodeRole::Code => self.note(name, used::SCRIPT | used::IN_SOURCE)?,
+            NodeRole::Object => self.note(name, used::CLASS)?,
+            NodeRole::Number | NodeRole::System => self.note(name, used::SYSTEM)?,
         };
         let edges = row[self.layout.edge_count];
         self.node_kind.push(kind as u8);
@@ -221,8 +221,8 @@ impl Roles {
         Ok(())
     }
 
-    fn kind(&self, raw: i64) -> Kind {
-        usize::try_from(raw).ok().and_then(|raw| self.kinds.get(raw)).copied().unwrap_or(Kind::Value)
+    fn kind(&self, raw: i64) -> NodeRole {
+        usize::try_from(raw).ok().and_then(|raw| self.kinds.get(raw)).copied().unwrap_or(NodeRole::Value)
     }
 
     /// Looks at a row of `edges`, and puts the new index of its name into it.
@@ -255,15 +255,18 @@ impl Roles {
         row[self.layout.edge_name] = new;
         let Some(&target) = self.node_kind.get(to) else { return Ok(()) };
         let source = self.node_kind[from];
-        if target == Kind::String as u8 {
+        if target == NodeRole::String as u8 {
             let string = self.node_name[to];
-            if source == Kind::Code as u8 {
+            if source == NodeRole::Code as u8 {
                 self.mentioned(from, link, name, string)?;
-            } else if source == Kind::Number as u8 | OWNED && link == Link::Internal {
+            } else if source == NodeRole::Number as u8 | OWNED && link == Link::Internal {
                 self.note(string.into(), used::OF_STRING)?;
                 self.number_values.push((from as u32, string));
             }
-        } else if target == Kind::Number as u8 && source == Kind::String as u8 && link == Link::Internal {
+        } else if target == NodeRole::Number as u8
+            && source == NodeRole::String as u8
+            && link == Link::Internal
+        {
             self.node_kind[to] |= OWNED;
             self.string_fields.push((name as u32, to as u32));
         }
@@ -294,7 +297,7 @@ impl Roles {
     fn element(&mut self, from: usize, index: i64) -> i64 {
         let likely = 4096 + 16 * u64::from(self.edge_count[from]);
         match u64::try_from(index) {
-            Ok(key) if key > likely && self.node_kind[from] == Kind::Object as u8 => {
+            Ok(key) if key > likely && self.node_kind[from] == NodeRole::Object as u8 => {
                 i64::try_from(placeholder::number(&self.key, key)).unwrap_or(index)
             }
             _ => index,

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use crate::header::{self, Column};
 use crate::placeholder::{Placeholders, digits};
 use crate::roles::{Roles, used};
-use crate::table::Table;
+use crate::table::Strings;
 use crate::text::quote;
 use crate::{Error, Options, Summary};
 
@@ -30,7 +30,7 @@ enum Rows {
     Other,
 }
 
-enum State {
+enum ParserState {
     /// Before the outermost brace.
     Start,
     /// Before a section's name, or before the end.
@@ -69,7 +69,7 @@ enum State {
 /// Redacts a snapshot that comes in pieces.
 pub struct Redactor {
     options: Options,
-    state: State,
+    state: ParserState,
     position: u64,
     /// The section's name, the header, or the string that is being read.
     text: Vec<u8>,
@@ -85,17 +85,17 @@ pub struct Redactor {
     rows_written: bool,
     sections_written: bool,
     number: Option<(i64, bool)>,
-    table: Table,
+    table: Strings,
     summary: Summary,
 }
 
 impl Redactor {
     /// Begins.
     pub fn new(options: Options) -> Redactor {
-        let table = Table::new(options.key.clone());
+        let table = Strings::new(options.key.clone());
         Redactor {
             options,
-            state: State::Start,
+            state: ParserState::Start,
             position: 0,
             text: Vec::new(),
             section: String::new(),
@@ -142,7 +142,7 @@ impl Redactor {
     /// # Errors
     /// The output fails, or the snapshot isn't whole.
     pub fn finish(mut self, out: &mut impl Write) -> Result<Summary, Error> {
-        if !matches!(self.state, State::End) {
+        if !matches!(self.state, ParserState::End) {
             let message = "the snapshot ends before its end: only a whole one can be redacted".to_owned();
             return Err(Error::Malformed { position: self.position, message });
         }
@@ -155,16 +155,16 @@ impl Redactor {
     fn step(&mut self, bytes: &[u8]) -> Result<usize, String> {
         let byte = bytes[0];
         match self.state {
-            State::Header { depth, in_string, escaped } => {
+            ParserState::Header { depth, in_string, escaped } => {
                 return self.header_byte(byte, depth, in_string, escaped);
             }
-            State::Rows(rows) => return self.rows(rows, bytes),
-            State::Nested { depth } => return self.nested(depth, bytes),
-            State::Skipped { depth, in_string, escaped, started } => {
+            ParserState::Rows(rows) => return self.rows(rows, bytes),
+            ParserState::Nested { depth } => return self.nested(depth, bytes),
+            ParserState::Skipped { depth, in_string, escaped, started } => {
                 return Ok(self.skip(byte, depth, in_string, escaped, started));
             }
-            State::Strings { in_string: true, escaped, .. } => return self.string(escaped, bytes),
-            State::Key if byte != b'"' => {
+            ParserState::Strings { in_string: true, escaped, .. } => return self.string(escaped, bytes),
+            ParserState::Key if byte != b'"' => {
                 if self.text.len() > 1000 || byte == b'\\' {
                     return Err("a section has a strange name".to_owned());
                 }
@@ -177,51 +177,54 @@ impl Redactor {
         let expected = |what: &str| Err(format!("expected {what}, found byte 0x{byte:02x}"));
         match self.state {
             // A byte order mark.
-            State::Start if self.position < 3 && [0xef, 0xbb, 0xbf].contains(&byte) => {}
-            State::Start if byte == b'{' => {
+            ParserState::Start if self.position < 3 && [0xef, 0xbb, 0xbf].contains(&byte) => {}
+            ParserState::Start if byte == b'{' => {
                 self.out.push(b'{');
-                self.state = State::BeforeKey;
+                self.state = ParserState::BeforeKey;
             }
-            State::Start => return expected("a heap snapshot, which begins with `{`"),
-            State::BeforeKey if byte == b'"' => {
+            ParserState::Start => return expected("a heap snapshot, which begins with `{`"),
+            ParserState::BeforeKey if byte == b'"' => {
                 self.text.clear();
-                self.state = State::Key;
+                self.state = ParserState::Key;
             }
-            State::BeforeKey => return expected("a section's name in quotes"),
-            State::Key => {
+            ParserState::BeforeKey => return expected("a section's name in quotes"),
+            ParserState::Key => {
                 self.section = String::from_utf8_lossy(&self.text).into_owned();
                 if self.seen.contains(&self.section) {
                     return Err(format!("a second section \"{}\"", self.section));
                 }
                 self.seen.push(self.section.clone());
-                self.state = State::Colon;
+                self.state = ParserState::Colon;
             }
-            State::Colon if byte == b':' => self.state = State::BeforeValue,
-            State::Colon => return expected("`:` after a section's name"),
-            State::BeforeValue => return self.begin(byte),
-            State::Strings { expect: true, .. } if byte == b'"' => {
+            ParserState::Colon if byte == b':' => self.state = ParserState::BeforeValue,
+            ParserState::Colon => return expected("`:` after a section's name"),
+            ParserState::BeforeValue => return self.begin(byte),
+            ParserState::Strings { expect: true, .. } if byte == b'"' => {
                 self.text.clear();
-                self.state = State::Strings { in_string: true, escaped: false, expect: false };
+                self.state = ParserState::Strings { in_string: true, escaped: false, expect: false };
             }
-            State::Strings { expect: false, .. } if byte == b',' => {
-                self.state = State::Strings { in_string: false, escaped: false, expect: true };
+            ParserState::Strings { expect: false, .. } if byte == b',' => {
+                self.state = ParserState::Strings { in_string: false, escaped: false, expect: true };
             }
-            State::Strings { expect, .. } if byte == b']' && (!expect || self.table.len() == 0) => {
+            ParserState::Strings { expect, .. } if byte == b']' && (!expect || self.table.len() == 0) => {
                 self.table.complete();
-                self.state = State::AfterValue;
+                self.state = ParserState::AfterValue;
             }
-            State::Strings { .. } => return expected("a string"),
-            State::AfterValue if byte == b',' => self.state = State::BeforeKey,
-            State::AfterValue if byte == b'}' => {
+            ParserState::Strings { .. } => return expected("a string"),
+            ParserState::AfterValue if byte == b',' => self.state = ParserState::BeforeKey,
+            ParserState::AfterValue if byte == b'}' => {
                 if self.table.len() == 0 {
                     return Err("there is no section \"strings\"".to_owned());
                 }
                 self.out.push(b'}');
-                self.state = State::End;
+                self.state = ParserState::End;
             }
-            State::AfterValue => return expected("`,` or `}` after a section"),
-            State::End => return expected("nothing after the end"),
-            State::Header { .. } | State::Rows(_) | State::Nested { .. } | State::Skipped { .. } => {}
+            ParserState::AfterValue => return expected("`,` or `}` after a section"),
+            ParserState::End => return expected("nothing after the end"),
+            ParserState::Header { .. }
+            | ParserState::Rows(_)
+            | ParserState::Nested { .. }
+            | ParserState::Skipped { .. } => {}
         }
         Ok(1)
     }
@@ -234,7 +237,8 @@ impl Redactor {
             "strings" => b'[',
             _ if columns.is_some() => b'[',
             _ => {
-                self.state = State::Skipped { depth: 0, in_string: false, escaped: false, started: false };
+                self.state =
+                    ParserState::Skipped { depth: 0, in_string: false, escaped: false, started: false };
                 return Ok(0);
             }
         };
@@ -243,7 +247,7 @@ impl Redactor {
         }
         if self.section == "snapshot" {
             self.text.clear();
-            self.state = State::Header { depth: 0, in_string: false, escaped: false };
+            self.state = ParserState::Header { depth: 0, in_string: false, escaped: false };
             return Ok(0);
         }
         if self.roles.is_none() {
@@ -267,11 +271,11 @@ impl Redactor {
         self.number = None;
         self.columns = columns.unwrap_or_default();
         self.state = match self.section.as_str() {
-            "nodes" => State::Rows(Rows::Nodes),
-            "edges" => State::Rows(Rows::Edges),
-            "trace_tree" => State::Nested { depth: 1 },
-            "strings" => State::Strings { in_string: false, escaped: false, expect: true },
-            _ => State::Rows(Rows::Other),
+            "nodes" => ParserState::Rows(Rows::Nodes),
+            "edges" => ParserState::Rows(Rows::Edges),
+            "trace_tree" => ParserState::Nested { depth: 1 },
+            "strings" => ParserState::Strings { in_string: false, escaped: false, expect: true },
+            _ => ParserState::Rows(Rows::Other),
         };
         Ok(1)
     }
@@ -292,10 +296,10 @@ impl Redactor {
             return Err("the header is too long".to_owned());
         }
         let (depth, in_string, escaped) = nesting(byte, depth, in_string, escaped);
-        self.state = State::Header { depth, in_string, escaped };
+        self.state = ParserState::Header { depth, in_string, escaped };
         if depth == 0 && !in_string {
             self.end_header()?;
-            self.state = State::AfterValue;
+            self.state = ParserState::AfterValue;
         }
         Ok(1)
     }
@@ -346,7 +350,7 @@ impl Redactor {
                             return Err(format!("a row of \"{}\" is cut short", self.section));
                         }
                         self.out.push(b']');
-                        self.state = State::AfterValue;
+                        self.state = ParserState::AfterValue;
                         return Ok(at + 1);
                     }
                     if self.out.len() >= PIECE {
@@ -417,22 +421,22 @@ impl Redactor {
             }
             self.out.push(byte);
             if depth == 0 {
-                self.state = State::AfterValue;
+                self.state = ParserState::AfterValue;
                 return Ok(at + 1);
             }
         }
-        self.state = State::Nested { depth };
+        self.state = ParserState::Nested { depth };
         Ok(bytes.len())
     }
 
     fn skip(&mut self, byte: u8, depth: u32, in_string: bool, escaped: bool, started: bool) -> usize {
         let ends = depth == 0 && !in_string;
         if ends && started && matches!(byte, b',' | b'}') {
-            self.state = State::AfterValue;
+            self.state = ParserState::AfterValue;
             return 0;
         }
         let (depth, in_string, escaped) = nesting(byte, depth, in_string, escaped);
-        self.state = State::Skipped { depth, in_string, escaped, started: true };
+        self.state = ParserState::Skipped { depth, in_string, escaped, started: true };
         1
     }
 
@@ -446,14 +450,14 @@ impl Redactor {
                     self.text.extend_from_slice(&bytes[..at]);
                     let uses = self.roles.as_ref().map_or(0, |roles| roles.uses(self.table.len()));
                     self.table.push(&self.text, uses).ok_or("a broken escape in a string")?;
-                    self.state = State::Strings { in_string: false, escaped: false, expect: false };
+                    self.state = ParserState::Strings { in_string: false, escaped: false, expect: false };
                     return Ok(at + 1);
                 }
                 _ => {}
             }
         }
         self.text.extend_from_slice(bytes);
-        self.state = State::Strings { in_string: true, escaped, expect: false };
+        self.state = ParserState::Strings { in_string: true, escaped, expect: false };
         Ok(bytes.len())
     }
 
@@ -500,7 +504,7 @@ impl Redactor {
             }
         }
         self.out.push(b']');
-        self.table = Table::done(tail.len());
+        self.table = Strings::done(tail.len());
         Ok(())
     }
 }

@@ -9,7 +9,7 @@ use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 use crate::key::Key;
 use crate::names;
 use crate::roles::{Roles, used};
-use crate::text::Text;
+use crate::text::DecodedString;
 
 /// What mentions only strings that stand in the source, where V8 gives the place a number and no name.
 #[rustfmt::skip]
@@ -21,7 +21,7 @@ const SOURCES: &[&str] = &[
 
 /// All strings by index.
 #[derive(Default)]
-pub(crate) struct Table {
+pub(crate) struct Strings {
     key: Option<Key>,
     tags: Vec<u64>,
     units: Vec<u32>,
@@ -44,12 +44,12 @@ impl Set {
 }
 
 /// Values that are more than values.
-pub(crate) struct Fields {
+pub(crate) struct MarkedValues {
     kept: HashSet<u32>,
     numbers: HashSet<u32>,
 }
 
-impl Fields {
+impl MarkedValues {
     /// The value stays: it is source text that stays, or the length of a string.
     pub(crate) fn keeps(&self, index: usize) -> bool {
         self.kept.contains(&(index as u32))
@@ -67,14 +67,14 @@ fn is_length(text: &str) -> bool {
     digits || ["true", "false"].contains(&text)
 }
 
-impl Table {
-    pub(crate) fn new(key: Key) -> Table {
-        Table { key: Some(key), ..Table::default() }
+impl Strings {
+    pub(crate) fn new(key: Key) -> Strings {
+        Strings { key: Some(key), ..Strings::default() }
     }
 
     /// A table that has been written.
-    pub(crate) fn done(len: usize) -> Table {
-        Table { done: len, ..Table::default() }
+    pub(crate) fn done(len: usize) -> Strings {
+        Strings { done: len, ..Strings::default() }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -91,7 +91,7 @@ impl Table {
 
     /// Takes the next string as it stands between its quotes; None if it is broken.
     pub(crate) fn push(&mut self, raw: &[u8], uses: u16) -> Option<()> {
-        let text = Text::decode(raw)?;
+        let text = DecodedString::decode(raw)?;
         let index = self.tags.len() as u32;
         let key = self.key.as_ref()?;
         self.tags.push(key.tag(text.bytes()));
@@ -113,7 +113,8 @@ impl Table {
 
     /// The text, if it was kept.
     pub(crate) fn text(&self, index: usize) -> Cow<'static, str> {
-        Text::decode(self.raw(index)).map_or(Cow::Borrowed(""), |text| Cow::Owned(text.text().into_owned()))
+        DecodedString::decode(self.raw(index))
+            .map_or(Cow::Borrowed(""), |text| Cow::Owned(text.text().into_owned()))
     }
 
     /// Appends the string as it was.
@@ -179,8 +180,8 @@ impl Table {
     }
 
     /// Values that stay, or that stay numbers.
-    pub(crate) fn fields(&self, roles: &Roles, hide_source: bool) -> Fields {
-        let mut fields = Fields { kept: HashSet::new(), numbers: HashSet::new() };
+    pub(crate) fn fields(&self, roles: &Roles, hide_source: bool) -> MarkedValues {
+        let mut fields = MarkedValues { kept: HashSet::new(), numbers: HashSet::new() };
         let field = |name: u32, texts: &[&str]| texts.contains(&&*self.text(name as usize));
         if !hide_source {
             let sources = roles.code_fields.iter().filter(|(name, _)| field(*name, &["source"]));

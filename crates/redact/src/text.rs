@@ -1,18 +1,18 @@
 //! Strings as they stand in the file, and what they say.
 
 /// Text between quotes, decoded. Lone surrogates become U+FFFD, three different ones the same: a snapshot's
-/// strings are told apart by [`Text::bytes`], which keeps them.
-pub(crate) struct Text<'r> {
+/// strings are told apart by [`DecodedString::bytes`], which keeps them.
+pub(crate) struct DecodedString<'r> {
     bytes: std::borrow::Cow<'r, [u8]>,
     /// Length in UTF-16 units.
     pub(crate) units: usize,
 }
 
-impl<'r> Text<'r> {
+impl<'r> DecodedString<'r> {
     /// `raw` is what stands between the quotes. None if an escape is broken.
-    pub(crate) fn decode(raw: &'r [u8]) -> Option<Text<'r>> {
+    pub(crate) fn decode(raw: &'r [u8]) -> Option<DecodedString<'r>> {
         if !raw.contains(&b'\\') {
-            return Some(Text { units: units(raw), bytes: raw.into() });
+            return Some(DecodedString { units: units(raw), bytes: raw.into() });
         }
         let mut out = Vec::with_capacity(raw.len());
         let mut rest = raw;
@@ -21,7 +21,7 @@ impl<'r> Text<'r> {
             rest = escape(&rest[at + 1..], &mut out)?;
         }
         out.extend_from_slice(rest);
-        Some(Text { units: units(&out), bytes: out.into() })
+        Some(DecodedString { units: units(&out), bytes: out.into() })
     }
 
     /// WTF-8.
@@ -105,13 +105,16 @@ mod tests {
             ("é€😀", "é€😀", 4),
             ("", "", 0),
         ] {
-            let found = Text::decode(raw.as_bytes()).unwrap();
+            let found = DecodedString::decode(raw.as_bytes()).unwrap();
             assert_eq!((&*found.text(), found.units), (text, units), "{raw}");
         }
-        assert_eq!(Text::decode(br"\ud800x").unwrap().units, 2);
-        assert_ne!(Text::decode(br"\ud800").unwrap().bytes(), Text::decode(br"\ud801").unwrap().bytes());
+        assert_eq!(DecodedString::decode(br"\ud800x").unwrap().units, 2);
+        assert_ne!(
+            DecodedString::decode(br"\ud800").unwrap().bytes(),
+            DecodedString::decode(br"\ud801").unwrap().bytes()
+        );
         for bad in [r"\x", r"\u12", r"\u12g4", "\\"] {
-            assert!(Text::decode(bad.as_bytes()).is_none(), "{bad}");
+            assert!(DecodedString::decode(bad.as_bytes()).is_none(), "{bad}");
         }
     }
 

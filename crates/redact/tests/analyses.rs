@@ -9,7 +9,7 @@ use stillheap_analysis::{
 };
 use stillheap_redact::{Key, Options, Redactor};
 use stillheap_snapshot::ReadOptions;
-use stillheap_synth::{RandomOptions, Shape, Variant, Workload, random_graph};
+use stillheap_synth::{RandomOptions, Variant, Workload, WorkloadShape, random_graph};
 
 fn redact(bytes: &[u8], piece: usize, source: bool) -> Result<Vec<u8>, stillheap_redact::Error> {
     let mut redactor = Redactor::new(Options { source, key: Key::from_secret(b"of these tests") });
@@ -163,7 +163,7 @@ fn random_graphs() {
 #[test]
 fn every_format_and_what_looks_like_a_process() {
     for variant in [Variant::Node20, Variant::Node22, Variant::Scopes] {
-        for shape in [Shape::Mixed, Shape::Strings] {
+        for shape in [WorkloadShape::Mixed, WorkloadShape::Strings] {
             let mut bytes = Vec::new();
             Workload::with_units(shape, 7, 3).variant(variant).write(&mut bytes).unwrap();
             let redacted = redact(&bytes, 4096, true).unwrap();
@@ -174,7 +174,7 @@ fn every_format_and_what_looks_like_a_process() {
 
 #[test]
 fn comparisons_of_files_with_the_same_key() {
-    for shape in [Shape::Mixed, Shape::Strings] {
+    for shape in [WorkloadShape::Mixed, WorkloadShape::Strings] {
         let write = |workload: Workload| {
             let mut bytes = Vec::new();
             workload.write(&mut bytes).unwrap();

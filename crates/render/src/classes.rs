@@ -7,13 +7,13 @@ use stillheap_analysis::{MatchedBy, NodeInfo};
 use stillheap_graph::sums::sum;
 
 use super::{
-    Align, Look, Table, count, distance, more, node, percent, plural, shorten, signed_count, signed_size,
-    size, visible,
+    Align, Table, TextStyle, count, distance, more, node, percent, plural, shorten, signed_count,
+    signed_size, size, visible,
 };
 use stillheap_questions::{Diff, Instances, Opened, QueryAnswer, Strings, Summary, Verification};
 
 /// The summary.
-pub fn summary(opened: &Opened, answer: &Summary, look: Look) -> String {
+pub fn summary(opened: &Opened, answer: &Summary, look: TextStyle) -> String {
     let (totals, parts) = (&answer.totals, &answer.statistics);
     let mut out = format!(
         "{}: {}, {}, {} (model {})\n",
@@ -82,7 +82,7 @@ pub fn summary(opened: &Opened, answer: &Summary, look: Look) -> String {
 }
 
 /// A table of nodes.
-pub fn nodes<'n>(nodes: impl IntoIterator<Item = &'n NodeInfo>, look: Look) -> String {
+pub fn nodes<'n>(nodes: impl IntoIterator<Item = &'n NodeInfo>, look: TextStyle) -> String {
     let mut table = Table::new(&[
         ("Distance", Align::Right),
         ("Self", Align::Right),
@@ -103,7 +103,7 @@ pub fn nodes<'n>(nodes: impl IntoIterator<Item = &'n NodeInfo>, look: Look) -> S
 }
 
 /// The objects of a class.
-pub fn instances(answer: &Instances, look: Look) -> String {
+pub fn instances(answer: &Instances, look: TextStyle) -> String {
     let class = &answer.class;
     let mut out = format!(
         "{}: {}, {} shallow, {} retained together\n",
@@ -121,7 +121,7 @@ pub fn instances(answer: &Instances, look: Look) -> String {
 }
 
 /// What a query found.
-pub fn query(answer: &QueryAnswer, look: Look) -> String {
+pub fn query(answer: &QueryAnswer, look: TextStyle) -> String {
     let mut out = format!(
         "{}, {} of their own, {} retained together\n",
         plural(answer.count, "node"),
@@ -136,7 +136,7 @@ pub fn query(answer: &QueryAnswer, look: Look) -> String {
 }
 
 /// Strings.
-pub fn strings(answer: &Strings, look: Look) -> String {
+pub fn strings(answer: &Strings, look: TextStyle) -> String {
     if let Some(strings) = &answer.strings {
         return nodes(strings, look) + &more(&answer.page, strings.len());
     }
@@ -168,7 +168,7 @@ pub fn strings(answer: &Strings, look: Look) -> String {
 }
 
 /// What changed.
-pub fn diff(answer: &Diff, look: Look) -> String {
+pub fn diff(answer: &Diff, look: TextStyle) -> String {
     let files: Vec<String> = answer.files.iter().map(|f| visible(f)).collect();
     let totals = &answer.totals;
     let by = match answer.matched_by {
@@ -224,7 +224,7 @@ pub fn diff(answer: &Diff, look: Look) -> String {
     out
 }
 
-fn series(answer: &Diff, look: Look) -> String {
+fn series(answer: &Diff, look: TextStyle) -> String {
     let Some(series) = &answer.series else { return String::new() };
     let mut table = Table::new(&[
         ("Grows in every step", Align::Left),
@@ -251,7 +251,7 @@ fn series(answer: &Diff, look: Look) -> String {
     format!("\nOver all {} snapshots:\n{}", answer.files.len(), table.draw(look))
 }
 
-fn grown(answer: &Diff, look: Look) -> String {
+fn grown(answer: &Diff, look: TextStyle) -> String {
     let Some(grown) = answer.grown.as_deref().filter(|grown| !grown.is_empty()) else { return String::new() };
     let mut table = Table::new(&[
         ("Self change", Align::Right),

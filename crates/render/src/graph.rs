@@ -5,7 +5,8 @@ use std::fmt::Write;
 use stillheap_analysis::{EdgeInfo, NodeInfo, RootPath};
 
 use super::{
-    Align, Look, Table, count, distance, edge, more, node, nodes, plural, position, shorten, size, visible,
+    Align, Table, TextStyle, count, distance, edge, more, node, nodes, plural, position, shorten, size,
+    visible,
 };
 use stillheap_questions::{
     ClassRetainers, Contained, Containment, Dominated, Dominators, Holder, Inspection, MergedPath,
@@ -79,7 +80,7 @@ fn held(edge_info: &EdgeInfo) -> String {
 }
 
 /// Everything about a node.
-pub fn inspection(answer: &Inspection, look: Look) -> String {
+pub fn inspection(answer: &Inspection, look: TextStyle) -> String {
     let detail = &answer.node;
     let mut out = headline(&detail.info);
     let _ = writeln!(
@@ -143,14 +144,14 @@ pub fn inspection(answer: &Inspection, look: Look) -> String {
 }
 
 /// Who holds a node or a class.
-pub fn retainers(answer: &Retainers, look: Look) -> String {
+pub fn retainers(answer: &Retainers, look: TextStyle) -> String {
     match answer {
         Retainers::Node(answer) => node_retainers(answer, look),
         Retainers::Class(answer) => class_retainers(answer, look),
     }
 }
 
-fn node_retainers(answer: &NodeRetainers, look: Look) -> String {
+fn node_retainers(answer: &NodeRetainers, look: TextStyle) -> String {
     let mut out = headline(&answer.node);
     out.push('\n');
     if answer.paths.iter().any(|path| path.steps.is_empty()) {
@@ -191,7 +192,7 @@ fn root_path(number: usize, path: &RootPath) -> String {
     out
 }
 
-fn class_retainers(answer: &ClassRetainers, look: Look) -> String {
+fn class_retainers(answer: &ClassRetainers, look: TextStyle) -> String {
     let class = &answer.class;
     let mut out = format!(
         "{}: {}, {} shallow, {} retained together\n\n",
@@ -282,7 +283,7 @@ fn merged_path(path: &MergedPath, class: &str) -> String {
 }
 
 /// The dominator tree around a node.
-pub fn dominators(answer: &Dominators, look: Look) -> String {
+pub fn dominators(answer: &Dominators, look: TextStyle) -> String {
     let mut out = headline(&answer.node);
     if !answer.chain.is_empty() {
         out.push_str("\nDominated by, nearest first; without any of these it would be freed:\n");
@@ -313,7 +314,7 @@ fn dominated_rows(table: &mut Table, row: &Dominated, level: usize) {
 }
 
 /// What a node holds.
-pub fn containment(answer: &Containment, look: Look) -> String {
+pub fn containment(answer: &Containment, look: TextStyle) -> String {
     let mut out = headline(&answer.node);
     out.push('\n');
     if answer.edges.is_empty() {

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use stillheap_verdict::{CauseKind, Confidence, Leaks, Owner, PathStep, SourceLocation, StandsOut, Suspect};
 
-use super::{Look, count, shorten, signed_size, size, visible};
+use super::{TextStyle, count, shorten, signed_size, size, visible};
 use stillheap_questions::LeaksAnswer;
 
 /// Classes named beside a suspect.
@@ -15,7 +15,7 @@ const NEAR: usize = 8;
 const WIDTH: usize = 100;
 
 /// What leaks.
-pub fn leaks(answer: &LeaksAnswer, look: Look) -> String {
+pub fn leaks(answer: &LeaksAnswer, look: TextStyle) -> String {
     let mut out = String::new();
     for note in &answer.notes {
         let _ = writeln!(out, "{}", wrap(&visible(note), look, ""));
@@ -37,7 +37,7 @@ pub fn leaks(answer: &LeaksAnswer, look: Look) -> String {
     out
 }
 
-fn of_process(leaks: &Leaks, look: Look) -> String {
+fn of_process(leaks: &Leaks, look: TextStyle) -> String {
     let mut out = format!("{}\n", wrap(&look.bold(&visible(&leaks.verdict)), look, ""));
     let heap: Vec<String> = leaks.heap.sizes.iter().map(|&bytes| size(bytes)).collect();
     let _ = writeln!(out, "\nHeap: {}{}", heap.join(" → "), per_step(leaks.heap.growth_per_step, heap.len()));
@@ -62,7 +62,7 @@ fn per_step(growth: i64, snapshots: usize) -> String {
     if snapshots < 2 { String::new() } else { format!(" ({} per step)", signed_size(growth)) }
 }
 
-fn one(suspect: &Suspect, number: Option<usize>, look: Look, snapshots: usize) -> String {
+fn one(suspect: &Suspect, number: Option<usize>, look: TextStyle, snapshots: usize) -> String {
     let number = number.map_or_else(String::new, |number| format!("{number}. "));
     let class = suspect.class_name.as_deref().unwrap_or("Memory outside the JavaScript heap");
     let what = match (suspect.stands_out, suspect.confidence) {
@@ -115,7 +115,7 @@ fn one(suspect: &Suspect, number: Option<usize>, look: Look, snapshots: usize) -
 }
 
 /// The steps, those of libraries and the runtime folded.
-fn path(steps: &[PathStep], look: Look) -> String {
+fn path(steps: &[PathStep], look: TextStyle) -> String {
     let mut out = String::new();
     let foreign = |step: &PathStep| matches!(step.owner, Owner::Runtime | Owner::Library | Owner::Root);
     let grows = steps.iter().position(|step| step.grows).unwrap_or(steps.len());
@@ -196,7 +196,7 @@ fn kind(kind: CauseKind) -> &'static str {
 }
 
 /// Breaks a text into lines, those after the first indented.
-fn wrap(text: &str, look: Look, indent: &str) -> String {
+fn wrap(text: &str, look: TextStyle, indent: &str) -> String {
     let most = look.width.unwrap_or(WIDTH).clamp(40, WIDTH) - indent.len();
     let mut out = String::new();
     let mut length = 0;

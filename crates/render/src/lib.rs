@@ -27,14 +27,14 @@ use stillheap_questions::PageInfo;
 
 /// How to draw.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Look {
+pub struct TextStyle {
     /// With colours.
     pub colour: bool,
     /// Columns there are; None if nothing is to be cut.
     pub width: Option<usize>,
 }
 
-impl Look {
+impl TextStyle {
     /// A heading.
     pub fn bold(self, text: &str) -> String {
         self.styled(anstyle::Style::new().bold(), text)

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use stillheap_analysis::{StackFrame, TimelineSample};
 use stillheap_graph::sums::sum;
 
-use super::{Align, Look, Table, count, more, node, plural, position, size, visible};
+use super::{Align, Table, TextStyle, count, more, node, plural, position, size, visible};
 use stillheap_questions::{Closures, Timeline};
 
 /// How many variables and neighbours of a function are shown.
@@ -17,7 +17,7 @@ fn function(name: &str, at: Option<&stillheap_analysis::SourcePosition>) -> Stri
 }
 
 /// Closures by function.
-pub fn closures(answer: &Closures, look: Look) -> String {
+pub fn closures(answer: &Closures, look: TextStyle) -> String {
     if answer.closures.is_empty() {
         return "No closures.\n".to_owned();
     }
@@ -63,7 +63,7 @@ pub fn closures(answer: &Closures, look: Look) -> String {
 }
 
 /// When and where live objects were allocated.
-pub fn timeline(answer: &Timeline, look: Look) -> String {
+pub fn timeline(answer: &Timeline, look: TextStyle) -> String {
     let mut out = String::new();
     if answer.samples.is_empty() && answer.sites.is_empty() {
         return "This file has no allocation timeline. Record one in DevTools (\"Allocations on timeline\"), or with \
@@ -104,7 +104,7 @@ fn stack(frames: &[StackFrame]) -> String {
 }
 
 /// At most 20 rows of equal length in time.
-fn histogram(samples: &[TimelineSample], look: Look) -> String {
+fn histogram(samples: &[TimelineSample], look: TextStyle) -> String {
     const ROWS: usize = 20;
     let per_row = samples.len().div_ceil(ROWS).max(1);
     let rows: Vec<(i64, u64, u64)> = samples

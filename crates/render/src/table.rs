@@ -5,7 +5,7 @@
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::Look;
+use super::TextStyle;
 
 /// Where a column's text stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ impl Table {
     }
 
     /// The lines.
-    pub fn draw(&self, look: Look) -> String {
+    pub fn draw(&self, look: TextStyle) -> String {
         let widths: Vec<usize> = (0..self.columns.len())
             .map(|i| {
                 let cells = self.rows.iter().map(|row| row[i].width());
@@ -59,7 +59,7 @@ impl Table {
         out
     }
 
-    fn line(&self, cells: &[String], widths: &[usize], look: Look) -> String {
+    fn line(&self, cells: &[String], widths: &[usize], look: TextStyle) -> String {
         let mut out = String::new();
         let last = cells.len() - 1;
         for (i, cell) in cells.iter().enumerate() {
@@ -118,19 +118,19 @@ mod tests {
 
     #[test]
     fn columns_line_up() {
-        let text = table().draw(Look::default());
+        let text = table().draw(TextStyle::default());
         assert_eq!(text, "    Count  Class\n        1  名前\n1,000,000  EmailTemplate\n");
     }
 
     #[test]
     fn a_terminal_cuts_lines_and_a_pipe_does_not() {
-        let text = table().draw(Look { colour: false, width: Some(16) });
+        let text = table().draw(TextStyle { colour: false, width: Some(16) });
         assert_eq!(text, "    Count  Class\n        1  名前\n1,000,000  Emai…\n");
     }
 
     #[test]
     fn headings_are_bold_where_there_are_colours() {
-        let text = table().draw(Look { colour: true, width: None });
+        let text = table().draw(TextStyle { colour: true, width: None });
         assert!(text.starts_with("\x1b[1m    Count  Class\x1b[0m\n"), "{text:?}");
     }
 }

@@ -37,11 +37,11 @@ pub struct Report {
     /// The verdict on leaks, as `leaks --json` gives it; null if none was reached.
     pub leaks: Value,
     /// The snapshots, oldest first.
-    pub files: Vec<FileFacts>,
+    pub files: Vec<FileInfo>,
     /// The classes, those that matter most first.
     pub classes: Vec<ClassSeries>,
     /// What is in no row of `classes`.
-    pub rest: Rest,
+    pub rest: OtherClasses,
     /// The newest snapshot's dominators by class.
     pub tree: ClassTree,
 }
@@ -49,7 +49,7 @@ pub struct Report {
 /// What is known of a file.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct FileFacts {
+pub struct FileInfo {
     /// Its name as the user gave it.
     pub file: String,
     /// Its size in bytes.
@@ -94,7 +94,7 @@ pub struct ClassSeries {
 
 /// Classes that have no row.
 #[derive(Default, Serialize)]
-pub struct Rest {
+pub struct OtherClasses {
     /// How many.
     pub classes: u64,
     /// Their objects in each snapshot.
@@ -122,7 +122,7 @@ impl Report {
             version: env!("CARGO_PKG_VERSION"),
             model: newest.model().name(),
             leaks: shortened(leaks),
-            files: inputs.iter().map(facts).collect(),
+            files: inputs.iter().map(file_info).collect(),
             classes,
             rest,
             tree,
@@ -130,10 +130,10 @@ impl Report {
     }
 }
 
-fn facts(input: &Input<'_>) -> FileFacts {
+fn file_info(input: &Input<'_>) -> FileInfo {
     let snapshot = input.analysis.snapshot();
     let noted = |key: &str| snapshot.header().stillheap().and_then(|header| header.get(key));
-    FileFacts {
+    FileInfo {
         file: input.file.clone(),
         bytes: input.bytes,
         time: noted("time").and_then(Value::as_str).map(short),
@@ -146,7 +146,7 @@ fn facts(input: &Input<'_>) -> FileFacts {
 }
 
 /// The rows, and the sums over the classes that have none.
-fn classes(inputs: &[Input<'_>]) -> (Vec<ClassSeries>, Rest) {
+fn classes(inputs: &[Input<'_>]) -> (Vec<ClassSeries>, OtherClasses) {
     let analyses: Vec<Analysis<'_>> = inputs.iter().map(|input| input.analysis).collect();
     let all = series(&analyses).classes;
     let tables: Vec<_> = analyses.iter().map(|analysis| analysis.classes(None)).collect();
@@ -157,7 +157,7 @@ fn classes(inputs: &[Input<'_>]) -> (Vec<ClassSeries>, Rest) {
         newest.and_then(|rows| rows.get(class.key.as_str())).map(|row| row.retained_size)
     };
     let kept = matter_most(&all, retained);
-    let mut rest = Rest { classes: 0, counts: vec![0; inputs.len()], sizes: vec![0; inputs.len()] };
+    let mut rest = OtherClasses { classes: 0, counts: vec![0; inputs.len()], sizes: vec![0; inputs.len()] };
     let mut shown = Vec::with_capacity(kept.len());
     for (at, class) in all.iter().enumerate() {
         if !kept.contains(&at) {

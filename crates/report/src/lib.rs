@@ -14,6 +14,6 @@ mod collect;
 mod page;
 mod write;
 
-pub use collect::{ClassSeries, FileFacts, Input, Report, Rest, SCHEMA_VERSION};
+pub use collect::{ClassSeries, FileInfo, Input, OtherClasses, Report, SCHEMA_VERSION};
 pub use page::page;
-pub use write::{Outcome, Place, make, write};
+pub use write::{OutputFile, WrittenReport, make, write};

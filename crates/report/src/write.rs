@@ -6,7 +6,7 @@ use serde::Serialize;
 use stillheap_questions::{
     Failure, LeaksRequest, Opened, SCHEMA_VERSION, Scripts, View, arrange_one, ask_all, suspects,
 };
-use stillheap_sink::{Compression, Destination, Opened as Temporary};
+use stillheap_sink::{Compression, Destination, OpenedFile as Temporary};
 
 use crate::collect::{Input, Report};
 use crate::page::page;
@@ -14,7 +14,7 @@ use crate::page::page;
 /// What came of it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Outcome {
+pub struct WrittenReport {
     schema_version: u32,
     model: &'static str,
     /// The page, as it was named.
@@ -32,7 +32,7 @@ pub struct Outcome {
 }
 
 /// Where the page goes.
-pub struct Place {
+pub struct OutputFile {
     /// The file.
     pub output: PathBuf,
     /// Whether a file that is there may be replaced.
@@ -46,9 +46,9 @@ pub struct Place {
 pub fn write(
     files: &[&Opened],
     as_given: bool,
-    place: &Place,
+    place: &OutputFile,
     scripts: &Scripts,
-) -> Result<Outcome, Failure> {
+) -> Result<WrittenReport, Failure> {
     let (files, notes) = arrange_one(files, as_given)?;
     let html = html(&files, scripts)?;
     let written = Temporary::create(place.destination(), Compression::None)
@@ -57,7 +57,7 @@ pub fn write(
         .and_then(|file| file.finish());
     let written = written.map_err(|failure| of_sink(failure, &place.output))?;
     let truncated = files.iter().filter(|f| f.salvage().is_some());
-    Ok(Outcome {
+    Ok(WrittenReport {
         schema_version: SCHEMA_VERSION,
         model: files.first().map_or("devtools", |f| f.model.name()),
         report: place.output.to_string_lossy().into_owned(),
@@ -97,7 +97,7 @@ fn collect(files: &[View<'_>], scripts: &Scripts) -> Result<Report, Failure> {
     Ok(Report::collect(&inputs, leaks))
 }
 
-impl Place {
+impl OutputFile {
     fn destination(&self) -> Destination {
         // A bare name has no folder to put the temporary file into.
         let bare = self.output.parent().is_some_and(|folder| folder.as_os_str().is_empty());

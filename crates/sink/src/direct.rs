@@ -1,6 +1,6 @@
 //! Writing on the producer's own thread: for a process that has but one.
 //!
-//! [`Opened`] is the temporary file, which may be opened by one process and written by another that was
+//! [`OpenedFile`] is the temporary file, which may be opened by one process and written by another that was
 //! forked from it; [`Direct`] compresses and writes, and gives the file its name. The compressor is made by
 //! the process that writes, since compressors write when they are dropped.
 
@@ -11,16 +11,16 @@ use std::path::{Path, PathBuf};
 use stillheap_redact::{Options, Redactor};
 
 use crate::encoder::Encoder;
-use crate::outcome::{Outcome, Spooled, Written};
+use crate::outcome::{FinishedFile, Spooled, Written};
 use crate::place::{Temporary, spool_file};
 use crate::{Compression, Destination, Failure};
 
-pub(crate) enum Place {
+pub(crate) enum OpenTarget {
     Named(Temporary),
     Spool(PathBuf),
 }
 
-impl Place {
+impl OpenTarget {
     pub(crate) fn path(&self) -> &Path {
         match self {
             Self::Named(temporary) => temporary.target(),
@@ -30,21 +30,21 @@ impl Place {
 }
 
 /// An open, empty temporary file; it vanishes when this is dropped.
-pub struct Opened {
-    place: Place,
+pub struct OpenedFile {
+    place: OpenTarget,
     file: File,
     compression: Compression,
     redact: Option<Options>,
 }
 
-impl Opened {
+impl OpenedFile {
     /// Opens the temporary file beside `destination`.
     ///
     /// # Errors
     /// What the system says.
     pub fn create(destination: Destination, compression: Compression) -> Result<Self, Failure> {
         let (temporary, file) = Temporary::create(destination)?;
-        Ok(Self { place: Place::Named(temporary), file, compression, redact: None })
+        Ok(Self { place: OpenTarget::Named(temporary), file, compression, redact: None })
     }
 
     /// Opens an unlinked file in `directory`.
@@ -53,7 +53,7 @@ impl Opened {
     /// What the system says.
     pub fn spool(directory: &Path, compression: Compression) -> Result<Self, Failure> {
         let file = spool_file(directory)?;
-        Ok(Self { place: Place::Spool(directory.to_owned()), file, compression, redact: None })
+        Ok(Self { place: OpenTarget::Spool(directory.to_owned()), file, compression, redact: None })
     }
 
     /// What is written will be a snapshot, and its secrets are to be taken out on the way.
@@ -65,8 +65,8 @@ impl Opened {
     /// The temporary name; a spool has none.
     pub fn temporary(&self) -> Option<&Path> {
         match &self.place {
-            Place::Named(temporary) => Some(temporary.path()),
-            Place::Spool(_) => None,
+            OpenTarget::Named(temporary) => Some(temporary.path()),
+            OpenTarget::Spool(_) => None,
         }
     }
 
@@ -106,30 +106,30 @@ impl Opened {
     /// What the system says; the temporary file is gone then.
     pub fn publish(self) -> Result<Option<PathBuf>, Failure> {
         match self.place {
-            Place::Named(temporary) => temporary.publish().map(Some),
-            Place::Spool(_) => Ok(None),
+            OpenTarget::Named(temporary) => temporary.publish().map(Some),
+            OpenTarget::Spool(_) => Ok(None),
         }
     }
 
     /// Where the file stands if another process has given it its name: nothing is left to clean up then.
     pub fn published_elsewhere(&mut self) -> Option<PathBuf> {
         match &mut self.place {
-            Place::Named(temporary) => temporary.published_elsewhere(&self.file),
-            Place::Spool(_) => None,
+            OpenTarget::Named(temporary) => temporary.published_elsewhere(&self.file),
+            OpenTarget::Spool(_) => None,
         }
     }
 
-    /// This process is not the one that cleans up: dropping this, or what [`Opened::start`] makes of it, leaves the
+    /// This process is not the one that cleans up: dropping this, or what [`OpenedFile::start`] makes of it, leaves the
     /// temporary file where it is.
     pub fn leave_to_opener(&mut self) {
-        if let Place::Named(temporary) = &mut self.place {
+        if let OpenTarget::Named(temporary) = &mut self.place {
             temporary.leave_to_opener();
         }
     }
 
     /// Another process will finish the file even if this one ends: [`crate::remove_temporary_files`] leaves it alone.
     pub fn outlives_this_process(&self) {
-        if let Place::Named(temporary) = &self.place {
+        if let OpenTarget::Named(temporary) = &self.place {
             temporary.outlives_this_process();
         }
     }
@@ -139,8 +139,8 @@ impl Opened {
     #[cfg(unix)]
     pub fn path_addresses(&self) -> Option<(usize, usize)> {
         match &self.place {
-            Place::Named(temporary) => Some(temporary.path_addresses()),
-            Place::Spool(_) => None,
+            OpenTarget::Named(temporary) => Some(temporary.path_addresses()),
+            OpenTarget::Spool(_) => None,
         }
     }
 
@@ -152,7 +152,7 @@ impl Opened {
 
 /// A file that is being written.
 pub struct Direct {
-    place: Place,
+    place: OpenTarget,
     redactor: Option<Box<Redactor>>,
     output: Output,
 }
@@ -243,8 +243,8 @@ impl Direct {
         let (file, raw_bytes, _) = end(redactor, output, place.path())?;
         let system = |syscall| move |error| (syscall, error);
         let bytes = match &*place {
-            Place::Named(_) => file.sync_all().map_err(system("fsync")),
-            Place::Spool(_) => Ok(()),
+            OpenTarget::Named(_) => file.sync_all().map_err(system("fsync")),
+            OpenTarget::Spool(_) => Ok(()),
         }
         .and_then(|()| file.metadata().map_err(system("fstat")))
         .map_err(|(syscall, error)| Failure::system(&error, syscall, place.path()))?
@@ -269,8 +269,8 @@ impl Direct {
         complete: impl FnOnce(u64, u64) -> Result<(), Failure>,
     ) -> Result<Written, Failure> {
         match self.complete(complete)? {
-            Outcome::Named(written) => Ok(written),
-            Outcome::Spooled(Spooled { file: _, bytes, raw_bytes }) => {
+            FinishedFile::Named(written) => Ok(written),
+            FinishedFile::Spooled(Spooled { file: _, bytes, raw_bytes }) => {
                 Ok(Written { path: PathBuf::new(), bytes, raw_bytes, redacted: None })
             }
         }
@@ -280,7 +280,7 @@ impl Direct {
     pub(crate) fn complete(
         self,
         complete: impl FnOnce(u64, u64) -> Result<(), Failure>,
-    ) -> Result<Outcome, Failure> {
+    ) -> Result<FinishedFile, Failure> {
         let Self { place, redactor, output } = self;
         let path = place.path().to_owned();
         let (file, raw_bytes, redacted) = end(redactor, output, &path)?;
@@ -289,18 +289,18 @@ impl Direct {
             move |error: std::io::Error| Failure::system(&error, syscall, &path)
         };
         match place {
-            Place::Spool(_) => {
+            OpenTarget::Spool(_) => {
                 let bytes = file.metadata().map_err(failed("fstat"))?.len();
                 complete(bytes, raw_bytes)?;
-                Ok(Outcome::Spooled(Spooled { file, bytes, raw_bytes }))
+                Ok(FinishedFile::Spooled(Spooled { file, bytes, raw_bytes }))
             }
-            Place::Named(temporary) => {
+            OpenTarget::Named(temporary) => {
                 file.sync_all().map_err(failed("fsync"))?;
                 let bytes = file.metadata().map_err(failed("fstat"))?.len();
                 drop(file);
                 complete(bytes, raw_bytes)?;
                 let path = temporary.publish()?;
-                Ok(Outcome::Named(Written { path, bytes, raw_bytes, redacted }))
+                Ok(FinishedFile::Named(Written { path, bytes, raw_bytes, redacted }))
             }
         }
     }
@@ -317,7 +317,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a");
         let destination = Destination { path: path.clone(), overwrite: false, generated: false };
-        let mut opened = Opened::create(destination, Compression::None).unwrap();
+        let mut opened = OpenedFile::create(destination, Compression::None).unwrap();
         let temporary = opened.temporary().unwrap().to_owned();
         fs::write(&temporary, "half a snapshot of a process that died").unwrap();
         opened.rewind().unwrap();
@@ -335,7 +335,7 @@ mod tests {
         for published in [false, true] {
             let path = directory.path().join("a");
             let destination = Destination { path, overwrite: false, generated: false };
-            let opened = Opened::create(destination, Compression::Gzip).unwrap();
+            let opened = OpenedFile::create(destination, Compression::Gzip).unwrap();
             let temporary = opened.temporary().unwrap().to_owned();
             let target = directory.path().join("a");
             let mut opened = opened;

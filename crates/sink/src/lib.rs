@@ -16,7 +16,7 @@ mod outcome;
 mod place;
 mod writer;
 
-pub use direct::{Direct, Opened};
+pub use direct::{Direct, OpenedFile};
 pub use name::{NameContext, NameTemplate, TemplateError};
 pub use outcome::{Spooled, Written};
 pub use place::{Destination, available_space, create_private_file, remove_temporary_files};

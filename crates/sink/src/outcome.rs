@@ -27,7 +27,7 @@ pub struct Spooled {
     pub raw_bytes: u64,
 }
 
-pub(crate) enum Outcome {
+pub(crate) enum FinishedFile {
     Named(Written),
     Spooled(Spooled),
 }

@@ -45,20 +45,20 @@ pub(crate) struct Temporary {
     destination: Destination,
     published: bool,
     #[cfg(unix)]
-    names: Names,
+    names: PathPair,
 }
 
 /// The two paths as the system takes them. They stay at their addresses, also when the target gets a suffix: a
 /// forked child that may do nothing else by path may use these.
 #[cfg(unix)]
-struct Names {
+struct PathPair {
     temporary: CString,
     /// NUL-terminated, with room for the longest suffix.
     target: Vec<u8>,
 }
 
 #[cfg(unix)]
-impl Names {
+impl PathPair {
     fn new(temporary: &Path, target: &Path) -> io::Result<Self> {
         use std::os::unix::ffi::OsStrExt;
         let longest = with_suffix(target, MAX_SUFFIX);
@@ -103,7 +103,7 @@ impl Temporary {
         let file = open_new(&path).map_err(|error| Failure::system(&error, "open", target))?;
         TEMPORARIES.lock().unwrap_or_else(PoisonError::into_inner).push(path.clone());
         #[cfg(unix)]
-        let names = Names::new(&path, target).map_err(|error| Failure::system(&error, "open", target))?;
+        let names = PathPair::new(&path, target).map_err(|error| Failure::system(&error, "open", target))?;
         let temporary = Self {
             path,
             #[cfg(unix)]

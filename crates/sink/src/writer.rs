@@ -6,8 +6,8 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 
-use crate::direct::{Direct, Opened};
-use crate::outcome::{Outcome, Spooled, Written};
+use crate::direct::{Direct, OpenedFile};
+use crate::outcome::{FinishedFile, Spooled, Written};
 use crate::{Compression, Destination, Failure};
 
 /// How many chunks may wait for the writer before the producer has to.
@@ -24,7 +24,7 @@ pub struct Sink {
     sender: SyncSender<Message>,
     recycled: Receiver<Vec<u8>>,
     /// None once it has been joined.
-    thread: Option<JoinHandle<Result<Outcome, Failure>>>,
+    thread: Option<JoinHandle<Result<FinishedFile, Failure>>>,
     cancelled: Arc<AtomicBool>,
     written: Arc<AtomicU64>,
 }
@@ -35,7 +35,7 @@ impl Sink {
     /// # Errors
     /// What the system says to opening the file or starting the thread.
     pub fn create(destination: Destination, compression: Compression) -> Result<Self, Failure> {
-        Self::start(Opened::create(destination, compression)?)
+        Self::start(OpenedFile::create(destination, compression)?)
     }
 
     /// Opens an unlinked file in `directory` and starts the writer.
@@ -43,14 +43,14 @@ impl Sink {
     /// # Errors
     /// As [`Sink::create`].
     pub fn spool(directory: &Path, compression: Compression) -> Result<Self, Failure> {
-        Self::start(Opened::spool(directory, compression)?)
+        Self::start(OpenedFile::spool(directory, compression)?)
     }
 
     /// Starts the writer of a file that is open already.
     ///
     /// # Errors
     /// As [`Sink::create`].
-    pub fn start(opened: Opened) -> Result<Self, Failure> {
+    pub fn start(opened: OpenedFile) -> Result<Self, Failure> {
         let direct = opened.start()?;
         let path = direct.path().to_owned();
         let (sender, receiver) = sync_channel(QUEUED_CHUNKS);
@@ -101,8 +101,8 @@ impl Sink {
     /// If the sink was made with [`Sink::spool`].
     pub fn finish(self) -> Result<Written, Failure> {
         match self.join()? {
-            Outcome::Named(written) => Ok(written),
-            Outcome::Spooled(_) => unreachable!("a spool is finished with finish_spool"),
+            FinishedFile::Named(written) => Ok(written),
+            FinishedFile::Spooled(_) => unreachable!("a spool is finished with finish_spool"),
         }
     }
 
@@ -115,8 +115,8 @@ impl Sink {
     /// If the sink was made with [`Sink::create`].
     pub fn finish_spool(self) -> Result<Spooled, Failure> {
         match self.join()? {
-            Outcome::Spooled(spooled) => Ok(spooled),
-            Outcome::Named(_) => unreachable!("a named file is finished with finish"),
+            FinishedFile::Spooled(spooled) => Ok(spooled),
+            FinishedFile::Named(_) => unreachable!("a named file is finished with finish"),
         }
     }
 
@@ -125,12 +125,12 @@ impl Sink {
         drop(self);
     }
 
-    fn join(mut self) -> Result<Outcome, Failure> {
+    fn join(mut self) -> Result<FinishedFile, Failure> {
         self.end().unwrap_or_else(|| Err(stopped()))
     }
 
     /// What the writer ends with; None if it was joined before.
-    fn end(&mut self) -> Option<Result<Outcome, Failure>> {
+    fn end(&mut self) -> Option<Result<FinishedFile, Failure>> {
         let thread = self.thread.take()?;
         // When the writer has failed this send fails, too, and the thread's result says why.
         let _ = self.sender.send(Message::Finish);
@@ -171,7 +171,7 @@ struct Writer {
 }
 
 impl Writer {
-    fn run(mut self) -> Result<Outcome, Failure> {
+    fn run(mut self) -> Result<FinishedFile, Failure> {
         loop {
             // A closed channel means that the producer went away without finishing.
             let message = self.receiver.recv().map_err(|_| aborted(self.direct.path()))?;

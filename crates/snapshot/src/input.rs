@@ -29,16 +29,16 @@ pub(crate) fn recognise(mut raw: Box<dyn Read + Send>) -> io::Result<Input> {
     let whole = io::Cursor::new(head).chain(raw);
     let reader: Box<dyn Read + Send> = match packing {
         Packing::Plain => Box::new(whole),
-        Packing::Gzip => Box::new(Ahead::new(flate2::read::MultiGzDecoder::new(
+        Packing::Gzip => Box::new(ReadAhead::new(flate2::read::MultiGzDecoder::new(
             io::BufReader::with_capacity(1 << 18, whole),
         ))),
-        Packing::Zstd => Box::new(Ahead::new(zstd::stream::read::Decoder::new(whole)?)),
+        Packing::Zstd => Box::new(ReadAhead::new(zstd::stream::read::Decoder::new(whole)?)),
     };
     Ok(Input { packing, reader })
 }
 
 /// A reader that is drained by a thread of its own.
-struct Ahead {
+struct ReadAhead {
     chunks: Receiver<io::Result<Vec<u8>>>,
     spent: SyncSender<Vec<u8>>,
     current: Vec<u8>,
@@ -47,8 +47,8 @@ struct Ahead {
     thread: Option<JoinHandle<()>>,
 }
 
-impl Ahead {
-    fn new(mut inner: impl Read + Send + 'static) -> Ahead {
+impl ReadAhead {
+    fn new(mut inner: impl Read + Send + 'static) -> ReadAhead {
         let (send, chunks) = sync_channel::<io::Result<Vec<u8>>>(3);
         let (spent, empty) = sync_channel::<Vec<u8>>(4);
         // The thread ends when the input does, or when the reader is dropped and `send` fails.
@@ -72,11 +72,11 @@ impl Ahead {
                 }
             }
         });
-        Ahead { chunks, spent, current: Vec::new(), at: 0, thread: Some(thread) }
+        ReadAhead { chunks, spent, current: Vec::new(), at: 0, thread: Some(thread) }
     }
 }
 
-impl Read for Ahead {
+impl Read for ReadAhead {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         while self.at == self.current.len() {
             if self.thread.is_none() {
@@ -122,7 +122,7 @@ mod tests {
                 Ok(out.len())
             }
         }
-        let read = || Ahead::new(Decoder(0)).read_to_end(&mut Vec::new());
+        let read = || ReadAhead::new(Decoder(0)).read_to_end(&mut Vec::new());
         let panic = std::panic::catch_unwind(read).expect_err("the panic goes on");
         assert_eq!(panic.downcast_ref(), Some(&"a decoder's mistake"));
     }

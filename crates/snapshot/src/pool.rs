@@ -12,7 +12,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use crate::scan::{Block, Scanner};
 use stillheap_graph::Result;
 
-struct Job<T> {
+struct BlockJob<T> {
     index: u64,
     block: Block,
     out: T,
@@ -49,7 +49,7 @@ pub(crate) fn run<T: Default + Send>(
             block = cut(scanner)?;
         }
     }
-    let (jobs, queue) = channel::<Job<T>>();
+    let (jobs, queue) = channel::<BlockJob<T>>();
     let queue = Mutex::new(queue);
     let (queue, parse) = (&queue, &parse);
     std::thread::scope(|scope| {
@@ -67,7 +67,7 @@ pub(crate) fn run<T: Default + Send>(
 }
 
 fn help<T>(
-    queue: &Mutex<Receiver<Job<T>>>,
+    queue: &Mutex<Receiver<BlockJob<T>>>,
     parse: &(impl Fn(&Block, &mut T) -> Result<()> + Sync),
     results: Sender<Done<T>>,
 ) {
@@ -76,7 +76,7 @@ fn help<T>(
             Ok(queue) => queue.recv(),
             Err(_) => return,
         };
-        let Ok(Job { index, block, mut out }) = job else { return };
+        let Ok(BlockJob { index, block, mut out }) = job else { return };
         // Whoever waits for this block must hear of a panic. `out` is not looked at after one.
         let result = catch_unwind(AssertUnwindSafe(|| parse(&block, &mut out)));
         if results.send(Done { index, block, out, result }).is_err() {
@@ -93,7 +93,7 @@ fn drive<T: Default + Send>(
     cut: &impl Fn(&mut Scanner<'_>) -> Result<Block>,
     parse: &impl Fn(&Block, &mut T) -> Result<()>,
     merge: &mut impl FnMut(&Block, &mut T) -> Result<()>,
-    jobs: &Sender<Job<T>>,
+    jobs: &Sender<BlockJob<T>>,
     done: &Receiver<Done<T>>,
 ) -> Result<()> {
     let mut waiting: VecDeque<Option<Done<T>>> = VecDeque::new();
@@ -130,7 +130,7 @@ fn drive<T: Default + Send>(
         if running <= helpers && waiting.len() < 4 * helpers + 4 {
             waiting.push_back(None);
             running += 1;
-            if jobs.send(Job { index, block, out }).is_err() {
+            if jobs.send(BlockJob { index, block, out }).is_err() {
                 return Ok(());
             }
         } else {

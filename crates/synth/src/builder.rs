@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::io::{self, Write};
 
-use crate::json::{Counts, TextLayout, TextWriter, escape};
+use crate::json::{HeaderCounts, TextLayout, TextWriter, escape};
 use crate::meta::{Meta, Variant};
 
 /// A node of a [`Snapshot`]: its ordinal, in the order of declaration.
@@ -290,7 +290,7 @@ impl Snapshot {
     /// Writes the whole file.
     pub fn write<W: Write>(&self, out: W) -> io::Result<W> {
         let mut w = TextWriter::new(out, self.layout);
-        let counts = Counts {
+        let counts = HeaderCounts {
             nodes: self.nodes.len() as u64,
             edges: self.edge_count() as u64,
             trace_functions: self.claimed_trace_functions.unwrap_or(self.trace_functions.len() as u64),

@@ -93,7 +93,7 @@ pub enum Damage {
 
 /// What a reader should make of a spoiled file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Outcome {
+pub enum Expectation {
     /// An error.
     Refused,
     /// Answers, and a word that the file does not keep its promises.
@@ -149,14 +149,14 @@ impl Damage {
     ];
 
     /// What a reader should make of it: files with some of these faults exist and must open.
-    pub fn outcome(self) -> Outcome {
+    pub fn outcome(self) -> Expectation {
         match self {
             // The sections tell for themselves how long they are.
             Damage::NodeCountTooLarge
             | Damage::NodeCountTooSmall
             | Damage::NodeCountHuge
             | Damage::EdgeCountTooLarge
-            | Damage::TrailingText => Outcome::Reported,
+            | Damage::TrailingText => Expectation::Reported,
             // V8 cuts strings between surrogates; other producers write names as raw bytes.
             Damage::LoneSurrogate
             | Damage::NotUtf8
@@ -164,8 +164,8 @@ impl Damage {
             | Damage::ByteOrderMark
             | Damage::TypePastEnd
             | Damage::UnknownDeepSection
-            | Damage::UnknownVeryDeepSection => Outcome::Harmless,
-            _ => Outcome::Refused,
+            | Damage::UnknownVeryDeepSection => Expectation::Harmless,
+            _ => Expectation::Refused,
         }
     }
 

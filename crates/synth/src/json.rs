@@ -18,7 +18,7 @@ pub enum TextLayout {
 
 /// Numbers of the header that are not lists.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Counts {
+pub(crate) struct HeaderCounts {
     pub nodes: u64,
     pub edges: u64,
     pub trace_functions: u64,
@@ -48,7 +48,7 @@ impl<W: Write> TextWriter<W> {
     }
 
     /// `{"snapshot":{…}`; the closing brace of the file is [`TextWriter::finish`]'s.
-    pub fn header(&mut self, meta: &Meta, counts: &Counts) -> io::Result<()> {
+    pub fn header(&mut self, meta: &Meta, counts: &HeaderCounts) -> io::Result<()> {
         let s = self.space();
         let list = |items: &[String]| {
             let quoted: Vec<String> = items.iter().map(|i| escape(i)).collect();

@@ -24,10 +24,10 @@ mod units;
 mod workload;
 
 pub use builder::{EdgeName, Node, NodeId, Snapshot, TraceFunction, TraceNode};
-pub use damage::{Damage, Outcome, mutate};
+pub use damage::{Damage, Expectation, mutate};
 pub use json::TextLayout;
 pub use meta::{Meta, Variant};
 pub use random::{RandomOptions, random_graph, random_pair};
 pub use rng::Rng;
-pub use units::Shape;
+pub use units::WorkloadShape;
 pub use workload::{Expected, Workload};

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
-use stillheap_synth::{Expected, Shape, Variant, Workload};
+use stillheap_synth::{Expected, Variant, Workload, WorkloadShape};
 
 /// Writes a heap snapshot of a process that never was, and FILE.expected.json with what must be found in it.
 #[derive(Parser)]
@@ -89,12 +89,12 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> io::Result<()> {
     let shape = match arguments.shape {
-        ShapeName::Mixed => Shape::Mixed,
-        ShapeName::LinkedList => Shape::LinkedList,
-        ShapeName::Strings => Shape::Strings,
-        ShapeName::Maps => Shape::Maps,
-        ShapeName::Closures => Shape::Closures,
-        ShapeName::Wide => Shape::Wide,
+        ShapeName::Mixed => WorkloadShape::Mixed,
+        ShapeName::LinkedList => WorkloadShape::LinkedList,
+        ShapeName::Strings => WorkloadShape::Strings,
+        ShapeName::Maps => WorkloadShape::Maps,
+        ShapeName::Closures => WorkloadShape::Closures,
+        ShapeName::Wide => WorkloadShape::Wide,
     };
     let mut workload = match (arguments.size, arguments.units) {
         (Some(bytes), _) => Workload::with_bytes(shape, arguments.seed, bytes),

@@ -8,7 +8,7 @@ use crate::rng::Rng;
 
 /// What the objects of a workload are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Shape {
+pub enum WorkloadShape {
     /// Class instances, maps, closures, a linked list and strings, in a real program's proportions.
     Mixed,
     /// One list, a node each: as deep as the file is long.
@@ -25,7 +25,7 @@ pub enum Shape {
 
 /// Where an edge goes.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Target {
+pub(crate) enum EdgeTarget {
     /// A node of this unit.
     Own(u32),
     /// A node of the prelude.
@@ -55,7 +55,7 @@ pub(crate) struct UnitNode {
 pub(crate) struct UnitEdge {
     pub kind: &'static str,
     pub name: Name,
-    pub to: Target,
+    pub to: EdgeTarget,
 }
 
 /// The buffers that a unit is made in.
@@ -74,21 +74,21 @@ impl Unit {
         self.nodes.len() as u32 - 1
     }
 
-    fn edge(&mut self, kind: &'static str, name: &'static str, to: Target) {
+    fn edge(&mut self, kind: &'static str, name: &'static str, to: EdgeTarget) {
         self.edge_named(kind, Name::Common(name), to);
     }
 
-    fn edge_named(&mut self, kind: &'static str, name: Name, to: Target) {
+    fn edge_named(&mut self, kind: &'static str, name: Name, to: EdgeTarget) {
         self.nodes.last_mut().expect("a node comes before its edges").edges += 1;
         self.edges.push(UnitEdge { kind, name, to });
     }
 
     fn own(&mut self, kind: &'static str, name: &'static str, to: u32) {
-        self.edge(kind, name, Target::Own(to));
+        self.edge(kind, name, EdgeTarget::Own(to));
     }
 
     fn map(&mut self, map: Fixed) {
-        self.edge("internal", "map", Target::Fixed(map));
+        self.edge("internal", "map", EdgeTarget::Fixed(map));
     }
 
     /// A JavaScript string with its own text.
@@ -118,7 +118,7 @@ impl Unit {
             "Map" => (Fixed::MapPrototype, Fixed::MapMap),
             _ => (Fixed::ClassPrototype, Fixed::ClassMap),
         };
-        self.edge("property", "__proto__", Target::Fixed(prototype));
+        self.edge("property", "__proto__", EdgeTarget::Fixed(prototype));
         self.map(map);
     }
 
@@ -128,23 +128,23 @@ impl Unit {
         node
     }
 
-    fn closure(&mut self, name: &'static str, line: u64, context: Target) -> u32 {
+    fn closure(&mut self, name: &'static str, line: u64, context: EdgeTarget) -> u32 {
         let node = self.node("closure", Name::Common(name), 64);
         self.nodes[node as usize].location = Some((82, line, 30));
-        self.edge("property", "__proto__", Target::Fixed(Fixed::FunctionPrototype));
-        self.edge("internal", "feedback_cell", Target::Fixed(Fixed::FeedbackCell));
-        self.edge("internal", "shared", Target::Fixed(Fixed::SharedInfo));
+        self.edge("property", "__proto__", EdgeTarget::Fixed(Fixed::FunctionPrototype));
+        self.edge("internal", "feedback_cell", EdgeTarget::Fixed(Fixed::FeedbackCell));
+        self.edge("internal", "shared", EdgeTarget::Fixed(Fixed::SharedInfo));
         self.edge("internal", "context", context);
-        self.edge("internal", "code", Target::Fixed(Fixed::Code));
+        self.edge("internal", "code", EdgeTarget::Fixed(Fixed::Code));
         self.map(Fixed::ClosureMap);
         node
     }
 
-    fn context(&mut self, variable: &'static str, to: Target) -> u32 {
+    fn context(&mut self, variable: &'static str, to: EdgeTarget) -> u32 {
         let node = self.node("object", Name::Common("system / Context"), 40);
         self.edge("context", variable, to);
-        self.edge("internal", "scope_info", Target::Fixed(Fixed::ScopeInfo));
-        self.edge("internal", "previous", Target::Fixed(Fixed::OuterContext));
+        self.edge("internal", "scope_info", EdgeTarget::Fixed(Fixed::ScopeInfo));
+        self.edge("internal", "previous", EdgeTarget::Fixed(Fixed::OuterContext));
         self.map(Fixed::ContextMap);
         node
     }
@@ -170,40 +170,40 @@ impl Unit {
     }
 
     /// The unit of `number`. `ids` gives the id of an own node (weak pairs carry ids in their names).
-    pub fn fill(&mut self, shape: Shape, seed: u64, number: u64, ids: impl Fn(u32) -> u64) {
+    pub fn fill(&mut self, shape: WorkloadShape, seed: u64, number: u64, ids: impl Fn(u32) -> u64) {
         self.nodes.clear();
         self.edges.clear();
         self.strings.clear();
         self.planted = None;
         let mut rng = Rng::new(seed ^ number.wrapping_mul(0xff51_afd7_ed55_8ccd));
         match shape {
-            Shape::Mixed => self.mixed(number, &mut rng),
-            Shape::LinkedList => self.linked_list(),
-            Shape::Strings => self.texts(number, &mut rng),
-            Shape::Maps => self.maps(number, &mut rng, ids),
-            Shape::Closures => self.closures(number, &mut rng),
-            Shape::Wide => self.wide(number, &mut rng),
+            WorkloadShape::Mixed => self.mixed(number, &mut rng),
+            WorkloadShape::LinkedList => self.linked_list(),
+            WorkloadShape::Strings => self.texts(number, &mut rng),
+            WorkloadShape::Maps => self.maps(number, &mut rng, ids),
+            WorkloadShape::Closures => self.closures(number, &mut rng),
+            WorkloadShape::Wide => self.wide(number, &mut rng),
         }
     }
 
     /// The own nodes that the store's array points to.
-    pub fn entries(shape: Shape) -> &'static [u32] {
+    pub fn entries(shape: WorkloadShape) -> &'static [u32] {
         match shape {
             // User, handler, map, text, sliced string, record, buffer.
-            Shape::Mixed => &[0, 10, 14, 18, 19, 20, 24],
-            Shape::LinkedList => &[],
-            Shape::Strings => &[0, 1, 2, 5, 7, 8],
-            Shape::Maps => &[0, 14],
-            Shape::Closures => &[10],
-            Shape::Wide => &[0, 4],
+            WorkloadShape::Mixed => &[0, 10, 14, 18, 19, 20, 24],
+            WorkloadShape::LinkedList => &[],
+            WorkloadShape::Strings => &[0, 1, 2, 5, 7, 8],
+            WorkloadShape::Maps => &[0, 14],
+            WorkloadShape::Closures => &[10],
+            WorkloadShape::Wide => &[0, 4],
         }
     }
 
     /// The own node by which each unit holds the one before, for shapes that are a chain: the store holds the last.
-    pub fn chain_head(shape: Shape) -> Option<u32> {
+    pub fn chain_head(shape: WorkloadShape) -> Option<u32> {
         match shape {
-            Shape::Mixed => Some(13),
-            Shape::LinkedList | Shape::Closures => Some(0),
+            WorkloadShape::Mixed => Some(13),
+            WorkloadShape::LinkedList | WorkloadShape::Closures => Some(0),
             _ => None,
         }
     }
@@ -220,13 +220,13 @@ impl Unit {
         self.string(format!("@example-{}.org", rng.below(97)));
         self.object("Address", 40);
         self.own("property", "street", 5);
-        self.edge("property", "city", Target::Fixed(Fixed::City));
+        self.edge("property", "city", EdgeTarget::Fixed(Fixed::City));
         self.end_object("Address");
         self.string(format!("{number} Elm Street"));
         self.number();
         self.object("Array", 32);
-        self.edge_named("element", Name::Index(0), Target::Own(8));
-        self.edge_named("element", Name::Index(1), Target::Own(6));
+        self.edge_named("element", Name::Index(0), EdgeTarget::Own(8));
+        self.edge_named("element", Name::Index(1), EdgeTarget::Own(6));
         self.own("internal", "elements", 9);
         self.end_object("Array");
         self.string(format!("tag{}", rng.below(50)));
@@ -234,17 +234,17 @@ impl Unit {
         self.own("internal", "0", 8);
         self.own("internal", "1", 6);
         self.map(Fixed::BackingStoreMap);
-        self.closure("handler", 60 + rng.below(9) as u64, Target::Own(11));
-        self.context("connection", Target::Own(12));
+        self.closure("handler", 60 + rng.below(9) as u64, EdgeTarget::Own(11));
+        self.context("connection", EdgeTarget::Own(12));
         self.object("Object", 48);
         self.own("property", "id", 6);
         if rng.one_in(3) {
-            self.edge("property", "open", Target::Fixed(Fixed::Null));
+            self.edge("property", "open", EdgeTarget::Fixed(Fixed::Null));
         }
-        self.edge("property", "peer", Target::Fixed(Fixed::Null));
+        self.edge("property", "peer", EdgeTarget::Fixed(Fixed::Null));
         self.end_object("Object");
         self.object("ListNode", 32);
-        self.edge("property", "next", Target::Before(13));
+        self.edge("property", "next", EdgeTarget::Before(13));
         self.own("property", "value", 6);
         self.end_object("ListNode");
         self.object("Map", 32);
@@ -284,7 +284,7 @@ impl Unit {
 
     fn linked_list(&mut self) {
         self.object("ListNode", 32);
-        self.edge("property", "next", Target::Before(0));
+        self.edge("property", "next", EdgeTarget::Before(0));
         self.end_object("ListNode");
         self.planted = Some((0, 32));
     }
@@ -331,10 +331,10 @@ impl Unit {
         self.planted(number);
         self.object("Address", 40);
         self.nodes[14].location = Some(CLASS_LOCATION);
-        self.edge("property", "city", Target::Fixed(Fixed::City));
+        self.edge("property", "city", EdgeTarget::Fixed(Fixed::City));
         let name = Name::Own(self.strings.len() as u32);
         self.strings.push(pair);
-        self.edge_named("internal", name, Target::Own(10));
+        self.edge_named("internal", name, EdgeTarget::Own(10));
         self.end_object("Address");
     }
 
@@ -346,11 +346,11 @@ impl Unit {
         self.own("property", "nodes", 3);
         self.own("property", "text", 9);
         self.end_object("EmailTemplate");
-        self.closure("send", 41, Target::Own(2));
-        self.context("original", Target::Before(0));
+        self.closure("send", 41, EdgeTarget::Own(2));
+        self.context("original", EdgeTarget::Before(0));
         self.object("Array", 32);
         for i in 0..4 {
-            self.edge_named("element", Name::Index(i), Target::Own(5 + i as u32));
+            self.edge_named("element", Name::Index(i), EdgeTarget::Own(5 + i as u32));
         }
         self.own("internal", "elements", 4);
         self.end_object("Array");
@@ -365,7 +365,7 @@ impl Unit {
             self.edge(
                 "property",
                 "next",
-                if i == 3 { Target::Fixed(Fixed::Null) } else { Target::Own(6 + i) },
+                if i == 3 { EdgeTarget::Fixed(Fixed::Null) } else { EdgeTarget::Own(6 + i) },
             );
             self.end_object("EmailTemplateNode");
         }
@@ -409,12 +409,12 @@ impl Unit {
         for i in 0..6u32 {
             let node = self.node("closure", Name::Own(i), 64);
             self.nodes[node as usize].location = Some((number, 10 * u64::from(i), 34));
-            self.edge("property", "__proto__", Target::Fixed(Fixed::FunctionPrototype));
+            self.edge("property", "__proto__", EdgeTarget::Fixed(Fixed::FunctionPrototype));
             self.own("property", "name", i);
             self.own("internal", "feedback_cell", 25 + i % 3);
             self.own("internal", "shared", 19 + i);
             self.own("internal", "context", 28);
-            self.edge("internal", "code", Target::Fixed(Fixed::Code));
+            self.edge("internal", "code", EdgeTarget::Fixed(Fixed::Code));
             self.map(Fixed::ClosureMap);
         }
         for i in 0..6u32 {
@@ -425,36 +425,36 @@ impl Unit {
         }
         for i in 0..3u32 {
             self.node("code", Name::Common("system / FeedbackCell"), 24);
-            self.edge_named("hidden", Name::Index(1), Target::Own(13 + i));
+            self.edge_named("hidden", Name::Index(1), EdgeTarget::Own(13 + i));
             self.map(Fixed::CodeMap);
         }
-        self.context("original", Target::Own(34));
+        self.context("original", EdgeTarget::Own(34));
         for i in 0..2u32 {
             self.node("code", Name::Common("system / ScopeInfo"), 96);
-            self.edge_named("hidden", Name::Index(3), Target::Own(i));
-            self.edge_named("hidden", Name::Index(4), Target::Own(i + 2));
+            self.edge_named("hidden", Name::Index(3), EdgeTarget::Own(i));
+            self.edge_named("hidden", Name::Index(4), EdgeTarget::Own(i + 2));
             self.map(Fixed::CodeMap);
         }
         for i in 0..3u32 {
             self.node("code", Name::Common("system / BytecodeArray"), 160 + 8 * rng.below(60) as u64);
-            self.edge_named("hidden", Name::Index(1), Target::Own(i + 4));
-            self.edge_named("hidden", Name::Index(2), Target::Own(i + 7));
+            self.edge_named("hidden", Name::Index(1), EdgeTarget::Own(i + 4));
+            self.edge_named("hidden", Name::Index(2), EdgeTarget::Own(i + 7));
             self.map(Fixed::CodeMap);
         }
         // 34..: objects, hidden classes and what hangs on them.
         self.object("Object", 56);
         for i in 0..6u32 {
-            self.edge_named("property", Name::Own(i), Target::Own(13 + i));
+            self.edge_named("property", Name::Own(i), EdgeTarget::Own(13 + i));
         }
         self.own("internal", "properties", 42);
-        self.edge("property", "__proto__", Target::Fixed(Fixed::ObjectPrototype));
+        self.edge("property", "__proto__", EdgeTarget::Fixed(Fixed::ObjectPrototype));
         self.own("internal", "map", 35);
         for i in 0..4u32 {
             self.node("object shape", Name::Common("system / Map"), 72);
             self.own("internal", "descriptors", 39);
-            self.edge("internal", "prototype", Target::Fixed(Fixed::ObjectPrototype));
+            self.edge("internal", "prototype", EdgeTarget::Fixed(Fixed::ObjectPrototype));
             self.own("internal", "constructor", 13);
-            self.edge("internal", "dependent_code", Target::Fixed(Fixed::Code));
+            self.edge("internal", "dependent_code", EdgeTarget::Fixed(Fixed::Code));
             if i < 3 {
                 self.own("weak", "transition", 36 + i);
             }
@@ -474,8 +474,8 @@ impl Unit {
         }
         self.node("hidden", Name::Common("system / PropertyArray"), 56);
         self.own("internal", "0", 41);
-        self.edge_named("hidden", Name::Index(2), Target::Own(12));
-        self.edge_named("hidden", Name::Index(3), Target::Own(43));
+        self.edge_named("hidden", Name::Index(2), EdgeTarget::Own(12));
+        self.edge_named("hidden", Name::Index(3), EdgeTarget::Own(43));
         self.map(Fixed::BackingStoreMap);
         self.concatenated(10, 11);
     }

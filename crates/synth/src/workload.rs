@@ -6,10 +6,10 @@
 use std::collections::HashMap;
 use std::io::{self, Write};
 
-use crate::json::{Counts, TextLayout, TextWriter, escape};
+use crate::json::{HeaderCounts, TextLayout, TextWriter, escape};
 use crate::meta::{Meta, Variant};
 use crate::prelude::{ALL_FIXED, CLASS_LOCATION, COMMON, COMMON_STRINGS, FIXED, FIXED_NAMES, Fixed};
-use crate::units::{Name, Shape, Target, Unit, UnitEdge};
+use crate::units::{EdgeTarget, Name, Unit, UnitEdge, WorkloadShape};
 
 /// Units of a program's own code and hidden classes, as many as an idle process of Node 22 has nodes (about 1,000
 /// times 44), fewer in small files.
@@ -20,7 +20,7 @@ const REMOVED_EVERY: u64 = 50;
 /// A synthetic process of a given shape and size.
 #[derive(Clone, Debug)]
 pub struct Workload {
-    shape: Shape,
+    shape: WorkloadShape,
     variant: Variant,
     seed: u64,
     units: u64,
@@ -51,7 +51,7 @@ pub struct Expected {
 
 /// Which of the three kinds of units a walk is at.
 #[derive(Clone, Copy)]
-struct Place {
+struct UnitPosition {
     ordinal: u64,
     string: u64,
     /// Ordinal of the first node of the living unit before.
@@ -62,13 +62,13 @@ struct Place {
 
 impl Workload {
     /// A process with `units` of the shape's units (one to some thirty nodes each).
-    pub fn with_units(shape: Shape, seed: u64, units: u64) -> Self {
+    pub fn with_units(shape: WorkloadShape, seed: u64, units: u64) -> Self {
         let runtime = RUNTIME_UNITS.min(units / 2 + 1);
         Workload { shape, variant: Variant::Node22, seed, units, runtime, after: false }
     }
 
     /// A process whose file has about `bytes`, within a few percent.
-    pub fn with_bytes(shape: Shape, seed: u64, bytes: u64) -> Self {
+    pub fn with_bytes(shape: WorkloadShape, seed: u64, bytes: u64) -> Self {
         let mut workload = Workload::with_units(shape, seed, 2000);
         // Longer numbers make longer rows, so the estimate is taken again at the size that came out.
         for _ in 0..3 {
@@ -153,10 +153,10 @@ impl Workload {
         if self.after { number - (number.min(self.units) + 1) / REMOVED_EVERY } else { number }
     }
 
-    fn place_of(&self, number: u64, layout: &Layout) -> Place {
+    fn place_of(&self, number: u64, layout: &Layout) -> UnitPosition {
         let at = |n: u64| layout.first_unit + self.rank(n) * layout.nodes_per_unit;
         let before = (0..number).rev().take(2).find(|&n| self.lives(n)).map(at);
-        Place {
+        UnitPosition {
             ordinal: at(number),
             string: layout.first_string + self.rank(number) * layout.strings_per_unit,
             before,
@@ -165,8 +165,8 @@ impl Workload {
         }
     }
 
-    fn runtime_place(&self, number: u64, layout: &Layout) -> Place {
-        Place {
+    fn runtime_place(&self, number: u64, layout: &Layout) -> UnitPosition {
+        UnitPosition {
             ordinal: Fixed::COUNT as u64 + number * layout.nodes_per_runtime,
             string: COMMON_STRINGS + number * layout.strings_per_runtime,
             before: None,
@@ -176,7 +176,7 @@ impl Workload {
     }
 
     /// The id of a node keeps to its unit's number, not to its place in the file, so that a second snapshot has it.
-    fn id(&self, place: &Place, own: u64, layout: &Layout, native: bool) -> u64 {
+    fn id(&self, place: &UnitPosition, own: u64, layout: &Layout, native: bool) -> u64 {
         let first = if place.runtime {
             place.ordinal
         } else {
@@ -185,7 +185,7 @@ impl Workload {
         2 * (first + own) + 1 + u64::from(native)
     }
 
-    fn fill(&self, unit: &mut Unit, place: &Place, layout: &Layout) {
+    fn fill(&self, unit: &mut Unit, place: &UnitPosition, layout: &Layout) {
         if place.runtime {
             unit.runtime(self.seed, place.number);
         } else {
@@ -200,7 +200,7 @@ impl Workload {
         &self,
         layout: &Layout,
         unit: &mut Unit,
-        mut each: impl FnMut(&Unit, &Place) -> io::Result<()>,
+        mut each: impl FnMut(&Unit, &UnitPosition) -> io::Result<()>,
     ) -> io::Result<()> {
         for number in 0..self.runtime {
             let place = self.runtime_place(number, layout);
@@ -219,7 +219,7 @@ impl Workload {
     pub fn expected(&self) -> Expected {
         let layout = Layout::of(self);
         let mut expected = Expected {
-            planted_class: if self.shape == Shape::LinkedList { "ListNode" } else { "PlantedRecord" }
+            planted_class: if self.shape == WorkloadShape::LinkedList { "ListNode" } else { "PlantedRecord" }
                 .to_owned(),
             nodes: Fixed::COUNT as u64,
             total_size: FIXED.iter().map(|f| f.2).sum(),
@@ -326,7 +326,7 @@ impl Workload {
                 name: FixedName::Number(i as u64),
                 to: ordinal,
             })),
-            Fixed::WeakTable if self.shape == Shape::Maps => Box::new(units().map(move |n| {
+            Fixed::WeakTable if self.shape == WorkloadShape::Maps => Box::new(units().map(move |n| {
                 let place = self.place_of(n, layout);
                 // The pair's text is the last string of a unit of maps.
                 let name = FixedName::String(place.string + layout.strings_per_unit - 1);
@@ -371,7 +371,7 @@ impl Workload {
             _ => TextLayout::Rows,
         };
         let mut w = TextWriter::new(out, rows);
-        let counts = Counts { nodes: expected.nodes, edges: expected.edges, ..Counts::default() };
+        let counts = HeaderCounts { nodes: expected.nodes, edges: expected.edges, ..HeaderCounts::default() };
         w.header(&meta, &counts)?;
         let width = meta.node_fields.len() as u64;
         let mut unit = Unit::default();
@@ -426,7 +426,7 @@ impl Workload {
         &self,
         w: &mut TextWriter<W>,
         unit: &Unit,
-        place: &Place,
+        place: &UnitPosition,
         layout: &Layout,
         meta: &Meta,
         common: &HashMap<&'static str, u64>,
@@ -444,16 +444,16 @@ impl Workload {
         &self,
         w: &mut TextWriter<W>,
         unit: &Unit,
-        place: &Place,
+        place: &UnitPosition,
         meta: &Meta,
         common: &HashMap<&'static str, u64>,
     ) -> io::Result<()> {
         let width = meta.node_fields.len() as u64;
         for &UnitEdge { kind, name, to } in &unit.edges {
             let ordinal = match to {
-                Target::Own(own) => place.ordinal + u64::from(own),
-                Target::Fixed(fixed) => fixed as u64,
-                Target::Before(own) => {
+                EdgeTarget::Own(own) => place.ordinal + u64::from(own),
+                EdgeTarget::Fixed(fixed) => fixed as u64,
+                EdgeTarget::Before(own) => {
                     place.before.map_or(Fixed::Null as u64, |first| first + u64::from(own))
                 }
             };
@@ -481,7 +481,7 @@ fn node_row(meta: &Meta, kind: u64, name: u64, id: u64, size: u64, edges: u64) -
     meta.node_fields.iter().map(column).collect()
 }
 
-fn name_index(name: Name, place: &Place, common: &HashMap<&'static str, u64>) -> u64 {
+fn name_index(name: Name, place: &UnitPosition, common: &HashMap<&'static str, u64>) -> u64 {
     match name {
         Name::Common(text) => common[text],
         Name::Own(own) => place.string + u64::from(own),
@@ -520,7 +520,7 @@ impl Layout {
         Layout::sizes(workload.shape, workload.seed, workload.runtime)
     }
 
-    fn sizes(shape: Shape, seed: u64, runtime: u64) -> Layout {
+    fn sizes(shape: WorkloadShape, seed: u64, runtime: u64) -> Layout {
         let mut unit = Unit::default();
         unit.runtime(seed, 0);
         let (nodes_per_runtime, strings_per_runtime) = (unit.nodes.len() as u64, unit.strings.len() as u64);

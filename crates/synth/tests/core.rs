@@ -6,8 +6,8 @@ mod exercise;
 use exercise::{exercise, exercise_pair, read};
 use stillheap_analysis::Model;
 use stillheap_synth::{
-    Damage, Outcome, RandomOptions, Rng, Shape, Snapshot, Variant, Workload, mutate, random_graph,
-    random_pair,
+    Damage, Expectation, RandomOptions, Rng, Snapshot, Variant, Workload, WorkloadShape, mutate,
+    random_graph, random_pair,
 };
 
 #[test]
@@ -67,12 +67,16 @@ fn spoiled_files_are_refused_with_a_position_or_read() {
             let outcome = match read(&damage.apply(&good), false, 1) {
                 Ok(snapshot) => {
                     exercise(&snapshot);
-                    if snapshot.completeness().is_whole() { Outcome::Harmless } else { Outcome::Reported }
+                    if snapshot.completeness().is_whole() {
+                        Expectation::Harmless
+                    } else {
+                        Expectation::Reported
+                    }
                 }
                 Err(error) => {
                     let text = error.to_string();
                     assert!(text.contains("byte"), "{damage:?}: {text} does not say where");
-                    Outcome::Refused
+                    Expectation::Refused
                 }
             };
             assert_eq!(outcome, damage.outcome(), "{damage:?}");
@@ -98,8 +102,14 @@ fn mutated_files_bring_nothing_down() {
 
 #[test]
 fn workloads_are_answered_as_they_promise() {
-    for shape in [Shape::Mixed, Shape::LinkedList, Shape::Strings, Shape::Maps, Shape::Closures, Shape::Wide]
-    {
+    for shape in [
+        WorkloadShape::Mixed,
+        WorkloadShape::LinkedList,
+        WorkloadShape::Strings,
+        WorkloadShape::Maps,
+        WorkloadShape::Closures,
+        WorkloadShape::Wide,
+    ] {
         for variant in [Variant::Node20, Variant::Node22, Variant::Node24, Variant::Node26, Variant::Chrome] {
             let before = Workload::with_units(shape, 3, 500).variant(variant);
             let after = before.clone().after();
@@ -135,7 +145,7 @@ fn workloads_are_answered_as_they_promise() {
 /// Nothing may recurse over the graph: a list of a million nodes is a million deep in every walk.
 #[test]
 fn a_list_of_a_million_overflows_no_stack() {
-    let workload = Workload::with_units(Shape::LinkedList, 1, 1_000_000);
+    let workload = Workload::with_units(WorkloadShape::LinkedList, 1, 1_000_000);
     let bytes = workload.write(Vec::new()).expect("memory takes it");
     // A thread with the smallest stack that the standard library itself gets along with.
     let small = std::thread::Builder::new().stack_size(128 * 1024);

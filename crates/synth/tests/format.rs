@@ -4,12 +4,18 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 use stillheap_synth::{
-    Damage, Expected, RandomOptions, Rng, Shape, Snapshot, TextLayout, Variant, Workload, mutate,
+    Damage, Expected, RandomOptions, Rng, Snapshot, TextLayout, Variant, Workload, WorkloadShape, mutate,
     random_graph, random_pair,
 };
 
-const SHAPES: [Shape; 6] =
-    [Shape::Mixed, Shape::LinkedList, Shape::Strings, Shape::Maps, Shape::Closures, Shape::Wide];
+const SHAPES: [WorkloadShape; 6] = [
+    WorkloadShape::Mixed,
+    WorkloadShape::LinkedList,
+    WorkloadShape::Strings,
+    WorkloadShape::Maps,
+    WorkloadShape::Closures,
+    WorkloadShape::Wide,
+];
 
 fn parse(text: &[u8]) -> Value {
     serde_json::from_slice(text).expect("the file is JSON")
@@ -184,7 +190,7 @@ fn seeds_are_pinned() {
     };
     let graphs: Vec<u64> =
         (0..3).map(|seed| hash(&random_graph(seed, &RandomOptions::default()).to_json())).collect();
-    let workload = Workload::with_units(Shape::Mixed, 1, 10);
+    let workload = Workload::with_units(WorkloadShape::Mixed, 1, 10);
     let file = hash(&workload.write(Vec::new()).expect("memory takes it"));
     assert_eq!(
         (graphs, file),

@@ -12,7 +12,7 @@ pub(super) enum TakeForm {
 
 /// One V8 version that we know.
 #[derive(Clone, Copy, Debug)]
-struct Row {
+struct AbiRow {
     v8: (u32, u32),
     node: u32,
     take: TakeForm,
@@ -20,15 +20,15 @@ struct Row {
 
 /// `include/node/v8-profiler.h` of each Node major: `headers` compares it with what is written here, and the addon's tests
 /// run on 18, 20, 22, 24 and 26. Node 21, 23 and 25 have reached their end of life; on them the smoke test was run.
-const TABLE: &[Row] = &[
-    Row { v8: (10, 2), node: 18, take: TakeForm::Flags },
-    Row { v8: (11, 3), node: 20, take: TakeForm::Options },
-    Row { v8: (11, 8), node: 21, take: TakeForm::Options },
-    Row { v8: (12, 4), node: 22, take: TakeForm::Options },
-    Row { v8: (12, 9), node: 23, take: TakeForm::Options },
-    Row { v8: (13, 6), node: 24, take: TakeForm::Options },
-    Row { v8: (14, 1), node: 25, take: TakeForm::Options },
-    Row { v8: (14, 6), node: 26, take: TakeForm::Options },
+const TABLE: &[AbiRow] = &[
+    AbiRow { v8: (10, 2), node: 18, take: TakeForm::Flags },
+    AbiRow { v8: (11, 3), node: 20, take: TakeForm::Options },
+    AbiRow { v8: (11, 8), node: 21, take: TakeForm::Options },
+    AbiRow { v8: (12, 4), node: 22, take: TakeForm::Options },
+    AbiRow { v8: (12, 9), node: 23, take: TakeForm::Options },
+    AbiRow { v8: (13, 6), node: 24, take: TakeForm::Options },
+    AbiRow { v8: (14, 1), node: 25, take: TakeForm::Options },
+    AbiRow { v8: (14, 6), node: 26, take: TakeForm::Options },
 ];
 
 /// The form for a version string like `12.4.254.21-node.33`.

@@ -33,21 +33,21 @@ pub struct Allocations {
     bytes: u64,
     count: u64,
     /// The stacks at which most was allocated, the most first.
-    places: Vec<Place>,
+    places: Vec<SampledStack>,
 }
 
 /// One stack.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-struct Place {
+struct SampledStack {
     bytes: u64,
     count: u64,
     /// The innermost first.
-    stack: Vec<Function>,
+    stack: Vec<SampledFunction>,
 }
 
 /// As V8 names it. `line` and `column` say where the function begins, from 1; 0 if V8 doesn't know.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-struct Function {
+struct SampledFunction {
     function: String,
     script: String,
     line: u32,
@@ -58,7 +58,7 @@ impl Allocations {
     /// Where most of it was allocated: the innermost function, its place, and the bytes of all stacks that end
     /// there; `most` of them.
     pub fn tops(&self, most: usize) -> Vec<(String, u64)> {
-        let mut tops: Vec<(&Function, u64)> = Vec::new();
+        let mut tops: Vec<(&SampledFunction, u64)> = Vec::new();
         for place in &self.places {
             let Some(function) = place.stack.first() else { continue };
             match tops.iter_mut().find(|(known, _)| *known == function) {
@@ -67,7 +67,7 @@ impl Allocations {
             }
         }
         tops.sort_by_key(|&(_, bytes)| core::cmp::Reverse(bytes));
-        let name = |Function { function, script, line, .. }: &Function| {
+        let name = |SampledFunction { function, script, line, .. }: &SampledFunction| {
             let name = if function.is_empty() { "(anonymous)" } else { function };
             if script.is_empty() { name.to_owned() } else { format!("{name} ({script}:{line})") }
         };
@@ -189,7 +189,7 @@ impl Reader {
             let stack = stack.iter().rev().map(|&node| self.function(node)).collect::<Option<_>>()?;
             self.found.bytes = self.found.bytes.saturating_add(bytes);
             self.found.count += count;
-            self.found.places.push(Place { bytes, count, stack });
+            self.found.places.push(SampledStack { bytes, count, stack });
         }
         for &child in self.slice(children)? {
             self.read(child, depth + 1)?;
@@ -214,11 +214,11 @@ impl Reader {
         sound.then(|| unsafe { core::slice::from_raw_parts(vector.begin, length / size_of::<T>()) })
     }
 
-    fn function(&self, node: *const AllocationNode) -> Option<Function> {
+    fn function(&self, node: *const AllocationNode) -> Option<SampledFunction> {
         // SAFETY: `read` has looked at the node.
         let node = unsafe { &*node };
         let position = |number: c_int| u32::try_from(number).unwrap_or(0);
-        Some(Function {
+        Some(SampledFunction {
             function: self.text(node.name)?,
             script: self.text(node.script_name)?,
             line: position(node.line_number),

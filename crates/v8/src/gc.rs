@@ -182,7 +182,7 @@ pub struct GcFigures {
     pub buckets: [u64; DURATION_BOUNDS.len() + 1],
 }
 
-struct State {
+struct ObserverState {
     api: &'static V8Gc,
     begun: Instant,
     spaces: usize,
@@ -204,7 +204,7 @@ struct State {
 pub struct GcObserver {
     isolate: CurrentIsolate,
     /// Reached by V8's callbacks through a pointer, hence never moved or borrowed for longer than a moment.
-    state: Box<UnsafeCell<State>>,
+    state: Box<UnsafeCell<ObserverState>>,
     names: Vec<&'static str>,
     not_send: PhantomData<*mut ()>,
 }
@@ -249,7 +249,7 @@ unsafe extern "C" fn epilogue(isolate: Ptr, bits: c_int, flags: c_int, data: Ptr
 unsafe fn begins(isolate: Ptr, bits: c_int, data: Ptr) {
     // SAFETY: `data` is the state of an observer, which takes its callbacks away before it goes. All use of the
     // state is on this thread, and none of it is interrupted by a collection (see `GcObserver::state`).
-    let state = unsafe { &mut *data.cast::<State>() };
+    let state = unsafe { &mut *data.cast::<ObserverState>() };
     let kind = GcKind::of(bits);
     if state.detailed {
         // SAFETY: V8 calls back on the isolate's thread.
@@ -262,7 +262,7 @@ unsafe fn begins(isolate: Ptr, bits: c_int, data: Ptr) {
 /// In V8's callback after a collection of `isolate`, with the observer's state as `data`.
 unsafe fn ends(isolate: Ptr, bits: c_int, flags: c_int, data: Ptr) {
     // SAFETY: as in `begins`.
-    let state = unsafe { &mut *data.cast::<State>() };
+    let state = unsafe { &mut *data.cast::<ObserverState>() };
     let kind = GcKind::of(bits);
     // Without a beginning: we came in the middle of it.
     let Some(started) = state.started[kind as usize].take() else { return };
@@ -299,7 +299,7 @@ impl GcObserver {
         let isolate = CurrentIsolate::get().ok_or("no V8 isolate is entered on this thread")?;
         let names = isolate.space_names();
         let spaces = names.len().min(SPACES);
-        let state = Box::new(UnsafeCell::new(State {
+        let state = Box::new(UnsafeCell::new(ObserverState {
             api,
             begun: Instant::now(),
             spaces,
@@ -321,7 +321,7 @@ impl GcObserver {
         Ok(Self { isolate, state, names, not_send: PhantomData })
     }
 
-    fn with<T>(&self, body: impl FnOnce(&mut State) -> T) -> T {
+    fn with<T>(&self, body: impl FnOnce(&mut ObserverState) -> T) -> T {
         // SAFETY: the observer doesn't leave its thread, and no `body` below calls into V8's heap, so that no
         // callback runs meanwhile.
         body(unsafe { &mut *self.state.get() })

@@ -20,17 +20,17 @@ macro_rules! field {
 
 #[rustfmt::skip]
 fn fields() -> Vec<(&'static str, &'static str, usize)> {
-    type Space = abi::HeapSpaceStatistics;
+    type SpaceStatistics = abi::HeapSpaceStatistics;
     type Heap = abi::HeapStatistics;
     type Code = abi::HeapCodeStatistics;
     type Allocation = abi::SampledAllocation;
     type Node = abi::AllocationNode;
     vec![
-        field!("HeapSpaceStatistics", "space_name_", Space, name),
-        field!("HeapSpaceStatistics", "space_size_", Space, size),
-        field!("HeapSpaceStatistics", "space_used_size_", Space, used),
-        field!("HeapSpaceStatistics", "space_available_size_", Space, available),
-        field!("HeapSpaceStatistics", "physical_space_size_", Space, physical),
+        field!("HeapSpaceStatistics", "space_name_", SpaceStatistics, name),
+        field!("HeapSpaceStatistics", "space_size_", SpaceStatistics, size),
+        field!("HeapSpaceStatistics", "space_used_size_", SpaceStatistics, used),
+        field!("HeapSpaceStatistics", "space_available_size_", SpaceStatistics, available),
+        field!("HeapSpaceStatistics", "physical_space_size_", SpaceStatistics, physical),
         field!("HeapStatistics", "total_heap_size_", Heap, total),
         field!("HeapStatistics", "total_heap_size_executable_", Heap, executable),
         field!("HeapStatistics", "total_physical_size_", Heap, physical),

@@ -26,6 +26,6 @@ pub use allocations::Allocations;
 pub use environment::Environment;
 pub use gc::{DURATION_BOUNDS, GcFigures, GcKind, GcObserver, GcRecord, HeapFigures};
 pub use interrupt::Interrupts;
-pub use profiler::{CurrentIsolate, HeapSnapshot, IsolateHandle, SnapshotOptions, Space};
+pub use profiler::{CurrentIsolate, HeapSnapshot, IsolateHandle, SnapshotOptions, SpaceStatistics};
 pub use statistics::Statistics;
 pub use symbols::V8;

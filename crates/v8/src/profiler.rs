@@ -28,7 +28,7 @@ pub struct CurrentIsolate {
 
 /// One of V8's spaces; bytes.
 #[derive(Clone, Copy, Debug, serde::Serialize)]
-pub struct Space {
+pub struct SpaceStatistics {
     /// V8's name of it: `old_space`, `new_large_object_space` …
     pub name: &'static str,
     /// Taken from the system.
@@ -74,7 +74,7 @@ impl CurrentIsolate {
     }
 
     /// What V8 says of each of its spaces.
-    pub fn spaces(self) -> Vec<Space> {
+    pub fn spaces(self) -> Vec<SpaceStatistics> {
         let mut spaces = Vec::new();
         // SAFETY: the isolate is entered on this thread, and `space` has V8's layout (see abi.rs) and room.
         let count = unsafe { (self.v8.space_count)(self.isolate.as_ptr()) };
@@ -89,7 +89,7 @@ impl CurrentIsolate {
                 }
                 core::ffi::CStr::from_ptr(space.name)
             };
-            spaces.push(Space {
+            spaces.push(SpaceStatistics {
                 name: name.to_str().unwrap_or("unknown"),
                 size: space.size as u64,
                 used: space.used as u64,

@@ -6,13 +6,13 @@ use foldhash::{HashMap, HashMapExt};
 use stillheap_analysis::NodeOrdinal;
 use stillheap_analysis::types::{edge, node};
 
-use crate::desk::Desk;
 use crate::heads::Head;
 use crate::naming::{Lead, Namer, Reference, Words};
 use crate::paths::{self, Step};
 use crate::report::SuspectClass;
+use crate::source_index::SourceIndex;
 use crate::tree::{GrowthTree, growth};
-use crate::view::{View, is_builtin, is_index, is_string_type, weak_table};
+use crate::view::{HeapView, is_builtin, is_index, is_string_type, weak_table};
 
 /// Objects of a head that are kept for looking at.
 pub(crate) const MOST_MEMBERS: usize = 2_000;
@@ -31,8 +31,8 @@ const TAIL: usize = 12;
 
 /// A head and what there is around it.
 pub(crate) struct Case<'c, 's> {
-    pub(crate) view: View<'s>,
-    pub(crate) desk: &'c Desk<'c, 's>,
+    pub(crate) view: HeapView<'s>,
+    pub(crate) source_index: &'c SourceIndex<'c, 's>,
     pub(crate) tree: &'c GrowthTree,
     pub(crate) head: Head,
     /// Objects of the head, a sample of them if there are many.
@@ -91,26 +91,39 @@ pub(crate) fn members(tree: &GrowthTree, heads: &[Head]) -> Vec<Vec<NodeOrdinal>
 
 impl<'c, 's> Case<'c, 's> {
     pub(crate) fn namer(&self) -> Namer<'c, 's> {
-        Namer { view: self.view, desk: self.desk, tree: self.tree, head: self.head.entry }
+        Namer { view: self.view, source_index: self.source_index, tree: self.tree, head: self.head.entry }
     }
 
     pub(crate) fn new(
-        desk: &'c Desk<'c, 's>,
+        source_index: &'c SourceIndex<'c, 's>,
         tree: &'c GrowthTree,
         examples: &[u32],
         head: Head,
         members: Vec<NodeOrdinal>,
     ) -> Option<Case<'c, 's>> {
-        let view = desk.view;
+        let view = source_index.view;
         let chain =
             if tree.entries[head.entry as usize].repeats { chain_length(view, tree, &members) } else { 0 };
         let path = usual_path(view, tree, head, &members, chain)?;
         let path = from_owner(view, path);
-        let namer = Namer { view, desk, tree, head: head.entry };
+        let namer = Namer { view, source_index, tree, head: head.entry };
         let (path, named) = named_path(&namer, path, head, chain > 0)?;
         let (grows, holder) = growth_on(view, tree, head, chain > 0, &path)?;
         let (classes, by_type) = classes(view, tree, examples, head);
-        Some(Case { view, desk, tree, head, members, path, grows, holder, named, chain, classes, by_type })
+        Some(Case {
+            view,
+            source_index,
+            tree,
+            head,
+            members,
+            path,
+            grows,
+            holder,
+            named,
+            chain,
+            classes,
+            by_type,
+        })
     }
 
     /// Object of the path.
@@ -190,7 +203,7 @@ impl<'c, 's> Case<'c, 's> {
 
 /// How long the longest chain is that was seen among the members; 0 if they form none. Several chains may grow side by
 /// side, and the first of each have little above them: a quarter of the members has to stand well inside of one.
-fn chain_length(view: View<'_>, tree: &GrowthTree, members: &[NodeOrdinal]) -> usize {
+fn chain_length(view: HeapView<'_>, tree: &GrowthTree, members: &[NodeOrdinal]) -> usize {
     let above = |&member: &NodeOrdinal| {
         let entry = tree.entry_of[member.0 as usize];
         let dominators = view.analysis.dominator_ordinals(member).take(1_000);
@@ -207,7 +220,7 @@ fn chain_length(view: View<'_>, tree: &GrowthTree, members: &[NodeOrdinal]) -> u
 
 /// The way that most of a few members have; cut where it begins to repeat itself.
 fn usual_path(
-    view: View<'_>,
+    view: HeapView<'_>,
     tree: &GrowthTree,
     head: Head,
     members: &[NodeOrdinal],
@@ -236,7 +249,7 @@ fn usual_path(
 }
 
 /// Where a root holds a part of an object (a table that is being looked at), the way through the object.
-fn from_owner(view: View<'_>, path: Vec<Step>) -> Vec<Step> {
+fn from_owner(view: HeapView<'_>, path: Vec<Step>) -> Vec<Step> {
     let Some(&Step { node: part, .. }) = path.get(1).filter(|step| view.is_part(step.node)) else {
         return path;
     };
@@ -254,7 +267,7 @@ fn from_owner(view: View<'_>, path: Vec<Step>) -> Vec<Step> {
 
 /// Where on a path the growth begins, and the object that holds what grows.
 fn growth_on(
-    view: View<'_>,
+    view: HeapView<'_>,
     tree: &GrowthTree,
     head: Head,
     chain: bool,
@@ -357,7 +370,7 @@ fn cut(tree: &GrowthTree, head: Head, mut path: Vec<Step>) -> Vec<Step> {
 }
 
 /// Goes on from what grows to what it is that it keeps: down the largest part of it, while that is most of it.
-fn extend(view: View<'_>, tree: &GrowthTree, head: Head, mut path: Vec<Step>) -> Vec<Step> {
+fn extend(view: HeapView<'_>, tree: &GrowthTree, head: Head, mut path: Vec<Step>) -> Vec<Step> {
     if head.in_place {
         return path;
     }
@@ -388,7 +401,7 @@ fn extend(view: View<'_>, tree: &GrowthTree, head: Head, mut path: Vec<Step>) ->
 
 /// Classes of a suspect and its growth by node type.
 fn classes(
-    view: View<'_>,
+    view: HeapView<'_>,
     tree: &GrowthTree,
     examples: &[u32],
     head: Head,

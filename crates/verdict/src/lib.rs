@@ -3,7 +3,7 @@
 //! Snapshots of one program go in, oldest first; [`Leaks`] comes out, plain data. The way there: all snapshots
 //! are laid over each other by *where* objects hang (no ids are needed), the topmost places that
 //! become more in every step are the heads of leaks, and each head's usual way from a root shows what stays and
-//! what grows. Detectors (`detect/`) then recognise the cause on that way, and the desk finds the lines.
+//! what grows. Detectors (`detect/`) then recognise the cause on that way, and the source index finds the lines.
 //!
 //! Time: about that of the dominators of each snapshot, plus a bounded search per suspect. Memory: 16 bytes per
 //! node of two snapshots at a time. Pure: nothing is printed or read; sources come from the caller. Broken and
@@ -12,7 +12,6 @@
 #![warn(missing_docs)]
 
 mod case;
-mod desk;
 mod detect;
 mod heads;
 mod naming;
@@ -20,6 +19,7 @@ mod outside;
 mod paths;
 mod report;
 mod single;
+mod source_index;
 mod sources;
 mod telling;
 mod tree;
@@ -31,10 +31,10 @@ pub use sources::{NoSources, Original, Sources};
 pub use words::{count, size};
 
 use case::Case;
-use desk::Desk;
+use source_index::SourceIndex;
 use stillheap_analysis::{Analysis, NodeOrdinal};
 use tree::{GrowthTree, growth};
-use view::{View, is_builtin};
+use view::{HeapView, is_builtin};
 
 /// How to look.
 #[derive(Clone, Copy, Debug)]
@@ -74,13 +74,13 @@ pub fn leaks(snapshots: &[Analysis<'_>], sources: &dyn Sources, options: Options
     }
     heads.truncate(MOST_HEADS);
     let examples = examples(&tree);
-    let view = View::new(newest);
-    let desk = Desk::new(view, sources);
+    let view = HeapView::new(newest);
+    let source_index = SourceIndex::new(view, sources);
     let members = case::members(&tree, &heads);
     let cases: Vec<Case<'_, '_>> = heads
         .iter()
         .zip(members)
-        .filter_map(|(&head, members)| Case::new(&desk, &tree, &examples, head, members))
+        .filter_map(|(&head, members)| Case::new(&source_index, &tree, &examples, head, members))
         .collect();
     let heap = outside::course(snapshots);
     let mut suspects = merge(&cases, |group| suspect(group, &examples));

@@ -19,10 +19,10 @@ use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 use stillheap_analysis::types::{edge, node};
 use stillheap_analysis::{EdgeOrdinal, NodeOrdinal};
 
-use crate::desk::{Desk, Place};
 use crate::report::Owner;
+use crate::source_index::{CodeSite, SourceIndex};
 use crate::tree::{GrowthTree, growth};
-use crate::view::{View, is_builtin, is_index};
+use crate::view::{HeapView, is_builtin, is_index};
 
 /// Retainers of an object that are looked at.
 const MOST_HOLDERS: usize = 2_000;
@@ -47,7 +47,7 @@ pub(crate) struct Reference {
 type Alike = (Box<[u8]>, String, bool);
 
 /// References that are alike.
-struct Group {
+struct ReferenceGroup {
     found: Reference,
     /// Of the object that `found` is from: the oldest.
     id: u64,
@@ -67,8 +67,8 @@ pub(crate) struct Lead {
 
 /// Names what the growing objects hang on.
 pub(crate) struct Namer<'c, 's> {
-    pub(crate) view: View<'s>,
-    pub(crate) desk: &'c Desk<'c, 's>,
+    pub(crate) view: HeapView<'s>,
+    pub(crate) source_index: &'c SourceIndex<'c, 's>,
     pub(crate) tree: &'c GrowthTree,
     /// The entry of what grows.
     pub(crate) head: u32,
@@ -78,11 +78,12 @@ impl<'c, 's> Namer<'c, 's> {
     /// The reference to an object that tells most, if any has a name.
     pub(crate) fn reference(&self, to: NodeOrdinal) -> Option<Reference> {
         // Entries of one kind, as references that are alike.
-        let mut groups: BTreeMap<Alike, Group> = BTreeMap::new();
+        let mut groups: BTreeMap<Alike, ReferenceGroup> = BTreeMap::new();
         for found in self.references(to) {
             let grows = self.grows(found.from);
             let id = self.view.analysis.id(found.from);
-            let group = groups.entry(self.alike(&found)).or_insert(Group { found, id, many: false, grows });
+            let group =
+                groups.entry(self.alike(&found)).or_insert(ReferenceGroup { found, id, many: false, grows });
             group.many |= group.id != id;
             group.grows |= grows;
             if id < group.id {
@@ -90,8 +91,8 @@ impl<'c, 's> Namer<'c, 's> {
             }
         }
         let application = !self.is_collection(to);
-        let key = |group: &Group| {
-            let owner = self.desk.owner(group.found.from);
+        let key = |group: &ReferenceGroup| {
+            let owner = self.source_index.owner(group.found.from);
             // A collection is its owner's; who emits or is waited for is known by the application's name.
             let other = application && owner != Some(Owner::Application);
             (group.grows, owner == Some(Owner::Runtime), other, self.rank(&group.found), group.many)
@@ -112,8 +113,8 @@ impl<'c, 's> Namer<'c, 's> {
             return None;
         }
         let up = self.reference(found.from).filter(|up| !self.view.is_context(up.from))?;
-        let (inner, outer) = (self.desk.package(found.from)?, self.desk.package(up.from)?);
-        let library = self.desk.owner(up.from) == Some(Owner::Library);
+        let (inner, outer) = (self.source_index.package(found.from)?, self.source_index.package(up.from)?);
+        let library = self.source_index.owner(up.from) == Some(Owner::Library);
         (library && outer != inner && self.place(&up).filled).then_some(up)
     }
 
@@ -172,7 +173,7 @@ impl<'c, 's> Namer<'c, 's> {
     fn alike(&self, found: &Reference) -> Alike {
         let context = self.view.is_context(found.from);
         let owner = if context {
-            self.desk.scope_name(found.from).unwrap_or_default()
+            self.source_index.scope_name(found.from).unwrap_or_default()
         } else {
             self.class(found.from)
         };
@@ -197,21 +198,22 @@ impl<'c, 's> Namer<'c, 's> {
     /// The class of an object as its author would say it: of a builtin's heir the constructor's name, of a function
     /// its own.
     pub(crate) fn class(&self, n: NodeOrdinal) -> String {
-        self.desk.class(n)
+        self.source_index.class(n)
     }
 
     /// Where the thing that a reference leads to is filled, or made.
-    pub(crate) fn place(&self, found: &Reference) -> Place {
+    pub(crate) fn place(&self, found: &Reference) -> CodeSite {
         let view = self.view;
         let name = String::from_utf8_lossy(view.edge_bytes(found.edge)).into_owned();
         if view.is_context(found.from) {
-            return self.desk.variable(found.from, &name);
+            return self.source_index.variable(found.from, &name);
         }
-        let place = self.desk.property(found.from, &name);
+        let place = self.source_index.property(found.from, &name);
         if place.filled {
             return place;
         }
-        let around = self.near(found.from).into_iter().map(|closure| self.desk.property_in(closure, &name));
+        let around =
+            self.near(found.from).into_iter().map(|closure| self.source_index.property_in(closure, &name));
         let mut other = None;
         for found in around.flatten() {
             if found.filled {
@@ -230,12 +232,12 @@ impl<'c, 's> Namer<'c, 's> {
         let holders = view.analysis.holders(object).take(200);
         for (_, from) in holders {
             if view.is_context(from) {
-                found.extend(self.desk.closures_of(from).into_iter().take(3));
+                found.extend(self.source_index.closures_of(from).into_iter().take(3));
             } else if view.ty(from) == node::OBJECT {
                 found.extend(view.constructor(from));
             }
         }
-        found.retain(|&n| self.desk.owner(n) != Some(Owner::Runtime));
+        found.retain(|&n| self.source_index.owner(n) != Some(Owner::Runtime));
         found.sort_by_key(|&n| view.location(n).map(|l| (l.script_id, l.line, l.column)));
         let mut seen = HashSet::new();
         found.retain(|&n| seen.insert(view.script_node(n)));
@@ -261,7 +263,8 @@ impl<'c, 's> Namer<'c, 's> {
             full = match view.edge_bytes(up.edge) {
                 // What a module gives out is known by the module.
                 b"exports" if view.raw_name(up.from) == b"Module" => {
-                    let file = self.desk.module_file(up.from).unwrap_or_else(|| "a module".to_owned());
+                    let file =
+                        self.source_index.module_file(up.from).unwrap_or_else(|| "a module".to_owned());
                     return Words { full, owner: Some(format!("the exports of {file}")), in_context: false };
                 }
                 above => format!("{}.{full}", String::from_utf8_lossy(above)),
@@ -288,7 +291,7 @@ impl<'c, 's> Namer<'c, 's> {
                         continue;
                     }
                     let found = Reference { edge: e, from, to: at };
-                    let application = self.desk.owner(from) == Some(Owner::Application);
+                    let application = self.source_index.owner(from) == Some(Owner::Application);
                     if application && (view.is_context(from) || self.is_instance(from)) {
                         let by_context = !view.is_context(from);
                         let key = (self.grows(from), by_context, self.alike(&found), view.analysis.id(from));
@@ -305,7 +308,9 @@ impl<'c, 's> Namer<'c, 's> {
             if seen.len() > MOST_CLIMBED {
                 return None;
             }
-            next.sort_by_key(|&n| (Reverse(self.desk.owner(n) == Some(Owner::Library)), view.analysis.id(n)));
+            next.sort_by_key(|&n| {
+                (Reverse(self.source_index.owner(n) == Some(Owner::Library)), view.analysis.id(n))
+            });
             level = next;
         }
         None

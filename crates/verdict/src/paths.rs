@@ -13,7 +13,7 @@ use stillheap_analysis::types::{edge, node};
 use stillheap_analysis::{EdgeOrdinal, NodeOrdinal};
 
 use crate::tree::INTERNALIZED;
-use crate::view::{View, is_index, weak_table};
+use crate::view::{HeapView, is_index, weak_table};
 
 /// Objects that one search looks at, at most.
 const EFFORT: usize = 400_000;
@@ -26,16 +26,20 @@ pub(crate) struct Step {
 }
 
 /// The cheapest way from a root to `to`, the root first.
-pub(crate) fn to_root(view: View<'_>, to: NodeOrdinal) -> Vec<Step> {
+pub(crate) fn to_root(view: HeapView<'_>, to: NodeOrdinal) -> Vec<Step> {
     search(view, to, None).unwrap_or_else(|| shortest(view, to))
 }
 
 /// The cheapest way from a root to `to` that does not lead through `avoided`, if there is one.
-pub(crate) fn to_root_without(view: View<'_>, to: NodeOrdinal, avoided: NodeOrdinal) -> Option<Vec<Step>> {
+pub(crate) fn to_root_without(
+    view: HeapView<'_>,
+    to: NodeOrdinal,
+    avoided: NodeOrdinal,
+) -> Option<Vec<Step>> {
     search(view, to, Some(avoided))
 }
 
-fn search(view: View<'_>, to: NodeOrdinal, avoided: Option<NodeOrdinal>) -> Option<Vec<Step>> {
+fn search(view: HeapView<'_>, to: NodeOrdinal, avoided: Option<NodeOrdinal>) -> Option<Vec<Step>> {
     // Cheapest known cost and where it comes from: the edge, and the object that it leads to.
     let mut known: HashMap<u32, (u32, u32, u32)> = HashMap::new();
     let mut heap = BinaryHeap::from([Reverse((0u32, to.0))]);
@@ -81,12 +85,12 @@ fn unwind(known: &HashMap<u32, (u32, u32, u32)>, top: u32) -> Vec<Step> {
 }
 
 /// A group of roots, or an object that the file's root holds without any group: the global object.
-fn is_root(view: View<'_>, n: NodeOrdinal) -> bool {
+fn is_root(view: HeapView<'_>, n: NodeOrdinal) -> bool {
     view.ty(n) == node::SYNTHETIC || view.analysis.distance(n) <= 1
 }
 
 /// What it costs to go through a reference; None for those that hold nothing.
-fn price(view: View<'_>, e: EdgeOrdinal, from: NodeOrdinal) -> Option<u32> {
+fn price(view: HeapView<'_>, e: EdgeOrdinal, from: NodeOrdinal) -> Option<u32> {
     let name = view.edge_bytes(e);
     let of_edge = match view.edge_code(e) {
         edge::WEAK | edge::INVISIBLE | edge::SHORTCUT => return None,
@@ -127,7 +131,7 @@ fn price(view: View<'_>, e: EdgeOrdinal, from: NodeOrdinal) -> Option<u32> {
 }
 
 /// The core's shortest path, turned around.
-fn shortest(view: View<'_>, to: NodeOrdinal) -> Vec<Step> {
+fn shortest(view: HeapView<'_>, to: NodeOrdinal) -> Vec<Step> {
     let Some(path) = view.analysis.paths(to, 1, EFFORT).into_iter().next() else {
         return vec![Step { edge: None, node: to }];
     };

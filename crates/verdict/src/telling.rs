@@ -101,7 +101,7 @@ fn collect(
         }
         let level = tree.entries[entry as usize].level.saturating_sub(top);
         let name = view.analysis.class_name(example);
-        let owner = case.desk.owner(example);
+        let owner = case.source_index.owner(example);
         let size = Reverse(growth(tree.total(entry)));
         if !is_builtin(&name) && owner != Some(Owner::Runtime) {
             let uneven = more < rounds / 2 || more > rounds.saturating_mul(2);
@@ -125,7 +125,7 @@ fn is_made_by_node(case: &Case<'_, '_>, mut entry: u32, examples: &[u32]) -> boo
         if case.view.ty(above) == node::OBJECT
             && !matches!(case.view.raw_name(above), b"Array" | b"Map" | b"Set" | b"Object")
         {
-            return case.desk.owner(above) == Some(Owner::Runtime);
+            return case.source_index.owner(above) == Some(Owner::Runtime);
         }
     }
     false

@@ -16,7 +16,7 @@ use foldhash::{HashMap, HashMapExt};
 use stillheap_analysis::types::{edge, node};
 use stillheap_analysis::{Analysis, EdgeOrdinal, NodeOrdinal};
 
-use crate::view::{View, is_builtin, is_index, weak_table};
+use crate::view::{HeapView, is_builtin, is_index, weak_table};
 
 /// Beyond this, new ways are not told apart any more.
 const MOST_ENTRIES: usize = 4_000_000;
@@ -45,7 +45,7 @@ const WEAK_VALUE: u32 = 3;
 const FIRST_NAME: u32 = 4;
 
 /// One way from the root, and the objects at its end.
-pub(crate) struct Entry {
+pub(crate) struct TreeNode {
     pub(crate) parent: u32,
     pub(crate) label: u32,
     pub(crate) kind: u32,
@@ -56,7 +56,7 @@ pub(crate) struct Entry {
 
 /// The tree. Entry 0 is the root; parents have smaller numbers than what is below them.
 pub(crate) struct GrowthTree {
-    pub(crate) entries: Vec<Entry>,
+    pub(crate) entries: Vec<TreeNode>,
     steps: usize,
     counts: Vec<u64>,
     sizes: Vec<u64>,
@@ -278,7 +278,7 @@ type KindKey = (u8, u32, u64);
 
 struct Builder {
     steps: usize,
-    entries: Vec<Entry>,
+    entries: Vec<TreeNode>,
     counts: Vec<u64>,
     sizes: Vec<u64>,
     children: HashMap<(u32, u32, u32), u32>,
@@ -295,7 +295,7 @@ impl Builder {
     fn new(steps: usize) -> Builder {
         Builder {
             steps,
-            entries: vec![Entry { parent: 0, label: NO_LABEL, kind: 0, level: 0, repeats: false }],
+            entries: vec![TreeNode { parent: 0, label: NO_LABEL, kind: 0, level: 0, repeats: false }],
             counts: vec![0; steps],
             sizes: vec![0; steps],
             children: HashMap::new(),
@@ -433,7 +433,7 @@ impl Builder {
         } else if level > MOST_LEVELS || self.entries.len() >= MOST_ENTRIES {
             return parent;
         } else {
-            self.entries.push(Entry { parent, label, kind, level, repeats: false });
+            self.entries.push(TreeNode { parent, label, kind, level, repeats: false });
             self.counts.resize(self.entries.len() * self.steps, 0);
             self.sizes.resize(self.entries.len() * self.steps, 0);
             self.entries.len() as u32 - 1
@@ -512,7 +512,7 @@ impl Builder {
 
 /// One snapshot's names and kinds as the tree's.
 struct Local<'s> {
-    view: View<'s>,
+    view: HeapView<'s>,
     names: Vec<u32>,
     kinds: HashMap<(u8, u32), u32>,
     scopes: HashMap<u32, u64>,
@@ -521,7 +521,7 @@ struct Local<'s> {
 impl<'s> Local<'s> {
     fn new(analysis: Analysis<'s>) -> Local<'s> {
         Local {
-            view: View::new(analysis),
+            view: HeapView::new(analysis),
             names: vec![0; analysis.text_count() as usize],
             kinds: HashMap::new(),
             scopes: HashMap::new(),

@@ -7,13 +7,13 @@ use stillheap_analysis::{Analysis, EdgeOrdinal, Location, NodeOrdinal};
 
 /// A snapshot with the questions that the detectors ask again and again.
 #[derive(Clone, Copy)]
-pub(crate) struct View<'s> {
+pub(crate) struct HeapView<'s> {
     pub(crate) analysis: Analysis<'s>,
 }
 
-impl<'s> View<'s> {
-    pub(crate) fn new(analysis: Analysis<'s>) -> View<'s> {
-        View { analysis }
+impl<'s> HeapView<'s> {
+    pub(crate) fn new(analysis: Analysis<'s>) -> HeapView<'s> {
+        HeapView { analysis }
     }
 
     pub(crate) fn ty(&self, n: NodeOrdinal) -> u8 {

@@ -46,13 +46,13 @@ pub(crate) fn steps(case: &Case<'_, '_>, decisive: usize) -> Vec<PathStep> {
     (0..case.path.len())
         .map(|at| {
             let step = case.path[at];
-            owner = case.desk.owner(step.node).unwrap_or(if owner == Owner::Root {
+            owner = case.source_index.owner(step.node).unwrap_or(if owner == Owner::Root {
                 Owner::Runtime
             } else {
                 owner
             });
             let location =
-                if case.view.is_context(step.node) { None } else { case.desk.location_of(step.node) };
+                if case.view.is_context(step.node) { None } else { case.source_index.location_of(step.node) };
             let location = location.filter(|_| owner != Owner::Runtime && owner != Owner::Root);
             let mut node = analysis.node(step.node);
             if node.name.len() > 4 * MOST_TEXT {
@@ -86,7 +86,7 @@ fn in_words(case: &Case<'_, '_>, at: usize) -> String {
     let name = String::from_utf8_lossy(case.edge(at)).into_owned();
     match view.edge_code(e) {
         edge::CONTEXT => {
-            format!("variable {name} of {}: {what}", case.desk.scope_called(from))
+            format!("variable {name} of {}: {what}", case.source_index.scope_called(from))
         }
         edge::PROPERTY if is_index(name.as_bytes()) => format!("element [{name}]: {what}"),
         edge::PROPERTY => format!("property {name}: {what}"),
@@ -108,7 +108,7 @@ fn object(case: &Case<'_, '_>, at: usize) -> String {
     let n = case.node(at);
     let name = view.text(n);
     if view.is_context(n) {
-        return format!("the context of {}", case.desk.scope_called(n));
+        return format!("the context of {}", case.source_index.scope_called(n));
     }
     match view.ty(n) {
         node::OBJECT if matches!(&*name, "Generator" | "AsyncFunction") => {
@@ -119,7 +119,7 @@ fn object(case: &Case<'_, '_>, at: usize) -> String {
             )
         }
         node::SYNTHETIC => name.trim_matches(['(', ')']).to_owned(),
-        node::CLOSURE if name.is_empty() => case.desk.closure_called(n),
+        node::CLOSURE if name.is_empty() => case.source_index.closure_called(n),
         node::CLOSURE => format!("function {name}()"),
         node::STRING | node::CONS_STRING | node::SLICED_STRING => {
             let text = view.string_text(n, MOST_TEXT + 1).unwrap_or_default();

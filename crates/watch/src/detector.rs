@@ -34,12 +34,12 @@ pub struct Detector {
     group_gauge: Gauge,
     full: u64,
     last: Sample,
-    old: Old,
+    old: OldGeneration,
 }
 
 /// The old generation since the last full collection.
 #[derive(Clone, Debug)]
-struct Old {
+struct OldGeneration {
     /// When it was, or when the watch began, and what there was of it then.
     since: Option<Point>,
     floor: Tier,
@@ -47,7 +47,7 @@ struct Old {
     told: bool,
 }
 
-impl Old {
+impl OldGeneration {
     fn new(options: &Options) -> Self {
         Self {
             since: None,
@@ -71,7 +71,7 @@ impl Detector {
             group_gauge: Gauge::new("group"),
             full: 0,
             last: Sample::default(),
-            old: Old::new(&options),
+            old: OldGeneration::new(&options),
             options,
         }
     }
@@ -88,8 +88,11 @@ impl Detector {
         if sample.full {
             self.full += 1;
             self.base.add(sample.used);
-            self.old =
-                Old { since: Some(old_point(&sample)), asked: self.old.asked, ..Old::new(&self.options) };
+            self.old = OldGeneration {
+                since: Some(old_point(&sample)),
+                asked: self.old.asked,
+                ..OldGeneration::new(&self.options)
+            };
         }
         if sample.at >= self.options.warmup {
             self.grow(&sample, fresh_rss, &mut events);

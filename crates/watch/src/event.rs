@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::sample::Group;
+use crate::sample::CgroupUsage;
 
 /// What grows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -90,7 +90,7 @@ pub struct Stats {
     /// Where memory is.
     pub memory: Memory,
     /// The tightest control group.
-    pub group: Option<Group>,
+    pub group: Option<CgroupUsage>,
     /// What is left to it.
     pub headroom: Option<u64>,
 }

@@ -10,7 +10,7 @@ use crate::slope::{Line, Point, line, median, slope};
 
 /// Growth that has passed every test.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Growth {
+pub struct GrowthEstimate {
     /// When the window's first and last samples were taken: milliseconds.
     pub start: f64,
     pub end: f64,
@@ -54,7 +54,7 @@ pub fn judge(
     points: &[Point],
     terms: Terms<'_>,
     highest: impl Fn(f64, f64) -> Option<f64>,
-) -> Option<Growth> {
+) -> Option<GrowthEstimate> {
     let Terms { options, min_time, min_steadiness, max_steadiness, scale } = terms;
     let (start, end) = (points.first()?.at, points.last()?.at);
     if points.len() < options.min_samples.max(4) || end - start < min_time {
@@ -97,7 +97,7 @@ pub fn judge(
         line.slope
     };
     let confidence = confidence(&line, growth, halves.ratio, (end - start) / options.min_time);
-    (confidence >= options.min_confidence).then_some(Growth {
+    (confidence >= options.min_confidence).then_some(GrowthEstimate {
         start,
         end,
         growth,
@@ -168,7 +168,7 @@ mod tests {
 
     const MB: f64 = 1e6;
 
-    fn judged(value: impl Fn(f64) -> f64) -> Option<Growth> {
+    fn judged(value: impl Fn(f64) -> f64) -> Option<GrowthEstimate> {
         let options = Options::default();
         let points: Vec<Point> = (0..61)
             .map(|i| Point { at: f64::from(i) * 10_000.0, value: value(f64::from(i) / 60.0) })

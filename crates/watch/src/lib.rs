@@ -28,5 +28,5 @@ mod track;
 pub use detector::Detector;
 pub use event::{Collections, Event, Growing, Leak, Memory, Pressure, Settled, Settling, Stats};
 pub use options::{Options, Strategy};
-pub use sample::{Group, Sample};
+pub use sample::{CgroupUsage, Sample};
 pub use text::{nice_delta, nice_size};

@@ -29,19 +29,19 @@ pub struct Sample {
     /// The process's resident memory; only where this isolate is the process's main one.
     pub rss: Option<u64>,
     /// The tightest control group.
-    pub group: Option<Group>,
+    pub group: Option<CgroupUsage>,
 }
 
 /// A control group's limit and use, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Group {
+pub struct CgroupUsage {
     /// Above it, somebody is killed.
     pub limit: u64,
     /// What can't be dropped.
     pub used: u64,
 }
 
-impl Group {
+impl CgroupUsage {
     /// Bytes that are left.
     pub fn headroom(&self) -> u64 {
         self.limit.saturating_sub(self.used)

@@ -1,7 +1,7 @@
 //! One quantity over time: when it becomes a leak, and when it ceases to be one.
 
 use crate::event::Settling;
-use crate::judge::{Growth, Terms, judge};
+use crate::judge::{GrowthEstimate, Terms, judge};
 use crate::options::Options;
 use crate::series::Tier;
 use crate::slope::{Point, slope};
@@ -27,20 +27,20 @@ const STOPPED: f64 = 0.2;
 /// What has changed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Change {
-    Leak { growth: Growth, again: bool, time_to_limit: Option<f64> },
+    Leak { growth: GrowthEstimate, again: bool, time_to_limit: Option<f64> },
     Settled { at: f64, how: Settling, level: f64 },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum State {
+enum TrackState {
     Quiet,
-    Leaking { growth: Growth, tier: usize },
+    Leaking { growth: GrowthEstimate, tier: usize },
 }
 
 #[derive(Clone, Debug)]
 pub struct Track {
     tiers: Vec<Tier>,
-    state: State,
+    state: TrackState,
     velocity: Option<f64>,
     /// Thresholds on size are multiplied by this.
     scale: f64,
@@ -53,11 +53,11 @@ fn span_of(tier: usize, options: &Options) -> f64 {
 impl Track {
     pub fn new(options: &Options, scale: f64) -> Self {
         let tiers = (0..TIERS).map(|tier| Tier::new(span_of(tier, options) / SPANS)).collect();
-        Self { tiers, state: State::Quiet, velocity: None, scale }
+        Self { tiers, state: TrackState::Quiet, velocity: None, scale }
     }
 
     pub fn is_leaking(&self) -> bool {
-        matches!(self.state, State::Leaking { .. })
+        matches!(self.state, TrackState::Leaking { .. })
     }
 
     /// Bytes per millisecond; `None` while too little is known.
@@ -77,17 +77,17 @@ impl Track {
             self.measure(options);
         }
         match self.state {
-            State::Quiet => {
+            TrackState::Quiet => {
                 let (tier, growth) =
                     ended.into_iter().find_map(|n| Some((n, self.judge(n, room, options)?)))?;
-                self.state = State::Leaking { growth, tier: tier.max(NORMAL) };
+                self.state = TrackState::Leaking { growth, tier: tier.max(NORMAL) };
                 self.velocity = Some(growth.velocity);
                 Some(Change::Leak { growth, again: false, time_to_limit: time_to_limit(&growth, room) })
             }
-            State::Leaking { growth, tier } if ended.contains(&tier) => {
+            TrackState::Leaking { growth, tier } if ended.contains(&tier) => {
                 self.follow(growth, tier, room, options)
             }
-            State::Leaking { .. } => None,
+            TrackState::Leaking { .. } => None,
         }
     }
 
@@ -101,7 +101,7 @@ impl Track {
         self.velocity = found.or(self.velocity);
     }
 
-    fn judge(&self, tier: usize, room: Option<f64>, options: &Options) -> Option<Growth> {
+    fn judge(&self, tier: usize, room: Option<f64>, options: &Options) -> Option<GrowthEstimate> {
         let min_time = span_of(tier, options);
         // The shorter the window, the more it must look like a straight line: a cache's filling does, too, as
         // long as one looks at a small part of it.
@@ -124,14 +124,20 @@ impl Track {
 
     /// Whether growth was faster in the time before the window, which is as long: a cache's first part fills fast,
     /// and the longer one looks, the clearer that is.
-    fn slows_down(&self, tier: usize, growth: &Growth) -> bool {
+    fn slows_down(&self, tier: usize, growth: &GrowthEstimate) -> bool {
         let Some(wider) = self.tiers.get(tier + 1) else { return false };
         let mut before = wider.window();
         before.retain(|point| point.at < growth.start);
         before.len() >= 4 && slope(&before) > SLOWER * growth.velocity
     }
 
-    fn follow(&mut self, told: Growth, tier: usize, room: Option<f64>, options: &Options) -> Option<Change> {
+    fn follow(
+        &mut self,
+        told: GrowthEstimate,
+        tier: usize,
+        room: Option<f64>,
+        options: &Options,
+    ) -> Option<Change> {
         let points = self.tiers[tier].since(told.end);
         let last = *points.last()?;
         let half = told.level - told.growth / 2.0;
@@ -159,18 +165,18 @@ impl Track {
                 scale: self.scale,
             };
             let growth = judge(recent, terms, |_, _| None)?;
-            self.state = State::Leaking { growth, tier };
+            self.state = TrackState::Leaking { growth, tier };
             return Some(Change::Leak { growth, again: true, time_to_limit: time_to_limit(&growth, room) });
         }
         None
     }
 
     fn settle(&mut self, last: Point, how: Settling) -> Change {
-        self.state = State::Quiet;
+        self.state = TrackState::Quiet;
         Change::Settled { at: last.at, how, level: last.value }
     }
 }
 
-fn time_to_limit(growth: &Growth, room: Option<f64>) -> Option<f64> {
+fn time_to_limit(growth: &GrowthEstimate, room: Option<f64>) -> Option<f64> {
     Some(room?.max(0.0) / growth.velocity)
 }

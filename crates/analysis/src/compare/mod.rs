@@ -17,7 +17,7 @@ pub use series::{Series, SeriesClass, SeriesSort, series};
 use crate::passes::aggregates;
 use crate::passes::classes::{self, Classes};
 use crate::passes::shapes::Definition;
-use crate::scratch::Scratch;
+use crate::scratch::BufferPool;
 use crate::snapshot::Analysis;
 
 /// Objects of one class, sorted by id.
@@ -34,7 +34,7 @@ pub(crate) fn members(analysis: &Analysis<'_>, definitions: Option<&[Definition]
     let own: &Classes = snapshot.classes();
     let other = definitions
         .filter(|d| *d != snapshot.definitions())
-        .map(|d| classes::compute(graph, snapshot.plain_objects(), d, &Scratch::default()));
+        .map(|d| classes::compute(graph, snapshot.plain_objects(), d, &BufferPool::default()));
     let classes = other.as_ref().unwrap_or(own);
     let mut slot_of = vec![u32::MAX; classes.list.len()];
     let mut found: Vec<(aggregates::Aggregate, Vec<u32>)> = Vec::new();

@@ -11,7 +11,7 @@ use stillheap_graph::sums::add;
 
 use super::classes::{Class, Classes};
 use super::dominators::Dominators;
-use crate::scratch::Scratch;
+use crate::scratch::BufferPool;
 use stillheap_graph::column::Column;
 
 /// What is known about a class.
@@ -35,7 +35,7 @@ pub(crate) struct TreeOrder {
 }
 
 impl TreeOrder {
-    pub(crate) fn new(dominators: &Dominators, scratch: &Scratch) -> TreeOrder {
+    pub(crate) fn new(dominators: &Dominators, scratch: &BufferPool) -> TreeOrder {
         let nodes = dominators.order.len();
         let mut span = scratch.filled(nodes, 1);
         for node in (1..nodes).rev() {

@@ -8,7 +8,7 @@
 use foldhash::{HashMap, HashMapExt};
 
 use super::shapes::{Definition, NO_SHAPE, PlainObjects};
-use crate::scratch::Scratch;
+use crate::scratch::BufferPool;
 use stillheap_graph::column::Column;
 use stillheap_graph::strings::kind;
 use stillheap_graph::types::node;
@@ -69,7 +69,7 @@ pub(crate) fn compute(
     graph: &Graph,
     objects: &PlainObjects,
     definitions: &[Definition],
-    scratch: &Scratch,
+    scratch: &BufferPool,
 ) -> Classes {
     let shapes = objects.apply(graph, definitions);
     let mut builder = Builder {

@@ -9,7 +9,7 @@ use foldhash::{HashSet, HashSetExt};
 
 use super::ephemerons::Ephemerons;
 use crate::bits::Bits;
-use crate::scratch::Scratch;
+use crate::scratch::BufferPool;
 use stillheap_graph::Graph;
 use stillheap_graph::column::Column;
 use stillheap_graph::strings::{js_parse_int, kind};
@@ -59,7 +59,7 @@ pub(crate) fn walk(
     }
 }
 
-pub(crate) fn compute(graph: &Graph, ephemerons: &Ephemerons, scratch: &Scratch) -> Reach {
+pub(crate) fn compute(graph: &Graph, ephemerons: &Ephemerons, scratch: &BufferPool) -> Reach {
     let nodes = graph.node_type.len();
     let mut distance = vec![UNREACHABLE; nodes];
     let mut seen = Bits::new(nodes);

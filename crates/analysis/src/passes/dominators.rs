@@ -14,7 +14,7 @@
 //! running, 12 bytes per node after. No recursion: a list of ten million nodes is fine.
 
 use crate::bits::Bits;
-use crate::scratch::Scratch;
+use crate::scratch::BufferPool;
 use stillheap_graph::Graph;
 use stillheap_graph::column::Column;
 use stillheap_graph::sums::add;
@@ -39,7 +39,7 @@ impl Dominators {
     }
 }
 
-pub(crate) fn compute(graph: &Graph, essential: &Bits, scratch: &Scratch) -> Dominators {
+pub(crate) fn compute(graph: &Graph, essential: &Bits, scratch: &BufferPool) -> Dominators {
     let Walk { order, number, parent, reached } = Walk::run(graph, essential, scratch);
     let mut semi = scratch.numbers(parent.len());
     semi.extend_from_slice(&parent);
@@ -67,7 +67,7 @@ struct Frame {
 }
 
 impl Walk {
-    fn run(graph: &Graph, essential: &Bits, scratch: &Scratch) -> Walk {
+    fn run(graph: &Graph, essential: &Bits, scratch: &BufferPool) -> Walk {
         let nodes = graph.node_type.len();
         let mut walk = Walk {
             order: scratch.numbers(nodes),
@@ -156,7 +156,7 @@ impl Predecessors {
         number: &[u32],
         reached: u32,
         semi: &mut [u32],
-        scratch: &Scratch,
+        scratch: &BufferPool,
     ) -> (Predecessors, Vec<u64>) {
         let mut first = scratch.filled(reached as usize + 1, 0);
         let mut upward: Vec<u64> = Vec::new();
@@ -219,7 +219,7 @@ fn semidominators(
     preds: &Predecessors,
     semi: &mut [u32],
     mut links: Vec<u64>,
-    scratch: &Scratch,
+    scratch: &BufferPool,
 ) {
     links.clear();
     links.extend(parent.iter().zip(semi.iter()).map(|(&parent, &semi)| pair(parent, semi)));
@@ -303,7 +303,7 @@ fn climb_with_skips(mut idom: Vec<u32>, semi: &[u32], start: usize) -> Vec<u32> 
 }
 
 /// Retained size by number: the sizes of everything a node dominates, itself included.
-pub(crate) fn retained(dominators: &Dominators, size: impl Fn(u32) -> u64, scratch: &Scratch) -> Vec<u64> {
+pub(crate) fn retained(dominators: &Dominators, size: impl Fn(u32) -> u64, scratch: &BufferPool) -> Vec<u64> {
     let mut sizes = scratch.wide(dominators.order.len());
     sizes.extend(dominators.order.iter().map(|&ordinal| size(ordinal)));
     for node in (1..sizes.len()).rev() {

@@ -17,15 +17,15 @@ use stillheap_graph::types::{edge, node};
 type Identity<'g> = (Cow<'g, [u8]>, Option<(Option<u64>, Option<u64>)>);
 
 /// Nodes with the same text, at least two.
-pub(crate) struct Group {
+pub(crate) struct DuplicateGroup {
     pub(crate) nodes: Vec<u32>,
     pub(crate) truncated: bool,
 }
 
 /// Groups in order of their first node.
-pub(crate) fn compute(graph: &Graph, size: impl Fn(u32) -> u64) -> Vec<Group> {
+pub(crate) fn compute(graph: &Graph, size: impl Fn(u32) -> u64) -> Vec<DuplicateGroup> {
     let mut seen: HashMap<Identity<'_>, u32> = HashMap::new();
-    let mut groups: Vec<Group> = Vec::new();
+    let mut groups: Vec<DuplicateGroup> = Vec::new();
     // First node of a text, until a second one shows up and a group is made.
     const FIRST: u32 = 1 << 31;
     let mut firsts: Vec<u32> = Vec::new();
@@ -47,7 +47,7 @@ pub(crate) fn compute(graph: &Graph, size: impl Fn(u32) -> u64) -> Vec<Group> {
         } else if *entry & FIRST != 0 {
             let first = firsts[(*entry & !FIRST) as usize];
             *entry = groups.len() as u32;
-            groups.push(Group { nodes: vec![first, ordinal], truncated });
+            groups.push(DuplicateGroup { nodes: vec![first, ordinal], truncated });
         } else {
             groups[*entry as usize].nodes.push(ordinal);
         }

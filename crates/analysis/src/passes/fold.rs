@@ -10,7 +10,7 @@ use std::collections::HashMap;
 
 use super::distances::is_user_root;
 use crate::bits::Bits;
-use crate::scratch::Scratch;
+use crate::scratch::BufferPool;
 use stillheap_graph::Graph;
 use stillheap_graph::column::Column;
 use stillheap_graph::strings::kind;
@@ -46,7 +46,7 @@ impl Sizes {
 }
 
 /// Sizes after folding; None means as they are in the file.
-pub(crate) fn compute(graph: &Graph, scratch: &Scratch) -> Option<Sizes> {
+pub(crate) fn compute(graph: &Graph, scratch: &BufferPool) -> Option<Sizes> {
     let moves = owners(graph, scratch)?;
     let mut sizes = Sizes { small: graph.node_size.clone(), large: graph.large_sizes.clone() };
     for (from, to) in moves {
@@ -59,7 +59,7 @@ pub(crate) fn compute(graph: &Graph, scratch: &Scratch) -> Option<Sizes> {
 }
 
 /// Node and owner of each node that gives its size away.
-fn owners(graph: &Graph, scratch: &Scratch) -> Option<Vec<(u32, u32)>> {
+fn owners(graph: &Graph, scratch: &BufferPool) -> Option<Vec<(u32, u32)>> {
     if !graph.edges(graph.root).any(|e| is_user_root(graph, graph.edge_to[e])) {
         return None;
     }

@@ -74,7 +74,7 @@ pub struct HiddenGroups {
 }
 
 /// A group while the tree is built.
-struct Group {
+struct ClassGroup {
     parent: u32,
     class: u32,
     level: u32,
@@ -99,13 +99,19 @@ impl Analysis<'_> {
     }
 
     /// Every group, parents before their children; the first is the root's.
-    fn groups(&self) -> Vec<Group> {
+    fn groups(&self) -> Vec<ClassGroup> {
         let (dominators, retained, size) = (self.dominators(), self.retained(), self.size_fn());
         let classes = self.snapshot.classes();
         let class_of = |number: usize| classes.of_node[dominators.order[number] as usize];
         let root = dominators.order[0];
-        let mut groups =
-            vec![Group { parent: 0, class: class_of(0), level: 0, count: 1, own: size(root), largest: 0 }];
+        let mut groups = vec![ClassGroup {
+            parent: 0,
+            class: class_of(0),
+            level: 0,
+            count: 1,
+            own: size(root),
+            largest: 0,
+        }];
         let mut places: HashMap<(u32, u32), u32> = HashMap::new();
         let mut place_of = vec![0u32; dominators.order.len()];
         for number in 1..dominators.order.len() {
@@ -128,7 +134,7 @@ impl Analysis<'_> {
                         let place = groups.len() as u32;
                         let level = groups[above as usize].level + 1;
                         let largest = number as u32;
-                        groups.push(Group { parent: above, class, level, count: 0, own: 0, largest });
+                        groups.push(ClassGroup { parent: above, class, level, count: 0, own: 0, largest });
                         places.insert((above, class), place);
                         place
                     }
@@ -179,14 +185,14 @@ impl Analysis<'_> {
 }
 
 struct Shown<'t> {
-    groups: &'t [Group],
+    groups: &'t [ClassGroup],
     retained: &'t [u64],
     children: &'t [Vec<u32>],
     shown: &'t [bool],
 }
 
 /// The nearest group of the class on the way up, if there may be no further one.
-fn repeated(groups: &[Group], above: u32, class: u32) -> Option<u32> {
+fn repeated(groups: &[ClassGroup], above: u32, class: u32) -> Option<u32> {
     let (mut at, mut seen, mut nearest) = (above, 0, None);
     while at != 0 {
         let group = &groups[at as usize];
@@ -202,7 +208,7 @@ fn repeated(groups: &[Group], above: u32, class: u32) -> Option<u32> {
     None
 }
 
-fn sums(groups: &[Group]) -> Vec<u64> {
+fn sums(groups: &[ClassGroup]) -> Vec<u64> {
     let mut sums: Vec<u64> = groups.iter().map(|g| g.own).collect();
     for at in (1..groups.len()).rev() {
         let more = sums[at];
@@ -212,7 +218,7 @@ fn sums(groups: &[Group]) -> Vec<u64> {
 }
 
 /// Largest first.
-fn children(groups: &[Group], retained: &[u64]) -> Vec<Vec<u32>> {
+fn children(groups: &[ClassGroup], retained: &[u64]) -> Vec<Vec<u32>> {
     let mut children = vec![Vec::new(); groups.len()];
     for (at, group) in groups.iter().enumerate().skip(1) {
         children[group.parent as usize].push(at as u32);

@@ -7,9 +7,9 @@ use std::time::{Duration, SystemTime};
 use stillheap_analysis::Model;
 use stillheap_index::{IndexOptions, IndexPlace};
 use stillheap_questions::{DiffRequest, LeaksRequest, Opened, Scripts, answer, diff, leaks};
-use stillheap_report::Place;
+use stillheap_report::OutputFile;
 use stillheap_snapshot::ReadOptions;
-use stillheap_synth::{Shape, Workload};
+use stillheap_synth::{Workload, WorkloadShape};
 
 use crate::scratch::Scratch;
 use crate::stillheap;
@@ -20,7 +20,7 @@ const SIZE: u64 = 17 << 20;
 /// A snapshot that was written an hour ago: one written just now gets no index.
 fn snapshot(scratch: &Scratch, seed: u64) -> PathBuf {
     let path = PathBuf::from(scratch.at("a.heapsnapshot"));
-    Workload::with_bytes(Shape::Mixed, seed, SIZE).write(File::create(&path).unwrap()).unwrap();
+    Workload::with_bytes(WorkloadShape::Mixed, seed, SIZE).write(File::create(&path).unwrap()).unwrap();
     assert!(fs::metadata(&path).unwrap().len() >= 16 << 20);
     let then = SystemTime::now() - Duration::from_secs(3600);
     OpenOptions::new().append(true).open(&path).unwrap().set_modified(then).unwrap();
@@ -112,7 +112,7 @@ fn nothing_is_answered_out_of_lost_blocks() {
         OpenOptions::new().write(true).open(file).unwrap().set_len(10).unwrap();
     }
     let files: Vec<&Opened> = all.iter().collect();
-    let place = Place { output: scratch.at("report.html").into(), overwrite: false };
+    let place = OutputFile { output: scratch.at("report.html").into(), overwrite: false };
     let scripts = Scripts::new(None);
     let refused = [
         answer(files[0], "containment", "{}").err(),

@@ -10,20 +10,20 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use stillheap_protocol::Failure;
-use stillheap_sink::Opened;
+use stillheap_sink::OpenedFile;
 
 use super::arena::{self, Disk};
 use super::confine::{self, Paths};
 use super::engine::{Engine, Output};
 use super::guest::become_guest;
 use super::leave::{self, NoReturn, leave};
-use super::page::{Page, Stage};
+use super::page::{SharedPage, Stage};
 use super::slots::Slots;
-use crate::fault::{self, Point, hit};
+use crate::fault::{self, FaultPoint, hit};
 
 /// Everything that the child needs, made before the fork.
 pub struct Task<'a> {
-    pub page: &'a Page,
+    pub page: &'a SharedPage,
     pub slots: &'a Slots,
     /// What the runtime says on stderr goes here.
     pub log: RawFd,
@@ -44,12 +44,12 @@ pub struct Task<'a> {
 
 /// Runs the child from the fork to its end. All signals are blocked when it begins. Nothing returns from here, and
 /// nothing unwinds out of it: that would be the service's own code, in a second process.
-pub fn run(task: &Task<'_>, engine: &mut dyn Engine, opened: Option<Opened>) -> ! {
+pub fn run(task: &Task<'_>, engine: &mut dyn Engine, opened: Option<OpenedFile>) -> ! {
     let _no_return = NoReturn;
     leave::begin(task.parent, task.thread, task.paths.temporary);
     fault::in_attempt(task.attempt);
     let outcome = catch_unwind(AssertUnwindSafe(|| {
-        hit(Point::Forked).map_err(broken)?;
+        hit(FaultPoint::Forked).map_err(broken)?;
         let scratch = task.disk.and_then(Disk::map);
         // SAFETY: this is the child; it never returns to the program's code but into the engine.
         unsafe { task.slots.replace(scratch.is_some()) };
@@ -58,15 +58,15 @@ pub fn run(task: &Task<'_>, engine: &mut dyn Engine, opened: Option<Opened>) -> 
             arena::watch_disk().map_err(not_confined)?;
         }
         task.page.reached(Stage::Guest);
-        hit(Point::Guest).map_err(broken)?;
+        hit(FaultPoint::Guest).map_err(broken)?;
         let writable = [Some(task.page.range()), scratch];
         let writable: Vec<_> = writable.into_iter().flatten().collect();
-        hit(Point::Confine).map_err(not_confined)?;
+        hit(FaultPoint::Confine).map_err(not_confined)?;
         // SAFETY: this is the child, and nothing returns from here.
         unsafe { confine::confine(task.paths, task.directory, &writable, task.page.noted()) }
             .map_err(not_confined)?;
         task.page.reached(Stage::Confined);
-        hit(Point::Start).map_err(broken)?;
+        hit(FaultPoint::Start).map_err(broken)?;
         take(task, engine, opened)
     }));
     let code = match outcome {
@@ -79,7 +79,7 @@ pub fn run(task: &Task<'_>, engine: &mut dyn Engine, opened: Option<Opened>) -> 
         Err(_) => leave::status::PANICKED,
     };
     // The file is complete or the failure told: nothing that breaks here matters.
-    let _ = catch_unwind(|| hit(Point::End));
+    let _ = catch_unwind(|| hit(FaultPoint::End));
     leave(code)
 }
 
@@ -94,27 +94,27 @@ fn not_confined(error: std::io::Error) -> Failure {
     )
 }
 
-fn take(task: &Task<'_>, engine: &mut dyn Engine, opened: Option<Opened>) -> Result<(), Failure> {
+fn take(task: &Task<'_>, engine: &mut dyn Engine, opened: Option<OpenedFile>) -> Result<(), Failure> {
     let opened = opened.ok_or_else(|| Failure::own("ERR_STILLHEAP_INTERNAL", "there is no file"))?;
     let figures = task.page.figures();
     figures.resident_at_first.store(resident(), Ordering::Relaxed);
     let mut out = Output::new(opened.start()?, figures);
     task.page.reached(Stage::Reading);
     engine.write(&mut out)?;
-    hit(Point::Read).map_err(broken)?;
+    hit(FaultPoint::Read).map_err(broken)?;
     figures.resident_peak.store(peak(), Ordering::Relaxed);
     if !task.outlive {
         let (bytes, raw_bytes) = out.complete()?;
         task.page.complete(bytes, raw_bytes);
-        return hit(Point::Complete).map_err(broken);
+        return hit(FaultPoint::Complete).map_err(broken);
     }
     out.publish(|bytes, raw_bytes| {
         task.page.complete(bytes, raw_bytes);
-        hit(Point::Complete).map_err(broken)
+        hit(FaultPoint::Complete).map_err(broken)
     })?;
     // From here on there is nothing to remove.
     leave::published();
-    hit(Point::Published).map_err(broken)?;
+    hit(FaultPoint::Published).map_err(broken)?;
     task.page.reached(Stage::Published);
     Ok(())
 }

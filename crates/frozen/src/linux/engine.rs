@@ -9,7 +9,7 @@ use stillheap_protocol::Failure;
 use stillheap_sink::Direct;
 
 use super::page::Figures;
-use crate::fault::{Point, hit};
+use crate::fault::{FaultPoint, hit};
 
 /// Writes a snapshot of a frozen heap. Made on the thread whose heap it is; [`Engine::write`] runs in the forked
 /// child, on the continuation of that thread, and the rest before the fork.
@@ -36,19 +36,19 @@ pub trait Engine {
 pub struct Output<'a> {
     /// Never dropped: compressors write when they are.
     direct: ManuallyDrop<Direct>,
-    progress: Progress<'a>,
+    progress: EngineProgress<'a>,
     begun: Instant,
 }
 
 /// How far an engine is, as the parent sees it. Every call is a sign of life.
 #[derive(Clone, Copy)]
-pub struct Progress<'a>(&'a Figures);
+pub struct EngineProgress<'a>(&'a Figures);
 
 fn set(figure: &AtomicU64, value: u64) {
     figure.store(value, Ordering::Relaxed);
 }
 
-impl Progress<'_> {
+impl EngineProgress<'_> {
     /// The snapshot is being made: `done` of `total` steps.
     pub fn generating(self, done: u64, total: u64) {
         set(&self.0.done, done);
@@ -76,13 +76,13 @@ impl Progress<'_> {
 
 impl<'a> Output<'a> {
     pub(super) fn new(direct: Direct, figures: &'a Figures) -> Self {
-        let progress = Progress(figures);
+        let progress = EngineProgress(figures);
         progress.phase(1);
         Self { direct: ManuallyDrop::new(direct), progress, begun: Instant::now() }
     }
 
     /// What tells the parent how far the engine is.
-    pub fn progress(&self) -> Progress<'a> {
+    pub fn progress(&self) -> EngineProgress<'a> {
         self.progress
     }
 
@@ -102,7 +102,7 @@ impl<'a> Output<'a> {
     /// # Errors
     /// What the system says, and what redaction does. The engine has to give up then.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        let written = match hit(Point::Write) {
+        let written = match hit(FaultPoint::Write) {
             Ok(()) => self.progress.in_io(|| self.direct.write(bytes)),
             Err(error) => Err(Failure::system(&error, "write", self.direct.path())),
         };
@@ -111,7 +111,7 @@ impl<'a> Output<'a> {
         written
     }
 
-    fn ended(self) -> (Direct, Progress<'a>) {
+    fn ended(self) -> (Direct, EngineProgress<'a>) {
         let Self { direct, progress, begun } = self;
         set(&progress.0.serialize_us, begun.elapsed().as_micros() as u64);
         progress.phase(3);

@@ -14,12 +14,12 @@ mod slots;
 mod thaw;
 mod watch;
 
-pub use engine::{Engine, Output, Progress};
+pub use engine::{Engine, EngineProgress, Output};
 pub use leave::is_child;
 pub use page::Figures;
-pub use prepare::{Finished, Forked, Order};
+pub use prepare::{Finished, ForkRequest, Forked};
 pub use thaw::thaw;
-pub use watch::{Ending, Left, end_all, watch};
+pub use watch::{ChildrenAtExit, Ending, end_all, watch};
 
 /// Why captures of what runs in the loaded object at `runtime` ([`Engine::runtime`]) can't be forked here; `None` if
 /// they can.

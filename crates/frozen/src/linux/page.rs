@@ -7,7 +7,7 @@ use std::io;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use super::confine::{NAMES, Noted, name};
+use super::confine::{NAMES, RefusalCounters, name};
 
 /// Room for the text of an outcome.
 const TEXT: usize = 12 * 1024;
@@ -55,7 +55,7 @@ pub struct Figures {
 }
 
 #[repr(C)]
-struct Fields {
+struct PageFields {
     figures: Figures,
     stage: AtomicU32,
     bytes: AtomicU64,
@@ -68,28 +68,28 @@ struct Fields {
 }
 
 #[repr(C)]
-struct Layout {
-    fields: Fields,
+struct PageLayout {
+    fields: PageFields,
     text: [u8; TEXT],
 }
 
 /// The mapping; both processes have it at the same address.
-pub struct Page(NonNull<Layout>);
+pub struct SharedPage(NonNull<PageLayout>);
 
 // SAFETY: all fields but the text are atomic; the text is written by one process before `state` is stored
 // with Release and read after it was loaded with Acquire.
-unsafe impl Send for Page {}
+unsafe impl Send for SharedPage {}
 // SAFETY: as above.
-unsafe impl Sync for Page {}
+unsafe impl Sync for SharedPage {}
 
-impl Page {
+impl SharedPage {
     /// Maps a zeroed page.
     pub fn new() -> io::Result<Self> {
         // SAFETY: a new anonymous mapping; nothing that exists is touched.
         let address = unsafe {
             libc::mmap(
                 core::ptr::null_mut(),
-                size_of::<Layout>(),
+                size_of::<PageLayout>(),
                 libc::PROT_READ | libc::PROT_WRITE,
                 libc::MAP_SHARED | libc::MAP_ANONYMOUS,
                 -1,
@@ -112,14 +112,14 @@ impl Page {
     }
 
     /// All but the text.
-    fn layout(&self) -> &Fields {
+    fn layout(&self) -> &PageFields {
         // SAFETY: mapped until self is dropped; zeroed bytes are valid fields, and all of them are atomic.
         unsafe { &(*self.0.as_ptr()).fields }
     }
 
     /// From the first to the last of its addresses.
     pub fn range(&self) -> (usize, usize) {
-        (self.address(), self.address() + size_of::<Layout>())
+        (self.address(), self.address() + size_of::<PageLayout>())
     }
 
     /// The child has come so far.
@@ -147,10 +147,10 @@ impl Page {
     }
 
     /// Where the child counts what was refused to it. In the child only, which never unmaps the page.
-    pub(super) fn noted(&self) -> Noted {
+    pub(super) fn noted(&self) -> RefusalCounters {
         // SAFETY: the child ends before anybody could drop the page.
-        let fields: &'static Fields = unsafe { &(*self.0.as_ptr()).fields };
-        Noted { counts: &fields.refused, last: &fields.last_refused }
+        let fields: &'static PageFields = unsafe { &(*self.0.as_ptr()).fields };
+        RefusalCounters { counts: &fields.refused, last: &fields.last_refused }
     }
 
     /// The system calls that were refused to native code in the child, and how often.
@@ -201,7 +201,7 @@ impl Page {
     /// Forgets everything, for the next child; the last one must have ended.
     pub fn reset(&self) {
         self.state().store(RUNNING, Ordering::Relaxed);
-        let Fields { stage, bytes, raw_bytes, refused, last_refused, .. } = self.layout();
+        let PageFields { stage, bytes, raw_bytes, refused, last_refused, .. } = self.layout();
         stage.store(0, Ordering::Relaxed);
         bytes.store(0, Ordering::Relaxed);
         raw_bytes.store(0, Ordering::Relaxed);
@@ -228,10 +228,10 @@ impl Page {
     }
 }
 
-impl Drop for Page {
+impl Drop for SharedPage {
     fn drop(&mut self) {
         // SAFETY: mapped by `new` with this size; references into it borrow self.
-        unsafe { libc::munmap(self.0.as_ptr().cast(), size_of::<Layout>()) };
+        unsafe { libc::munmap(self.0.as_ptr().cast(), size_of::<PageLayout>()) };
     }
 }
 
@@ -241,7 +241,7 @@ mod tests {
 
     #[test]
     fn the_last_word_is_whole_or_not_there() {
-        let page = Page::new().unwrap();
+        let page = SharedPage::new().unwrap();
         assert_eq!(page.last_word(), None);
         page.figures().beat.store(7, Ordering::Relaxed);
         page.end(b"{}");

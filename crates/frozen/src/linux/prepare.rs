@@ -10,14 +10,14 @@ use stillheap_limits::{HeapSize, Machine, Room};
 use stillheap_protocol::{
     Compression, Failure, ForkFigures, ForkMemory, PauseParts, RefusedCall, Scratch, Thaw, milliseconds,
 };
-use stillheap_sink::{Opened, available_space};
+use stillheap_sink::{OpenedFile, available_space};
 
 use super::arena::Disk;
 use super::child::{self, Task};
 use super::confine::Paths;
 use super::engine::Engine;
 use super::leave::NoReturn;
-use super::page::Page;
+use super::page::SharedPage;
 use super::ranges::Prepared;
 use super::replacements::{NEEDED, replacements};
 use super::slots::Slots;
@@ -35,7 +35,7 @@ const SMALLEST_DISK: u64 = 64 << 20;
 const LARGEST_DISK: u64 = 1 << 40;
 
 /// What a child shall do.
-pub struct Order {
+pub struct ForkRequest {
     /// Where its file is.
     pub directory: PathBuf,
     pub scratch: Scratch,
@@ -51,9 +51,9 @@ pub struct Order {
 
 /// A capture that is forked, before and after the fork.
 pub struct Forked {
-    pub(super) order: Order,
-    opened: Option<Opened>,
-    pub(super) page: Page,
+    pub(super) order: ForkRequest,
+    opened: Option<OpenedFile>,
+    pub(super) page: SharedPage,
     /// The child's stdout and stderr.
     pub(super) log: File,
     pub(super) machine: Machine,
@@ -109,12 +109,12 @@ impl Forked {
     /// What the system says; `ERR_STILLHEAP_UNSUPPORTED` where there is no forking.
     pub fn prepare(
         begun: Instant,
-        order: Order,
-        opened: Opened,
+        order: ForkRequest,
+        opened: OpenedFile,
         runtime: Option<usize>,
     ) -> Result<Self, Failure> {
         let slots = find_slots(runtime)?;
-        let page = Page::new().map_err(|error| Failure::system(&error, "mmap", Path::new("")))?;
+        let page = SharedPage::new().map_err(|error| Failure::system(&error, "mmap", Path::new("")))?;
         let log = log().map_err(|error| Failure::system(&error, "memfd_create", Path::new("")))?;
         let machine = Machine::new(Path::new("/proc"), order.address_space);
         let room = machine.room();
@@ -368,7 +368,7 @@ fn disk(directory: &Path) -> Result<Disk, Failure> {
     if size < SMALLEST_DISK {
         return Err(unfit("too little of the disk is free"));
     }
-    let file = Opened::spool(directory, Compression::None)?.into_file();
+    let file = OpenedFile::spool(directory, Compression::None)?.into_file();
     Disk::new(file, size).map_err(|error| Failure::system(&error, "ftruncate", directory))
 }
 

@@ -63,7 +63,7 @@ struct Rela {
     addend: i64,
 }
 
-struct Search {
+struct SlotSearch {
     replacements: &'static [Replacement],
     /// An address inside this addon.
     own: usize,
@@ -99,7 +99,7 @@ impl Slots {
         if let Some((_, slots)) = found.as_ref().filter(|(other, _)| *other == key) {
             return Ok(Arc::clone(slots));
         }
-        let mut search = Search {
+        let mut search = SlotSearch {
             replacements,
             own: Self::find as *const () as usize,
             runtime,
@@ -169,7 +169,7 @@ fn loaded() -> (u64, u64) {
 
 unsafe extern "C" fn visit(info: *mut libc::dl_phdr_info, _size: usize, search: *mut c_void) -> c_int {
     // SAFETY: the linker passes a valid entry, and `search` is what `find` gave.
-    let (info, search) = unsafe { (&*info, &mut *search.cast::<Search>()) };
+    let (info, search) = unsafe { (&*info, &mut *search.cast::<SlotSearch>()) };
     // SAFETY: the entry's program headers and name are valid while the callback runs.
     unsafe {
         if !info.dlpi_name.is_null() {
@@ -213,7 +213,7 @@ unsafe extern "C" fn visit(info: *mut libc::dl_phdr_info, _size: usize, search: 
 unsafe fn look_into(
     base: usize,
     mut dynamic: *const Dynamic,
-    search: &mut Search,
+    search: &mut SlotSearch,
     is_runtime: bool,
     holds: &dyn Fn(usize) -> bool,
 ) {

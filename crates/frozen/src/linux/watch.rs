@@ -40,17 +40,17 @@ const RESERVE: u64 = 32 << 20;
 const TIME_LIMIT: Duration = Duration::from_secs(30 * 60);
 
 /// A child that may be alive.
-struct Living {
-    process: Process,
+struct RunningChild {
+    process: ChildProcess,
     temporary: Option<PathBuf>,
     outlive: bool,
 }
 
-static LIVING: Mutex<Vec<Living>> = Mutex::new(Vec::new());
+static LIVING: Mutex<Vec<RunningChild>> = Mutex::new(Vec::new());
 /// The process ends: children that shall not outlive it have been ended.
 static ENDING: AtomicBool = AtomicBool::new(false);
 
-fn living() -> MutexGuard<'static, Vec<Living>> {
+fn living() -> MutexGuard<'static, Vec<RunningChild>> {
     LIVING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -64,7 +64,7 @@ pub enum Ending {
 }
 
 /// Why the parent ended a child.
-enum Verdict {
+enum KillReason {
     Cancelled,
     TimeLimit(Duration),
     Stuck,
@@ -74,7 +74,7 @@ enum Verdict {
 
 /// What becomes of the children of a process that ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Left {
+pub struct ChildrenAtExit {
     /// Ended, with nothing written.
     pub ended: usize,
     /// They go on by themselves.
@@ -82,10 +82,10 @@ pub struct Left {
 }
 
 /// At exit: children that shall not outlive the process end with it.
-pub fn end_all() -> Left {
+pub fn end_all() -> ChildrenAtExit {
     ENDING.store(true, Ordering::Relaxed);
-    let mut left = Left::default();
-    for Living { process, temporary, outlive } in living().iter() {
+    let mut left = ChildrenAtExit::default();
+    for RunningChild { process, temporary, outlive } in living().iter() {
         if *outlive {
             left.outliving += 1;
             continue;
@@ -102,12 +102,12 @@ pub fn end_all() -> Left {
 /// A child of this process: by descriptor, so that its id can't have become another process's, or by id where the
 /// kernel has no such descriptors (before 5.3).
 #[derive(Clone)]
-struct Process {
+struct ChildProcess {
     pid: Pid,
     descriptor: Option<Arc<OwnedFd>>,
 }
 
-impl Process {
+impl ChildProcess {
     fn of(child: libc::pid_t) -> Option<Self> {
         let pid = Pid::from_raw(child)?;
         let descriptor = pidfd_open(pid, PidfdFlags::empty()).ok().map(Arc::new);
@@ -158,16 +158,17 @@ impl Process {
 
 /// Watches the child of `forked`. `tick` is called at each look.
 pub fn watch(forked: &mut Forked, cancelled: &AtomicBool, mut tick: impl FnMut(&Forked)) -> Ending {
-    let Some((child, process)) = forked.child.and_then(|child| Some((child, Process::of(child)?))) else {
+    let Some((child, process)) = forked.child.and_then(|child| Some((child, ChildProcess::of(child)?)))
+    else {
         return Ending::Failed(Failure::own("ERR_STILLHEAP_INTERNAL", "there is no child"));
     };
     let temporary = forked.temporary().map(PathBuf::from);
     let outlive = forked.order.outlive;
-    living().push(Living { process: process.clone(), temporary, outlive });
+    living().push(RunningChild { process: process.clone(), temporary, outlive });
     let limit = forked.order.time_limit.unwrap_or(TIME_LIMIT);
     let begun = Instant::now();
     let killed_before = forked.machine.out_of_memory_kills();
-    let mut pulse = Pulse::new();
+    let mut pulse = ChildActivity::new();
     let mut verdict = None;
     let exit = loop {
         process.wait(INTERVAL);
@@ -179,11 +180,11 @@ pub fn watch(forked: &mut Forked, cancelled: &AtomicBool, mut tick: impl FnMut(&
             continue;
         }
         verdict = if cancelled.load(Ordering::Relaxed) {
-            Some(Verdict::Cancelled)
+            Some(KillReason::Cancelled)
         } else if begun.elapsed() > limit {
-            Some(Verdict::TimeLimit(limit))
+            Some(KillReason::TimeLimit(limit))
         } else if let Some(room) = forked.machine.room().filter(|room| room.left < RESERVE) {
-            Some(Verdict::Memory(format!("{} MB were left in {}", room.left >> 20, room.whose())))
+            Some(KillReason::Memory(format!("{} MB were left in {}", room.left >> 20, room.whose())))
         } else {
             pulse.look(child, forked)
         };
@@ -204,7 +205,7 @@ enum Exit {
 }
 
 /// Whether the child does anything.
-struct Pulse {
+struct ChildActivity {
     looked: Instant,
     last: Option<Stat>,
     still_since: Instant,
@@ -212,13 +213,13 @@ struct Pulse {
     ticks_at_beat: u64,
 }
 
-impl Pulse {
+impl ChildActivity {
     fn new() -> Self {
         let now = Instant::now();
         Self { looked: now, last: None, still_since: now, beat: 0, ticks_at_beat: 0 }
     }
 
-    fn look(&mut self, child: libc::pid_t, forked: &Forked) -> Option<Verdict> {
+    fn look(&mut self, child: libc::pid_t, forked: &Forked) -> Option<KillReason> {
         if self.looked.elapsed() < STAT_INTERVAL {
             return None;
         }
@@ -237,9 +238,9 @@ impl Pulse {
         }
         let patience = if in_io { STUCK_IN_IO_AFTER } else { STUCK_AFTER };
         if self.still_since.elapsed() > patience {
-            return Some(Verdict::Stuck);
+            return Some(KillReason::Stuck);
         }
-        (now.ticks.saturating_sub(self.ticks_at_beat) > SPINNING_TICKS).then_some(Verdict::Spinning)
+        (now.ticks.saturating_sub(self.ticks_at_beat) > SPINNING_TICKS).then_some(KillReason::Spinning)
     }
 }
 
@@ -247,12 +248,12 @@ fn own(code: &str, message: impl Into<String>) -> Failure {
     Failure::own(code, message)
 }
 
-fn classify(forked: &mut Forked, exit: Exit, verdict: Option<Verdict>, out_of_memory: bool) -> Ending {
+fn classify(forked: &mut Forked, exit: Exit, verdict: Option<KillReason>, out_of_memory: bool) -> Ending {
     // A file that has its name is there, whatever was to happen, and however the child ended after that.
     if forked.order.outlive && forked.published().is_some() && forked.page.has_reached(Stage::Complete) {
         return Ending::Done;
     }
-    if let Some(Verdict::Cancelled) = verdict {
+    if let Some(KillReason::Cancelled) = verdict {
         return Ending::Failed(own("ERR_STILLHEAP_ABORTED", "the capture was aborted; nothing was written"));
     }
     // What the child says it failed at comes before what it had completed by then.
@@ -268,30 +269,30 @@ fn classify(forked: &mut Forked, exit: Exit, verdict: Option<Verdict>, out_of_me
     }
 }
 
-fn ended_by_us(verdict: Verdict) -> Ending {
+fn ended_by_us(verdict: KillReason) -> Ending {
     match verdict {
-        Verdict::Cancelled => {
+        KillReason::Cancelled => {
             Ending::Failed(own("ERR_STILLHEAP_ABORTED", "the capture was aborted; nothing was written"))
         }
-        Verdict::TimeLimit(limit) => Ending::Failed(own(
+        KillReason::TimeLimit(limit) => Ending::Failed(own(
             "ERR_STILLHEAP_TIME_LIMIT",
             format!(
                 "the forked child was ended because it exceeded the time limit of {} s; nothing was written",
                 limit.as_secs_f64()
             ),
         )),
-        Verdict::Memory(left) => Ending::Failed(own(
+        KillReason::Memory(left) => Ending::Failed(own(
             "ERR_STILLHEAP_MEMORY",
             format!(
                 "the forked child was ended before memory ran out: {left}; nothing was written, and the service \
                  goes on"
             ),
         )),
-        Verdict::Stuck => Ending::Again(own(
+        KillReason::Stuck => Ending::Again(own(
             "ERR_STILLHEAP_STUCK",
             "the forked child made no progress and was ended; nothing was written",
         )),
-        Verdict::Spinning => Ending::Failed(own(
+        KillReason::Spinning => Ending::Failed(own(
             "ERR_STILLHEAP_STUCK",
             "the forked child used the CPU without making progress and was ended; nothing was written",
         )),

@@ -5,10 +5,10 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use stillheap_frozen::{Ending, Engine, Finished, Forked, Order, Output, watch};
+use stillheap_frozen::{Ending, Engine, Finished, ForkRequest, Forked, Output, watch};
 use stillheap_limits::{HeapSize, Need};
 use stillheap_protocol::{Compression, Failure, Scratch};
-use stillheap_sink::{Destination, Opened};
+use stillheap_sink::{Destination, OpenedFile};
 
 /// Does what `first` does, as a finalizer would, and then writes what it holds, in pieces.
 pub struct Double<F> {
@@ -42,7 +42,7 @@ impl<F: FnMut() -> Result<(), Failure>> Engine for Double<F> {
 
 pub fn prepare(directory: &Path, outlive: bool) -> Forked {
     let destination = Destination { path: directory.join("a"), overwrite: false, generated: false };
-    let order = Order {
+    let order = ForkRequest {
         directory: directory.to_owned(),
         scratch: Scratch::Memory,
         force: false,
@@ -50,7 +50,7 @@ pub fn prepare(directory: &Path, outlive: bool) -> Forked {
         outlive,
         address_space: None,
     };
-    let opened = Opened::create(destination, Compression::None).unwrap();
+    let opened = OpenedFile::create(destination, Compression::None).unwrap();
     Forked::prepare(Instant::now(), order, opened, None).unwrap()
 }
 

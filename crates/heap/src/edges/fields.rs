@@ -4,17 +4,17 @@ use super::{Label, Visitor};
 use crate::memory::is_strong;
 use crate::node::EdgeKind;
 use crate::object::MapInfo;
-use crate::properties::{Place, Property};
+use crate::properties::{FieldSlot, Property};
 
 /// The edges that a fast map's properties give.
 #[derive(Debug, Default)]
 pub(crate) struct Fields {
     /// A property whose value is in the object.
-    pub(crate) fields: Vec<(Place, EdgeKind, Label)>,
+    pub(crate) fields: Vec<(FieldSlot, EdgeKind, Label)>,
     /// A property whose value is in the map's descriptors.
     pub(crate) constants: Vec<(EdgeKind, Label, u64)>,
     /// Fields whose value may be a pair of accessors: looked at per object.
-    pub(crate) accessors: Vec<(Place, Property)>,
+    pub(crate) accessors: Vec<(FieldSlot, Property)>,
 }
 
 impl Visitor<'_, '_> {

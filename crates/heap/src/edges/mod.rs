@@ -12,10 +12,10 @@ use crate::heap::Heap;
 use crate::kind::Kind;
 use crate::mark::Marks;
 use crate::memory::{is_strong, smi};
-use crate::names::Names;
+use crate::names::NameTable;
 use crate::node::{EdgeKind, NodeKind};
 use crate::object::{MapInfo, tagged_part};
-use crate::properties::Place;
+use crate::properties::FieldSlot;
 
 /// An edge's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub(crate) struct Inessential {
 pub(crate) struct Visitor<'h, 'm> {
     pub(crate) heap: &'h Heap<'m>,
     pub(crate) marks: &'h Marks,
-    pub(crate) names: Names,
+    pub(crate) names: NameTable,
     inessential: Inessential,
     fields: HashMap<u64, Rc<Fields>>,
     numbers: Vec<u32>,
@@ -56,7 +56,12 @@ pub(crate) struct Visitor<'h, 'm> {
 }
 
 impl<'h, 'm> Visitor<'h, 'm> {
-    pub(crate) fn new(heap: &'h Heap<'m>, marks: &'h Marks, names: Names, inessential: Inessential) -> Self {
+    pub(crate) fn new(
+        heap: &'h Heap<'m>,
+        marks: &'h Marks,
+        names: NameTable,
+        inessential: Inessential,
+    ) -> Self {
         Visitor {
             heap,
             marks,
@@ -288,8 +293,8 @@ impl<'h, 'm> Visitor<'h, 'm> {
         };
         for &(place, kind, label) in &fields.fields {
             let offset = match place {
-                Place::Inside(offset) => Some(offset),
-                Place::Outside(_) => None,
+                FieldSlot::Inside(offset) => Some(offset),
+                FieldSlot::Outside(_) => None,
             };
             self.edge(kind, label, heap.at_place(object, place), offset, sink);
         }

@@ -17,10 +17,10 @@ fn nodes(analysis: Analysis<'_>) -> impl Iterator<Item = NodeOrdinal> {
 }
 
 /// An expression with everything computed that does not depend on the single node.
-enum Test<'e> {
-    And(Vec<Test<'e>>),
-    Or(Vec<Test<'e>>),
-    Not(Box<Test<'e>>),
+enum Predicate<'e> {
+    And(Vec<Predicate<'e>>),
+    Or(Vec<Predicate<'e>>),
+    Not(Box<Predicate<'e>>),
     /// By class number.
     Class(Vec<bool>),
     Text(TextField, &'e Pattern),
@@ -30,23 +30,23 @@ enum Test<'e> {
     Set(Vec<bool>),
 }
 
-fn prepare<'e>(analysis: Analysis<'_>, expression: &'e Expression) -> Test<'e> {
+fn prepare<'e>(analysis: Analysis<'_>, expression: &'e Expression) -> Predicate<'e> {
     let list = |parts: &'e [Expression]| {
-        let mut tests: Vec<Test<'e>> = parts.iter().map(|part| prepare(analysis, part)).collect();
-        tests.sort_by_key(Test::cost);
+        let mut tests: Vec<Predicate<'e>> = parts.iter().map(|part| prepare(analysis, part)).collect();
+        tests.sort_by_key(Predicate::cost);
         tests
     };
     match expression {
-        Expression::And(parts) => Test::And(list(parts)),
-        Expression::Or(parts) => Test::Or(list(parts)),
-        Expression::Not(inner) => Test::Not(Box::new(prepare(analysis, inner))),
-        Expression::Text(TextField::Class, pattern) => Test::Class(classes(analysis, pattern)),
-        Expression::Text(field, pattern) => Test::Text(*field, pattern),
-        Expression::Number(field, operator, number) => Test::Number(*field, *operator, *number),
-        Expression::Detached => Test::Detached,
+        Expression::And(parts) => Predicate::And(list(parts)),
+        Expression::Or(parts) => Predicate::Or(list(parts)),
+        Expression::Not(inner) => Predicate::Not(Box::new(prepare(analysis, inner))),
+        Expression::Text(TextField::Class, pattern) => Predicate::Class(classes(analysis, pattern)),
+        Expression::Text(field, pattern) => Predicate::Text(*field, pattern),
+        Expression::Number(field, operator, number) => Predicate::Number(*field, *operator, *number),
+        Expression::Detached => Predicate::Detached,
         Expression::Related(relation, inner) => {
             let inner = prepare(analysis, inner);
-            Test::Set(related(analysis, *relation, |n| inner.holds(analysis, n)))
+            Predicate::Set(related(analysis, *relation, |n| inner.holds(analysis, n)))
         }
     }
 }
@@ -107,36 +107,38 @@ fn dominated(analysis: Analysis<'_>, set: &mut [bool], holds: impl Fn(NodeOrdina
     }
 }
 
-impl Test<'_> {
+impl Predicate<'_> {
     fn cost(&self) -> u32 {
         match self {
-            Test::Set(_) | Test::Class(_) | Test::Detached => 0,
-            Test::Number(NumberField::Edges | NumberField::Retainers, ..) => 3,
-            Test::Number(..) => 1,
-            Test::Text(TextField::Type, _) => 1,
-            Test::Text(TextField::Edge | TextField::Via, _) => 4,
-            Test::Text(..) => 3,
-            Test::Not(inner) => inner.cost(),
-            Test::And(parts) | Test::Or(parts) => 1 + parts.iter().map(Test::cost).max().unwrap_or(0),
+            Predicate::Set(_) | Predicate::Class(_) | Predicate::Detached => 0,
+            Predicate::Number(NumberField::Edges | NumberField::Retainers, ..) => 3,
+            Predicate::Number(..) => 1,
+            Predicate::Text(TextField::Type, _) => 1,
+            Predicate::Text(TextField::Edge | TextField::Via, _) => 4,
+            Predicate::Text(..) => 3,
+            Predicate::Not(inner) => inner.cost(),
+            Predicate::And(parts) | Predicate::Or(parts) => {
+                1 + parts.iter().map(Predicate::cost).max().unwrap_or(0)
+            }
         }
     }
 
     fn holds(&self, analysis: Analysis<'_>, n: NodeOrdinal) -> bool {
         match self {
-            Test::And(parts) => parts.iter().all(|part| part.holds(analysis, n)),
-            Test::Or(parts) => parts.iter().any(|part| part.holds(analysis, n)),
-            Test::Not(inner) => !inner.holds(analysis, n),
-            Test::Class(wanted) => wanted[analysis.class_number(n) as usize],
-            Test::Text(field, pattern) => match field {
+            Predicate::And(parts) => parts.iter().all(|part| part.holds(analysis, n)),
+            Predicate::Or(parts) => parts.iter().any(|part| part.holds(analysis, n)),
+            Predicate::Not(inner) => !inner.holds(analysis, n),
+            Predicate::Class(wanted) => wanted[analysis.class_number(n) as usize],
+            Predicate::Text(field, pattern) => match field {
                 TextField::Class => pattern.matches(&analysis.class_name(n)),
                 TextField::Name => pattern.matches(&analysis.name(n)),
                 TextField::Type => pattern.matches(analysis.node_type(n)),
                 TextField::Edge => analysis.edges(n).any(|(e, _)| pattern.matches(&analysis.edge_name(e))),
                 TextField::Via => analysis.holders(n).any(|(e, _)| pattern.matches(&analysis.edge_name(e))),
             },
-            Test::Number(field, operator, number) => operator.holds(value(analysis, *field, n), *number),
-            Test::Detached => analysis.detachedness(n) == 2,
-            Test::Set(set) => set[n.0 as usize],
+            Predicate::Number(field, operator, number) => operator.holds(value(analysis, *field, n), *number),
+            Predicate::Detached => analysis.detachedness(n) == 2,
+            Predicate::Set(set) => set[n.0 as usize],
         }
     }
 }

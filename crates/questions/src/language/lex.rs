@@ -7,11 +7,11 @@ use crate::failure::Failure;
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Token {
     pub(super) at: usize,
-    pub(super) kind: Kind,
+    pub(super) kind: TokenKind,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Kind {
+pub(super) enum TokenKind {
     /// A field, a number, a keyword or a bare text.
     Word(String),
     /// A text in quotes.
@@ -39,24 +39,24 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token>, Failure> {
             continue;
         }
         let start = at;
-        let after_operator = matches!(tokens.last(), Some(Token { kind: Kind::Operator(_), .. }));
+        let after_operator = matches!(tokens.last(), Some(Token { kind: TokenKind::Operator(_), .. }));
         let kind = if let Some(sign) = OPERATORS.iter().find(|sign| starts_with(&chars[at..], sign)) {
             at += sign.len();
-            Kind::Operator(if *sign == "==" { "=" } else { sign })
+            TokenKind::Operator(if *sign == "==" { "=" } else { sign })
         } else if c == '(' || c == ')' {
             at += 1;
-            if c == '(' { Kind::Open } else { Kind::Close }
+            if c == '(' { TokenKind::Open } else { TokenKind::Close }
         } else if c == '"' || c == '\'' {
-            Kind::Quoted(quoted(text, &chars, &mut at)?)
+            TokenKind::Quoted(quoted(text, &chars, &mut at)?)
         } else if c == '/' && after_operator {
             let (body, ignore_case) = regex(text, &chars, &mut at)?;
-            Kind::Regex(body, ignore_case)
+            TokenKind::Regex(body, ignore_case)
         } else if starts_with(&chars[at..], "&&") || starts_with(&chars[at..], "||") {
             at += 2;
-            Kind::Word(if c == '&' { "and" } else { "or" }.to_owned())
+            TokenKind::Word(if c == '&' { "and" } else { "or" }.to_owned())
         } else if c == '!' {
             at += 1;
-            Kind::Word("not".to_owned())
+            TokenKind::Word("not".to_owned())
         } else {
             while at < chars.len() && is_bare(chars[at]) {
                 at += 1;
@@ -68,11 +68,11 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token>, Failure> {
                     &format!("{c:?} has no meaning here; texts with it need quotes"),
                 ));
             }
-            Kind::Word(chars[start..at].iter().collect())
+            TokenKind::Word(chars[start..at].iter().collect())
         };
         tokens.push(Token { at: start, kind });
     }
-    tokens.push(Token { at: chars.len(), kind: Kind::End });
+    tokens.push(Token { at: chars.len(), kind: TokenKind::End });
     Ok(tokens)
 }
 

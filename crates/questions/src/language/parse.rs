@@ -1,6 +1,6 @@
 //! From tokens to an expression, by recursive descent. `not` binds tightest, then `and`, then `or`.
 
-use super::lex::{Kind, Token, tokens};
+use super::lex::{Token, TokenKind, tokens};
 use super::{Expression, NumberField, Operator, Relation, TextField, mistake};
 use crate::failure::Failure;
 use crate::number::{parse_number, unit_factor};
@@ -46,8 +46,8 @@ pub(super) fn parse(text: &str) -> Result<Expression, Failure> {
     let mut parser = Parser { text, tokens: tokens(text)?, next: 0, depth: 0 };
     let expression = parser.either()?;
     match parser.peek().kind {
-        Kind::End => Ok(expression),
-        Kind::Close => Err(parser.mistake("this bracket was never opened")),
+        TokenKind::End => Ok(expression),
+        TokenKind::Close => Err(parser.mistake("this bracket was never opened")),
         _ => Err(parser.mistake("'and', 'or' or the end is expected")),
     }
 }
@@ -67,7 +67,7 @@ impl Parser<'_> {
 
     fn take(&mut self) -> Token {
         let token = self.tokens[self.next].clone();
-        if token.kind != Kind::End {
+        if token.kind != TokenKind::End {
             self.next += 1;
         }
         token
@@ -78,7 +78,7 @@ impl Parser<'_> {
     }
 
     fn is_word(&self, word: &str) -> bool {
-        matches!(&self.peek().kind, Kind::Word(w) if w.eq_ignore_ascii_case(word))
+        matches!(&self.peek().kind, TokenKind::Word(w) if w.eq_ignore_ascii_case(word))
     }
 
     fn either(&mut self) -> Result<Expression, Failure> {
@@ -107,7 +107,7 @@ impl Parser<'_> {
         let expression = if self.is_word("not") {
             self.take();
             Expression::Not(Box::new(self.unary()?))
-        } else if self.peek().kind == Kind::Open {
+        } else if self.peek().kind == TokenKind::Open {
             self.brackets()?
         } else {
             self.test()?
@@ -120,17 +120,17 @@ impl Parser<'_> {
         let open = self.take().at;
         let expression = self.either()?;
         match self.peek().kind {
-            Kind::Close => {
+            TokenKind::Close => {
                 self.take();
                 Ok(expression)
             }
-            Kind::End => Err(mistake(self.text, open, "this bracket is never closed")),
+            TokenKind::End => Err(mistake(self.text, open, "this bracket is never closed")),
             _ => Err(self.mistake("'and', 'or' or ')' is expected")),
         }
     }
 
     fn test(&mut self) -> Result<Expression, Failure> {
-        let Kind::Word(word) = self.peek().kind.clone() else { return Err(self.mistake(EXPECTED)) };
+        let TokenKind::Word(word) = self.peek().kind.clone() else { return Err(self.mistake(EXPECTED)) };
         let of = |name: &str| name.eq_ignore_ascii_case(&word);
         if of("detached") {
             self.take();
@@ -138,7 +138,7 @@ impl Parser<'_> {
         }
         if let Some((_, relation)) = RELATIONS.iter().find(|(name, _)| of(name)) {
             self.take();
-            if self.peek().kind != Kind::Open {
+            if self.peek().kind != TokenKind::Open {
                 return Err(self.mistake(&format!("'(' is expected after {word}")));
             }
             return Ok(Expression::Related(*relation, Box::new(self.brackets()?)));
@@ -156,7 +156,7 @@ impl Parser<'_> {
 
     fn operator(&mut self, allowed: &[&str]) -> Result<&'static str, Failure> {
         match self.peek().kind {
-            Kind::Operator(sign) if allowed.contains(&sign) => {
+            TokenKind::Operator(sign) if allowed.contains(&sign) => {
                 self.take();
                 Ok(sign)
             }
@@ -169,11 +169,13 @@ impl Parser<'_> {
         let at = self.peek().at;
         let inside = |failure: Failure| mistake(self.text, at, &failure.message);
         let pattern = match self.peek().kind.clone() {
-            Kind::Regex(body, ignore_case) => Pattern::regex(&body, ignore_case).map_err(inside)?,
-            Kind::Word(text) | Kind::Quoted(text) if sign.ends_with('~') => {
+            TokenKind::Regex(body, ignore_case) => Pattern::regex(&body, ignore_case).map_err(inside)?,
+            TokenKind::Word(text) | TokenKind::Quoted(text) if sign.ends_with('~') => {
                 Pattern::contains_or_glob(&text).map_err(inside)?
             }
-            Kind::Word(text) | Kind::Quoted(text) => Pattern::exact_or_glob(&text).map_err(inside)?,
+            TokenKind::Word(text) | TokenKind::Quoted(text) => {
+                Pattern::exact_or_glob(&text).map_err(inside)?
+            }
             _ => return Err(self.mistake("a text, a gl*b or a /regular expression/ is expected")),
         };
         self.take();
@@ -190,7 +192,7 @@ impl Parser<'_> {
             ">" => Operator::Greater,
             _ => Operator::GreaterOrEqual,
         };
-        let Kind::Word(mut text) = self.peek().kind.clone() else {
+        let TokenKind::Word(mut text) = self.peek().kind.clone() else {
             return Err(self.mistake("a number is expected, such as 100, 2.5MB or @123"));
         };
         if field == NumberField::Id {
@@ -202,7 +204,7 @@ impl Parser<'_> {
         self.take();
         // A unit may stand apart: `10 MB`.
         let factor = match &self.peek().kind {
-            Kind::Word(unit) if text.ends_with(|c: char| c.is_ascii_digit()) => unit_factor(unit),
+            TokenKind::Word(unit) if text.ends_with(|c: char| c.is_ascii_digit()) => unit_factor(unit),
             _ => None,
         };
         let number = match factor {

@@ -5,7 +5,7 @@ use super::*;
 /// Ids that belong together if both files are of the same heap.
 struct Heaps(&'static [u32]);
 
-impl Kinship for Heaps {
+impl FileRelation for Heaps {
     fn one_process(&self, one: usize, other: usize) -> Option<bool> {
         // 0 stands for a heap whose ids tell nothing.
         let (one, other) = (self.0[one], self.0[other]);
@@ -20,7 +20,7 @@ impl Kinship for Heaps {
 /// Ids that tell nothing, and contents that differ.
 struct Unknown;
 
-impl Kinship for Unknown {
+impl FileRelation for Unknown {
     fn one_process(&self, _: usize, _: usize) -> Option<bool> {
         None
     }
@@ -30,19 +30,19 @@ impl Kinship for Unknown {
     }
 }
 
-fn with_header(file: &str, pid: u64, second: u32) -> Facts {
-    Facts {
+fn with_header(file: &str, pid: u64, second: u32) -> FileInfo {
+    FileInfo {
         file: file.to_owned(),
         time: Some(format!("2026-11-28T10:00:{second:02}.000Z")),
-        process: Some(Process { pid, thread: 0, since: None }),
+        process: Some(ProcessKey { pid, thread: 0, since: None }),
         whole: true,
-        ..Facts::default()
+        ..FileInfo::default()
     }
 }
 
-fn plain(file: &str, newest_id: u64, changed: u64) -> Facts {
+fn plain(file: &str, newest_id: u64, changed: u64) -> FileInfo {
     let modified = Some(SystemTime::UNIX_EPOCH + Duration::from_millis(changed));
-    Facts { file: file.to_owned(), newest_id, modified, whole: true, ..Facts::default() }
+    FileInfo { file: file.to_owned(), newest_id, modified, whole: true, ..FileInfo::default() }
 }
 
 fn order(arrangement: &Arrangement) -> Vec<&[usize]> {
@@ -51,7 +51,7 @@ fn order(arrangement: &Arrangement) -> Vec<&[usize]> {
 
 #[test]
 fn the_header_s_time_undoes_the_shell_s_order() {
-    let files: Vec<Facts> = ["snap-1", "snap-10", "snap-11", "snap-2"]
+    let files: Vec<FileInfo> = ["snap-1", "snap-10", "snap-11", "snap-2"]
         .iter()
         .zip([1, 10, 11, 2])
         .map(|(file, second)| with_header(file, 7, second))
@@ -90,7 +90,7 @@ fn processes_are_kept_apart() {
 
 #[test]
 fn a_container_that_starts_again_is_another_process_1() {
-    let since = |mut file: Facts, since: &str| {
+    let since = |mut file: FileInfo, since: &str| {
         file.process.as_mut().unwrap().since = Some(since.to_owned());
         file
     };
@@ -117,9 +117,9 @@ fn node_s_names_tell() {
     {
         assert!(name_of_node(other).is_none(), "{other}");
     }
-    let named = |number| Facts {
+    let named = |number| FileInfo {
         number: Some(number),
-        process: Some(Process { pid: 1, thread: 0, since: None }),
+        process: Some(ProcessKey { pid: 1, thread: 0, since: None }),
         ..plain("f", number, 0)
     };
     let arranged = put_in_order(&[named(10), named(9)], &Unknown).unwrap();

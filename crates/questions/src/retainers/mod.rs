@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::id::Id;
 use crate::opened::View;
 use crate::pattern::patterns;
-use crate::trees::Growing;
+use crate::trees::GrowingTree;
 use crate::trees::TreeShape;
 use crate::window::{PageInfo, Window};
 
@@ -156,13 +156,13 @@ impl View<'_> {
             let total = all.len();
             request.window.cut(all, total)
         };
-        let mut tree = Growing::new(request.shape, node);
+        let mut tree = GrowingTree::new(request.shape, node);
         let retainers = rows.into_iter().map(|e| self.holder(e, &mut tree)).collect();
         let paths = if request.paths == 0 { Vec::new() } else { analysis.paths(node, request.paths, 0) };
         Ok(NodeRetainers { node: analysis.node(node), retainers, page, paths })
     }
 
-    fn holder(&self, edge: EdgeInfo, tree: &mut Growing) -> Holder {
+    fn holder(&self, edge: EdgeInfo, tree: &mut GrowingTree) -> Holder {
         let from = edge.node.ordinal;
         let repeated = tree.repeats(from);
         // As in DevTools, what is a root to the user, or hangs right under one, is the end of the way.

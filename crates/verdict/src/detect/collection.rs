@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 
 use super::{Finding, cause_at, first_closure};
 use crate::case::Case;
-use crate::desk::Place;
 use crate::naming::{Lead, Reference, Words};
 use crate::report::{CauseKind, Owner, Related, SourceLocation};
+use crate::source_index::CodeSite;
 use crate::words::count;
 
 /// Distance from the roots up to which an object that is called like the global object is it.
@@ -18,11 +18,11 @@ const NEAR_ROOT: i32 = 2;
 
 /// The holder of what grows, its name and where that is filled.
 #[derive(Default)]
-pub(crate) struct Held {
+pub(crate) struct NamedHolder {
     /// Place on the path whose incoming edge has the name.
     pub(crate) at: usize,
     pub(crate) variable: Option<String>,
-    pub(crate) place: Place,
+    pub(crate) place: CodeSite,
     /// It is a property of the global object.
     pub(crate) global: bool,
     /// With the objects that it is in, and whose it is: `connections of Mongoose`.
@@ -33,7 +33,7 @@ pub(crate) struct Held {
     around: bool,
 }
 
-impl Held {
+impl NamedHolder {
     /// The holder in a sentence: `variable cache`, `property open of UploadService`.
     pub(crate) fn called(&self) -> Option<String> {
         let kind = if self.words.as_ref()?.in_context { "variable" } else { "property" };
@@ -51,15 +51,17 @@ impl Held {
 }
 
 /// Names the object at a place of the path: the variable or property that holds it, or holds what holds it.
-pub(crate) fn name(case: &Case<'_, '_>, holder: usize) -> Held {
+pub(crate) fn name(case: &Case<'_, '_>, holder: usize) -> NamedHolder {
     let namer = case.namer();
     let node = case.node(holder);
     if holder == case.holder {
-        let Some(named) = &case.named else { return Held { at: holder, ..Held::default() } };
+        let Some(named) = &case.named else { return NamedHolder { at: holder, ..NamedHolder::default() } };
         let around = named.reference.to != node;
         return held(case, named.at, &named.reference, named.words.clone(), named.lead.as_ref(), around);
     }
-    let Some(reference) = namer.reference(node) else { return Held { at: holder, ..Held::default() } };
+    let Some(reference) = namer.reference(node) else {
+        return NamedHolder { at: holder, ..NamedHolder::default() };
+    };
     let lead = if case.view.is_context(reference.from) { None } else { namer.lead(reference.from) };
     held(case, holder, &reference, namer.words(&reference), lead.as_ref(), false)
 }
@@ -71,7 +73,7 @@ fn held(
     words: Words,
     lead: Option<&Lead>,
     around: bool,
-) -> Held {
+) -> NamedHolder {
     let view = case.view;
     let namer = case.namer();
     let variable = String::from_utf8_lossy(view.edge_bytes(reference.edge)).into_owned();
@@ -84,8 +86,8 @@ fn held(
             Some(at) => format!("{}, {}", lead.full, crate::report::short(at)),
             None => lead.full.clone(),
         });
-        if let Some(call) = case.desk.call_of(top.from, &lead.variable, place.function.as_deref()) {
-            let library = case.desk.owner(reference.from) == Some(Owner::Library);
+        if let Some(call) = case.source_index.call_of(top.from, &lead.variable, place.function.as_deref()) {
+            let library = case.source_index.owner(reference.from) == Some(Owner::Library);
             if library && place.filled && (lead.steps.len() == 1 || call.fills) {
                 // The application fills it through the one method that it calls.
                 let inner = place.location.replace(call.location);
@@ -105,7 +107,7 @@ fn held(
         }
     }
     let global = is_global(case, reference.from);
-    Held { at, variable: Some(variable), place, global, words: Some(words), lead: called, around }
+    NamedHolder { at, variable: Some(variable), place, global, words: Some(words), lead: called, around }
 }
 
 /// The global object.
@@ -173,7 +175,7 @@ pub(crate) fn detect(case: &Case<'_, '_>) -> Option<Finding> {
     );
     let mut place = held.place;
     if on_global {
-        place = Place::default();
+        place = CodeSite::default();
     }
     let cause = cause_at(kind, held.variable, place, detail);
     Some(Finding { cause, explanation, advice, decisive: held.at })
@@ -202,7 +204,7 @@ fn article(noun: &str) -> &'static str {
 
 /// A line in Node's own code helps nobody: then a function of the application's, or of a library's, that is among what
 /// grows.
-pub(crate) fn own_place(case: &Case<'_, '_>, place: &mut Place) {
+pub(crate) fn own_place(case: &Case<'_, '_>, place: &mut CodeSite) {
     let runtime = |location: &SourceLocation| {
         location.script.as_deref().is_none_or(|script| script.starts_with("node:") || script.is_empty())
     };
@@ -210,7 +212,7 @@ pub(crate) fn own_place(case: &Case<'_, '_>, place: &mut Place) {
         return;
     }
     if let Some(closure) = usual_closure(case).or_else(|| first_closure(case, case.grows)) {
-        let made = case.desk.made_in(closure);
+        let made = case.source_index.made_in(closure);
         (place.function, place.location) = (made.function, made.location);
     }
 }
@@ -221,7 +223,7 @@ fn usual_closure(case: &Case<'_, '_>) -> Option<NodeOrdinal> {
     let mut seen: BTreeMap<_, (u32, NodeOrdinal)> = BTreeMap::new();
     for n in case.objects().into_iter().filter(|&n| view.is_closure(n)) {
         let Some(location) = view.location(n) else { continue };
-        let foreign = match case.desk.owner(n) {
+        let foreign = match case.source_index.owner(n) {
             Some(Owner::Application) => false,
             Some(Owner::Library) => true,
             _ => continue,

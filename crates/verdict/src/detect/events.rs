@@ -30,7 +30,7 @@ pub(crate) fn listeners(case: &Case<'_, '_>) -> Option<Finding> {
     let listener = first_closure(case, case.grows);
     // One function for all says less than where it is added.
     let shared = listener.is_some_and(|c| case.view.analysis.holders(c).take(MANY).count() == MANY);
-    let mut place = listener.filter(|_| !shared).map(|c| case.desk.made_in(c)).unwrap_or_default();
+    let mut place = listener.filter(|_| !shared).map(|c| case.source_index.made_in(c)).unwrap_or_default();
     if place.location.is_none() {
         place = held.place;
     }
@@ -98,16 +98,16 @@ pub(crate) fn timers(case: &Case<'_, '_>) -> Option<Finding> {
         .filter(|&c| view.is_closure(c));
     let repeats = view.analysis.named(timer, "_repeat").is_some();
     let what = if repeats { "intervals" } else { "timers" };
-    let mut place = callback.map(|c| case.desk.made_in(c)).unwrap_or_default();
+    let mut place = callback.map(|c| case.source_index.made_in(c)).unwrap_or_default();
     if let Some(closure) = callback {
         let words = if repeats { ["setInterval", "("] } else { ["setTimeout", "("] };
-        if let Some(call) = case.desk.call(closure, &words) {
+        if let Some(call) = case.source_index.call(closure, &words) {
             place.related.extend(call.location.map(|location| crate::report::Related {
                 what: format!("{} is called", words[0]),
                 location,
             }));
             // A callback that is made once says little; where the timer is started says more.
-            if case.desk.uses(closure, "this").is_none() && place.location.is_none() {
+            if case.source_index.uses(closure, "this").is_none() && place.location.is_none() {
                 place.function = call.function;
             }
         }
@@ -160,7 +160,7 @@ fn kept_by(case: &Case<'_, '_>, closure: NodeOrdinal) -> Option<String> {
 pub(crate) fn first_closure(case: &Case<'_, '_>, from: usize) -> Option<NodeOrdinal> {
     let view = case.view;
     let on_path = (from..case.path.len()).map(|i| case.node(i));
-    let own = |n: &NodeOrdinal| view.is_closure(*n) && case.desk.owner(*n) != Some(Owner::Runtime);
+    let own = |n: &NodeOrdinal| view.is_closure(*n) && case.source_index.owner(*n) != Some(Owner::Runtime);
     let found = on_path.clone().find(own).or_else(|| case.members.iter().copied().take(100).find(own));
     found.or_else(|| {
         // A wrapper of Node's (once) has the listener as a property, a listener object as its callback.

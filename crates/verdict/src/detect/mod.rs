@@ -16,9 +16,9 @@ mod waiting;
 pub(crate) use events::first_closure;
 
 use crate::case::Case;
-use crate::desk::Place;
 use crate::report::short;
 use crate::report::{Cause, CauseKind};
+use crate::source_index::CodeSite;
 
 /// What a detector found.
 pub(crate) struct Finding {
@@ -58,7 +58,7 @@ pub(crate) fn cause(case: &Case<'_, '_>) -> Finding {
 }
 
 /// A cause at a place.
-pub(crate) fn cause_at(kind: CauseKind, variable: Option<String>, place: Place, detail: String) -> Cause {
+pub(crate) fn cause_at(kind: CauseKind, variable: Option<String>, place: CodeSite, detail: String) -> Cause {
     let variable = variable.map(|name| place.variable.unwrap_or(name));
     Cause {
         kind,
@@ -71,7 +71,7 @@ pub(crate) fn cause_at(kind: CauseKind, variable: Option<String>, place: Place, 
 }
 
 /// The function of a place, for a sentence.
-pub(crate) fn called(place: &Place) -> String {
+pub(crate) fn called(place: &CodeSite) -> String {
     match (place.function.as_deref(), &place.location) {
         (Some(name), _) if !name.is_empty() => name.to_owned(),
         (_, Some(location)) => format!("the code at {}", short(location)),

@@ -5,8 +5,8 @@ use stillheap_analysis::NodeOrdinal;
 
 use super::{Finding, cause_at};
 use crate::case::Case;
-use crate::desk::Place;
 use crate::report::{CauseKind, Owner};
+use crate::source_index::CodeSite;
 use crate::words::count;
 
 /// Objects whose file or URL is looked at.
@@ -19,7 +19,7 @@ const MOST_SCRIPTS: usize = 300;
 const MOST_NAME: usize = 1_000;
 
 /// What holds the modules.
-enum Holder {
+enum ModuleHolder {
     /// The list of what another module has required: its file.
     Children(Option<String>),
     /// `require.cache`.
@@ -33,7 +33,7 @@ pub(crate) fn detect(case: &Case<'_, '_>) -> Option<Finding> {
     let name = loaded(case).unwrap_or_else(|| "a module".to_owned());
     let copies = *case.tree.counts(case.head.entry).last().unwrap_or(&0);
     let (place, variable, happens, advice) = match &holder {
-        Holder::Children(file) => (
+        ModuleHolder::Children(file) => (
             place(case, file.as_deref(), "require"),
             Some("children".to_owned()),
             "A module that is taken out of require.cache and required again is a new one. The module that requires it \
@@ -41,14 +41,14 @@ pub(crate) fn detect(case: &Case<'_, '_>) -> Option<Finding> {
             "Require it once. To read data anew, use fs.readFile and JSON.parse; run code that changes in a worker or \
              a process that can be replaced. If it has to be required anew, take it out of module.children as well.",
         ),
-        Holder::Cache => (
+        ModuleHolder::Cache => (
             place(case, None, "require"),
             Some("_cache".to_owned()),
             "require keeps every module that it has loaded, by its file, and ever more files are required.",
             "Don't write files in order to require them. To read data, use fs.readFile and JSON.parse; run code that \
              is made at run time in a worker or process that ends.",
         ),
-        Holder::Urls => (
+        ModuleHolder::Urls => (
             place(case, None, "import"),
             None,
             "import() keeps a module for each URL that it has loaded, for as long as the program runs. A URL that \
@@ -63,11 +63,11 @@ pub(crate) fn detect(case: &Case<'_, '_>) -> Option<Finding> {
     Some(Finding { cause, explanation, advice, decisive: case.holder })
 }
 
-fn holder(case: &Case<'_, '_>) -> Option<Holder> {
+fn holder(case: &Case<'_, '_>) -> Option<ModuleHolder> {
     let view = case.view;
     let by_url = |i: usize| matches!(view.raw_name(case.node(i)), b"LoadCache" | b"ResolveCache");
     if (case.holder.saturating_sub(2)..=case.holder).any(by_url) {
-        return Some(Holder::Urls);
+        return Some(ModuleHolder::Urls);
     }
     let behind = case.grows..case.path.len().min(case.grows.saturating_add(NEAR));
     if !behind.into_iter().any(|i| is_module(case, case.node(i))) {
@@ -75,9 +75,9 @@ fn holder(case: &Case<'_, '_>) -> Option<Holder> {
     }
     match case.edge(case.holder) {
         b"children" if is_module(case, case.node(case.holder.saturating_sub(1))) => {
-            Some(Holder::Children(text(case, case.node(case.holder.saturating_sub(1)), "filename")))
+            Some(ModuleHolder::Children(text(case, case.node(case.holder.saturating_sub(1)), "filename")))
         }
-        b"_cache" => Some(Holder::Cache),
+        b"_cache" => Some(ModuleHolder::Cache),
         _ => None,
     }
 }
@@ -107,13 +107,14 @@ fn loaded(case: &Case<'_, '_>) -> Option<String> {
 }
 
 /// Where it is loaded: in a file, else in any of the application's scripts.
-fn place(case: &Case<'_, '_>, file: Option<&str>, word: &str) -> Place {
+fn place(case: &Case<'_, '_>, file: Option<&str>, word: &str) -> CodeSite {
     let view = case.view;
     let mut scripts = HashSet::new();
     let mut names = HashSet::new();
     for n in (0..view.analysis.snapshot().node_count()).map(NodeOrdinal).filter(|&n| view.is_closure(n)) {
         let Some(script) = view.script_node(n) else { continue };
-        if !scripts.insert(script) || file.is_none() && case.desk.owner(n) != Some(Owner::Application) {
+        if !scripts.insert(script) || file.is_none() && case.source_index.owner(n) != Some(Owner::Application)
+        {
             continue;
         }
         // The copies of what is loaded are scripts, too.
@@ -127,10 +128,10 @@ fn place(case: &Case<'_, '_>, file: Option<&str>, word: &str) -> Place {
             break;
         }
         let cleared =
-            (word == "require").then(|| case.desk.call(n, &["require", ".", "cache", "["])).flatten();
-        if let Some(place) = cleared.or_else(|| case.desk.dynamic_call(n, word)) {
+            (word == "require").then(|| case.source_index.call(n, &["require", ".", "cache", "["])).flatten();
+        if let Some(place) = cleared.or_else(|| case.source_index.dynamic_call(n, word)) {
             return place;
         }
     }
-    Place::default()
+    CodeSite::default()
 }

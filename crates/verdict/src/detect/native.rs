@@ -5,8 +5,8 @@ use stillheap_analysis::types::node;
 use super::events::first_closure;
 use super::{Finding, cause_at};
 use crate::case::Case;
-use crate::desk::Place;
 use crate::report::CauseKind;
+use crate::source_index::CodeSite;
 
 /// The inspector keeps each object that it has been given, until its group is released.
 pub(crate) fn inspector(case: &Case<'_, '_>) -> Option<Finding> {
@@ -22,7 +22,8 @@ pub(crate) fn inspector(case: &Case<'_, '_>) -> Option<Finding> {
     }
     let class = case.classes.first().map_or("objects", |class| class.class_name.as_str()).to_owned();
     let member = case.members.first().copied();
-    let place = Place { location: member.and_then(|n| case.desk.location_of(n)), ..Place::default() };
+    let place =
+        CodeSite { location: member.and_then(|n| case.source_index.location_of(n)), ..CodeSite::default() };
     let detail = "only a handle of native code holds the objects, as the inspector does for each object that it gives out".to_owned();
     let explanation = format!(
         "No JavaScript holds these objects ({class} and others): native code does, by a handle each. That is what the \
@@ -58,11 +59,11 @@ pub(crate) fn handles(case: &Case<'_, '_>) -> Option<Finding> {
     }
     let class = view.analysis.class_name(case.node(case.grows));
     let closure = first_closure(case, case.grows).or_else(|| {
-        case.objects()
-            .into_iter()
-            .find(|&n| view.is_closure(n) && case.desk.owner(n) == Some(crate::report::Owner::Application))
+        case.objects().into_iter().find(|&n| {
+            view.is_closure(n) && case.source_index.owner(n) == Some(crate::report::Owner::Application)
+        })
     });
-    let place = closure.map(|c| case.desk.made_in(c)).unwrap_or_default();
+    let place = closure.map(|c| case.source_index.made_in(c)).unwrap_or_default();
     let detail = format!("native code holds each {class} by a handle, and it is never closed");
     let explanation = format!(
         "A {class} has a native side that keeps it alive until it is closed, however little JavaScript still refers to \

@@ -18,27 +18,27 @@ pub(crate) fn detect(case: &Case<'_, '_>) -> Option<Finding> {
     })?;
     let (closure, context) = (case.node(at - 2), case.node(at - 1));
     let variable = String::from_utf8_lossy(case.edge(at)).into_owned();
-    let known = case.desk.uses(closure, &variable);
+    let known = case.source_index.uses(closure, &variable);
     // Without the text: what wraps a function calls it, what is put on an object rarely reads the one before.
     if known.unwrap_or_else(|| view.is_closure(case.node(at))) {
         return None;
     }
-    let mut place = case.desk.variable(context, &variable);
-    place.function = case.desk.scope_name(context).or(place.function);
+    let mut place = case.source_index.variable(context, &variable);
+    place.function = case.source_index.scope_name(context).or(place.function);
     let held = view.analysis.class_name(case.node(at));
     let property = if case.is_named(at - 2) {
         String::from_utf8_lossy(case.edge(at - 2)).into_owned()
     } else {
         String::new()
     };
-    let keeper = if property.is_empty() { case.desk.closure_called(closure) } else { property };
-    let function = case.desk.scope_called(context);
-    let users = case.desk.users(closure, &variable);
+    let keeper = if property.is_empty() { case.source_index.closure_called(closure) } else { property };
+    let function = case.source_index.scope_called(context);
+    let users = case.source_index.users(closure, &variable);
     let who_uses = users.first().map_or_else(
         || "another closure of the same scope does".to_owned(),
         |user| user.what.replace(&format!(" uses {variable}"), " does"),
     );
-    if let Some(location) = case.desk.location_of(closure) {
+    if let Some(location) = case.source_index.location_of(closure) {
         place.related.push(Related { what: format!("{keeper} is made and keeps the context"), location });
     }
     place.related.extend(users);

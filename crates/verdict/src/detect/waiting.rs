@@ -32,10 +32,14 @@ pub(crate) fn promises(case: &Case<'_, '_>) -> Option<Finding> {
     let closures = (0..case.holder)
         .rev()
         .map(|i| case.node(i))
-        .filter(|&n| view.is_closure(n) && case.desk.owner(n) == Some(Owner::Application));
+        .filter(|&n| view.is_closure(n) && case.source_index.owner(n) == Some(Owner::Application));
     let closures: Vec<NodeOrdinal> = closures
         .chain(case.path.iter().filter_map(|s| {
-            if view.is_context(s.node) { case.desk.closures_of(s.node).first().copied() } else { None }
+            if view.is_context(s.node) {
+                case.source_index.closures_of(s.node).first().copied()
+            } else {
+                None
+            }
         }))
         .take(20)
         .collect();
@@ -44,10 +48,12 @@ pub(crate) fn promises(case: &Case<'_, '_>) -> Option<Finding> {
     let waits = handler(case);
     let race = || {
         closures.iter().find_map(|&c| {
-            ["race", "any", "all"].iter().find_map(|word| case.desk.call(c, &["Promise", ".", word, "("]))
+            ["race", "any", "all"]
+                .iter()
+                .find_map(|word| case.source_index.call(c, &["Promise", ".", word, "("]))
         })
     };
-    if let Some(found) = waits.map(|c| case.desk.made_in(c)).or_else(race) {
+    if let Some(found) = waits.map(|c| case.source_index.made_in(c)).or_else(race) {
         place.function = found.function.or(place.function);
         if let Some(old) = std::mem::replace(&mut place.location, found.location) {
             place.related.push(crate::report::Related {
@@ -77,7 +83,7 @@ fn handler(case: &Case<'_, '_>) -> Option<NodeOrdinal> {
     let on_path = (case.grows..case.path.len()).map(|i| case.node(i));
     let reactions = case.members.iter().copied().chain(on_path);
     for reaction in reactions.filter(|&n| view.raw_name(n) == b"system / PromiseReaction").take(200) {
-        let own = |&n: &NodeOrdinal| view.is_closure(n) && case.desk.owner(n) != Some(Owner::Runtime);
+        let own = |&n: &NodeOrdinal| view.is_closure(n) && case.source_index.owner(n) != Some(Owner::Runtime);
         let Some(closure) = view.edges(reaction).map(|(_, to)| to).find(own) else { continue };
         let place = view.location(closure).map(|l| (l.script_id, l.line, l.column));
         let (count, first) = seen.entry(place).or_insert((0, closure));
@@ -99,9 +105,9 @@ fn async_chain(case: &Case<'_, '_>) -> Finding {
             *waiting.entry(function).or_default() += 1;
         }
     }
-    let own = waiting.into_iter().filter(|&(f, _)| case.desk.owner(f) == Some(Owner::Application));
+    let own = waiting.into_iter().filter(|&(f, _)| case.source_index.owner(f) == Some(Owner::Application));
     let closure = own.max_by_key(|&(f, calls)| (calls, std::cmp::Reverse(f))).map(|(f, _)| f);
-    let mut place = closure.map(|c| case.desk.made_in(c)).unwrap_or_default();
+    let mut place = closure.map(|c| case.source_index.made_in(c)).unwrap_or_default();
     if let Some(name) = closure.and_then(|c| view.function_name(c)) {
         place.function = Some(name);
     }
@@ -132,7 +138,7 @@ pub(crate) fn async_context(case: &Case<'_, '_>) -> Option<Finding> {
     let held = name(case, case.holder);
     let first = case.node(case.grows);
     let mut place = held.place;
-    if let Some(location) = case.desk.location_of(first) {
+    if let Some(location) = case.source_index.location_of(first) {
         place.location = Some(location);
     }
     let detail = "what was in an asynchronous context is kept by what was started in it".to_owned();

@@ -142,7 +142,7 @@ pub(super) const ALLOWED_HERE: &[c_long] = &[
 pub(super) const ALLOWED_HERE: &[c_long] = &[];
 
 /// What is refused, and how.
-struct Refusal {
+struct RefusedSyscall {
     number: c_long,
     name: &'static str,
     errno: c_int,
@@ -150,11 +150,11 @@ struct Refusal {
 
 macro_rules! refusals {
     ($($errno:ident: $($number:ident $name:literal)*;)*) => {
-        &[$($(Refusal { number: $number, name: $name, errno: $errno },)*)*]
+        &[$($(RefusedSyscall { number: $number, name: $name, errno: $errno },)*)*]
     };
 }
 
-const REFUSED: &[Refusal] = refusals! {
+const REFUSED: &[RefusedSyscall] = refusals! {
     EROFS: SYS_openat "openat" SYS_unlinkat "unlinkat" SYS_renameat "renameat" SYS_renameat2 "renameat2" SYS_linkat "linkat"
         SYS_symlinkat "symlinkat" SYS_mkdirat "mkdirat" SYS_mknodat "mknodat" SYS_truncate "truncate"
         SYS_ftruncate "ftruncate" SYS_fallocate "fallocate" SYS_fchmod "fchmod" SYS_fchmodat "fchmodat"
@@ -187,19 +187,19 @@ const REFUSED: &[Refusal] = refusals! {
 };
 
 #[cfg(target_arch = "x86_64")]
-const REFUSED_HERE: &[Refusal] = refusals! {
+const REFUSED_HERE: &[RefusedSyscall] = refusals! {
     EROFS: SYS_open "open" SYS_creat "creat" SYS_unlink "unlink" SYS_rmdir "rmdir" SYS_rename "rename" SYS_link "link"
         SYS_symlink "symlink" SYS_mkdir "mkdir" SYS_mknod "mknod" SYS_chmod "chmod" SYS_chown "chown" SYS_lchown "lchown"
         SYS_utime "utime" SYS_utimes "utimes" SYS_futimesat "futimesat";
     EAGAIN: SYS_fork "fork" SYS_vfork "vfork";
 };
 #[cfg(not(target_arch = "x86_64"))]
-const REFUSED_HERE: &[Refusal] = &[];
+const REFUSED_HERE: &[RefusedSyscall] = &[];
 
 /// How many names there are for [`name`]; the last stands for all calls that have none.
 pub const NAMES: usize = REFUSED.len() + REFUSED_HERE.len() + 1;
 
-fn all() -> impl Iterator<Item = &'static Refusal> {
+fn all() -> impl Iterator<Item = &'static RefusedSyscall> {
     REFUSED.iter().chain(REFUSED_HERE)
 }
 

@@ -68,7 +68,7 @@ pub unsafe fn confine(
     paths: Paths,
     directory: &Path,
     writable: &[(usize, usize)],
-    page: trap::Noted,
+    page: trap::RefusalCounters,
 ) -> io::Result<()> {
     let shared = shared::protect(writable)?;
     // Not having Landlock is no obstacle: it only doubles the filter.
@@ -78,7 +78,7 @@ pub unsafe fn confine(
     filter::install(paths, &shared)
 }
 
-pub use trap::Noted;
+pub use trap::RefusalCounters;
 
 fn restrict(paths: Paths, directory: &Path) -> Result<(), RulesetError> {
     let allowed: BitFlags<AccessFs> = match paths.target {

@@ -10,7 +10,7 @@ use crate::linux::leave::{leave, status};
 
 /// Where refusals are counted, for the parent: in the page that it shares.
 #[derive(Clone, Copy)]
-pub struct Noted {
+pub struct RefusalCounters {
     /// How often, by [`calls::name`].
     pub counts: &'static [AtomicU32; NAMES],
     /// The last one.
@@ -27,7 +27,7 @@ static LAST: AtomicPtr<AtomicU32> = AtomicPtr::new(ptr::null_mut());
 ///
 /// # Safety
 /// Only in a child that never returns to the program's own code.
-pub(super) unsafe fn install(noted: Noted) -> io::Result<()> {
+pub(super) unsafe fn install(noted: RefusalCounters) -> io::Result<()> {
     COUNTS.store(ptr::from_ref(noted.counts).cast_mut(), Ordering::Relaxed);
     LAST.store(ptr::from_ref(noted.last).cast_mut(), Ordering::Relaxed);
     // SAFETY: `answer` is async-signal-safe; a zeroed action is completed here. SIGSYS must not be blocked when it

@@ -9,12 +9,12 @@ use stillheap_analysis::{Class, NativeStatistics, Statistics, V8HeapStatistics};
 use stillheap_graph::{Completeness, Location, Packing};
 
 use crate::identity::Identity;
-use crate::sections::{ALL, Counts};
-use crate::source::{Block, Entry};
+use crate::sections::{ALL, SectionCounts};
+use crate::source::{Block, SectionEntry};
 
 /// A class's numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Row {
+pub(crate) struct ClassNumbers {
     pub(crate) class: u32,
     pub(crate) count: u64,
     pub(crate) distance: i32,
@@ -23,31 +23,31 @@ pub(crate) struct Row {
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Facts {
+pub(crate) struct Metadata {
     pub(crate) identity: Identity,
     pub(crate) packing: Packing,
     pub(crate) completeness: Completeness,
     /// The snapshot's header as JSON.
     pub(crate) header: Vec<u8>,
-    pub(crate) counts: Counts,
+    pub(crate) counts: SectionCounts,
     pub(crate) root: u32,
     pub(crate) large_ids: HashMap<u32, u64>,
     pub(crate) large_sizes: HashMap<u32, u64>,
     pub(crate) folded: bool,
     pub(crate) large_folded: HashMap<u32, u64>,
     pub(crate) classes: Vec<Class>,
-    pub(crate) rows: Vec<Row>,
+    pub(crate) rows: Vec<ClassNumbers>,
     pub(crate) statistics: Statistics,
     pub(crate) scripts: Vec<(i64, Vec<u8>)>,
     /// Names of the sections that are not understood, and how many numbers each has.
     pub(crate) extra: Vec<(Vec<u8>, u64)>,
-    pub(crate) entries: Vec<Entry>,
+    pub(crate) entries: Vec<SectionEntry>,
 }
 
 /// Which program wrote the file; another version's numbers might differ.
 const WRITER: &[u8] = concat!(env!("CARGO_PKG_VERSION"), "/1").as_bytes();
 
-impl Facts {
+impl Metadata {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = Out(Vec::new());
         out.bytes(WRITER);
@@ -111,17 +111,17 @@ impl Facts {
     }
 
     /// None if anything does not fit together, or if another version wrote it.
-    pub(crate) fn decode(bytes: &[u8]) -> Option<Facts> {
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Metadata> {
         let mut input = In(bytes);
         if input.bytes()? != WRITER {
             return None;
         }
         let [size, modified, inode, samples] = input.numbers()?;
-        let mut facts = Facts {
+        let mut metadata = Metadata {
             identity: Identity { size, modified: modified as i64, inode, samples },
-            ..Facts::default()
+            ..Metadata::default()
         };
-        facts.packing = match input.u64()? {
+        metadata.packing = match input.u64()? {
             0 => Packing::Plain,
             1 => Packing::Gzip,
             2 => Packing::Zstd,
@@ -129,23 +129,24 @@ impl Facts {
         };
         let [flags, bytes] = input.numbers()?;
         let flag = |bit: u32| flags >> bit & 1 != 0;
-        facts.completeness = Completeness {
+        metadata.completeness = Completeness {
             closed: flag(0),
             bytes,
             counts_match: flag(1),
             trace_function_count_matches: flag(2),
             sections_present: flag(3),
         };
-        facts.folded = flag(4);
-        facts.header = input.bytes()?.to_vec();
+        metadata.folded = flag(4);
+        metadata.header = input.bytes()?.to_vec();
         let [nodes, edges, strings, string_bytes, locations, call_sites, classes] = input.numbers()?;
-        facts.counts = Counts { nodes, edges, strings, string_bytes, locations, call_sites, classes };
+        metadata.counts =
+            SectionCounts { nodes, edges, strings, string_bytes, locations, call_sites, classes };
         let most = u32::MAX as u64;
         if [nodes, edges, strings, locations, call_sites, classes].iter().any(|&n| n >= most) {
             return None;
         }
-        facts.root = input.u64().filter(|&root| root < nodes)? as u32;
-        for map in [&mut facts.large_ids, &mut facts.large_sizes, &mut facts.large_folded] {
+        metadata.root = input.u64().filter(|&root| root < nodes)? as u32;
+        for map in [&mut metadata.large_ids, &mut metadata.large_sizes, &mut metadata.large_folded] {
             for _ in 0..input.count(16)? {
                 let [node, value] = input.numbers()?;
                 map.insert(node.min(most) as u32, value);
@@ -163,38 +164,38 @@ impl Facts {
                     Some(Location { script_id, line, column })
                 }
             };
-            facts.classes.push(Class { name, location });
+            metadata.classes.push(Class { name, location });
         }
         for _ in 0..input.count(40)? {
             let [class, count, distance, shallow, retained] = input.numbers()?;
             let class = u32::try_from(class).ok().filter(|_| class < classes)?;
-            facts.rows.push(Row { class, count, distance: distance as i32, shallow, retained });
+            metadata.rows.push(ClassNumbers { class, count, distance: distance as i32, shallow, retained });
         }
         let [total, native, typed_arrays, v8heap, code, js_arrays, strings, system] = input.numbers()?;
-        facts.statistics = Statistics {
+        metadata.statistics = Statistics {
             total,
             native: NativeStatistics { total: native, typed_arrays },
             v8heap: V8HeapStatistics { total: v8heap as i64, code, js_arrays, strings, system },
         };
         for _ in 0..input.count(16)? {
-            facts.scripts.push((input.u64()? as i64, input.bytes()?.to_vec()));
+            metadata.scripts.push((input.u64()? as i64, input.bytes()?.to_vec()));
         }
         for _ in 0..input.count(16)? {
-            facts.extra.push((input.bytes()?.to_vec(), input.u64()?));
+            metadata.extra.push((input.bytes()?.to_vec(), input.u64()?));
         }
         if input.count(16)? != ALL.len() {
             return None;
         }
         for _ in ALL {
-            let mut entry = Entry { len: input.u64()?, blocks: Vec::new() };
+            let mut entry = SectionEntry { len: input.u64()?, blocks: Vec::new() };
             for _ in 0..input.count(32)? {
                 let [position, least, checksum, width] = input.numbers()?;
                 let width = u8::try_from(width).ok()?;
                 entry.blocks.push(Block { position, least, checksum, width });
             }
-            facts.entries.push(entry);
+            metadata.entries.push(entry);
         }
-        input.0.is_empty().then_some(facts)
+        input.0.is_empty().then_some(metadata)
     }
 }
 

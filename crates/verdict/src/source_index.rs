@@ -15,8 +15,8 @@ use stillheap_analysis::{Location, NodeOrdinal};
 use crate::report::short;
 use crate::report::{Owner, Related, SourceLocation};
 use crate::sources::Sources;
-use crate::view::{View, is_builtin};
-use stillheap_jsscan::{Function, Text};
+use crate::view::{HeapView, is_builtin};
+use stillheap_jsscan::{Function, ScriptText};
 
 /// V8 writes no more of a string than this many UTF-16 units.
 const STRING_LIMIT: usize = 1024;
@@ -29,7 +29,7 @@ const MOST_METHODS: usize = 300;
 
 /// A place in the code, and what surrounds it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Place {
+pub(crate) struct CodeSite {
     pub(crate) function: Option<String>,
     /// The variable's original name, where the script is compiled and a source map has it.
     pub(crate) variable: Option<String>,
@@ -53,24 +53,24 @@ pub(crate) struct Call {
 }
 
 /// Looks things up in the source, and keeps what it has read.
-pub(crate) struct Desk<'a, 's> {
-    pub(crate) view: View<'s>,
+pub(crate) struct SourceIndex<'a, 's> {
+    pub(crate) view: HeapView<'s>,
     sources: &'a dyn Sources,
-    texts: RefCell<HashMap<u32, Option<Rc<Text>>>>,
+    texts: RefCell<HashMap<u32, Option<Rc<ScriptText>>>>,
     homes: RefCell<HashMap<u32, Option<NodeOrdinal>>>,
 }
 
-impl<'a, 's> Desk<'a, 's> {
-    pub(crate) fn new(view: View<'s>, sources: &'a dyn Sources) -> Desk<'a, 's> {
-        Desk { view, sources, texts: RefCell::default(), homes: RefCell::default() }
+impl<'a, 's> SourceIndex<'a, 's> {
+    pub(crate) fn new(view: HeapView<'s>, sources: &'a dyn Sources) -> SourceIndex<'a, 's> {
+        SourceIndex { view, sources, texts: RefCell::default(), homes: RefCell::default() }
     }
 
     /// A script's text.
-    fn text_of(&self, script: NodeOrdinal) -> Option<Rc<Text>> {
+    fn text_of(&self, script: NodeOrdinal) -> Option<Rc<ScriptText>> {
         if let Some(known) = self.texts.borrow().get(&script.0) {
             return known.clone();
         }
-        let text = self.read(script).map(|text| Rc::new(Text::new(text)));
+        let text = self.read(script).map(|text| Rc::new(ScriptText::new(text)));
         self.texts.borrow_mut().insert(script.0, text.clone());
         text
     }
@@ -91,7 +91,7 @@ impl<'a, 's> Desk<'a, 's> {
     }
 
     /// A closure's function in the text.
-    pub(crate) fn function(&self, closure: NodeOrdinal) -> Option<(Rc<Text>, Function)> {
+    pub(crate) fn function(&self, closure: NodeOrdinal) -> Option<(Rc<ScriptText>, Function)> {
         let location = self.view.location(closure)?;
         let text = self.text_of(self.view.script_node(closure)?)?;
         let line = u64::try_from(location.line).ok()?;
@@ -134,20 +134,20 @@ impl<'a, 's> Desk<'a, 's> {
     }
 
     /// The original name of a word, where a source map has it.
-    fn original_name(&self, text: &Text, script: NodeOrdinal, token: usize) -> Option<String> {
+    fn original_name(&self, text: &ScriptText, script: NodeOrdinal, token: usize) -> Option<String> {
         let (line, column) = text.position(token);
         self.sources.original(&self.view.text(script), line, column)?.name
     }
 
     /// The name of the function around a token, original where a source map has it.
-    fn function_around(&self, text: &Text, script: NodeOrdinal, token: usize) -> Option<String> {
+    fn function_around(&self, text: &ScriptText, script: NodeOrdinal, token: usize) -> Option<String> {
         let name = text.function_name(token)?;
         let original = text.name_token(token).and_then(|t| self.original_name(text, script, t));
         Some(original.unwrap_or(name))
     }
 
     /// Where the compiled line is that a source map has led away from, in a library: nobody has its original sources.
-    fn compiled(&self, text: &Text, script: NodeOrdinal, token: usize) -> Option<Related> {
+    fn compiled(&self, text: &ScriptText, script: NodeOrdinal, token: usize) -> Option<Related> {
         let name = self.view.text(script).into_owned();
         let (line, column) = text.position(token);
         if owner_of_script(&name) != Owner::Library || self.sources.original(&name, line, column).is_none() {
@@ -157,7 +157,7 @@ impl<'a, 's> Desk<'a, 's> {
         Some(Related { what: "as it runs".to_owned(), location })
     }
 
-    fn token_location(&self, text: &Text, script: NodeOrdinal, token: usize) -> SourceLocation {
+    fn token_location(&self, text: &ScriptText, script: NodeOrdinal, token: usize) -> SourceLocation {
         let (line, column) = text.position(token);
         self.original(Some(self.view.text(script).into_owned()), line, column, text.line(line))
     }
@@ -262,7 +262,7 @@ impl<'a, 's> Desk<'a, 's> {
     }
 
     /// A function in the text, for a sentence.
-    fn function_called(&self, text: &Text, script: NodeOrdinal, function: &Function) -> String {
+    fn function_called(&self, text: &ScriptText, script: NodeOrdinal, function: &Function) -> String {
         if !function.name.is_empty() {
             return format!("{}()", function.name);
         }
@@ -288,9 +288,9 @@ impl<'a, 's> Desk<'a, 's> {
     }
 
     /// Where a context variable is filled, declared, and in which function.
-    pub(crate) fn variable(&self, context: NodeOrdinal, variable: &str) -> Place {
+    pub(crate) fn variable(&self, context: NodeOrdinal, variable: &str) -> CodeSite {
         let closures = self.closures_of(context);
-        let mut place = Place { function: self.scope_name(context), ..Place::default() };
+        let mut place = CodeSite { function: self.scope_name(context), ..CodeSite::default() };
         for &closure in &closures {
             let Some((text, function)) = self.function(closure) else { continue };
             let Some(script) = self.view.script_node(closure) else { continue };
@@ -337,16 +337,19 @@ impl<'a, 's> Desk<'a, 's> {
     }
 
     /// Where a property of an object is filled or set, and in which function.
-    pub(crate) fn property(&self, object: NodeOrdinal, property: &str) -> Place {
+    pub(crate) fn property(&self, object: NodeOrdinal, property: &str) -> CodeSite {
         let class = self.class(object);
         // A function's properties are set where it is.
         let function = self.view.is_closure(object).then_some(object);
         let function = function.or_else(|| self.home(object));
         let Some(function) = function.filter(|&c| self.view.location(c).is_some()) else {
-            return Place::default();
+            return CodeSite::default();
         };
-        let mut place =
-            Place { function: Some(class.clone()), location: self.location_of(function), ..Place::default() };
+        let mut place = CodeSite {
+            function: Some(class.clone()),
+            location: self.location_of(function),
+            ..CodeSite::default()
+        };
         let Some(script) = self.view.script_node(function) else { return place };
         let Some(text) = self.text_of(script) else { return place };
         if let Some(found) = self.in_text(&text, script, property, text.class(&class)) {
@@ -356,7 +359,7 @@ impl<'a, 's> Desk<'a, 's> {
     }
 
     /// Where a property is filled anywhere in the script of a function.
-    pub(crate) fn property_in(&self, closure: NodeOrdinal, property: &str) -> Option<Place> {
+    pub(crate) fn property_in(&self, closure: NodeOrdinal, property: &str) -> Option<CodeSite> {
         let script = self.view.script_node(closure)?;
         let text = self.text_of(script)?;
         self.in_text(&text, script, property, None)
@@ -364,11 +367,11 @@ impl<'a, 's> Desk<'a, 's> {
 
     fn in_text(
         &self,
-        text: &Text,
+        text: &ScriptText,
         script: NodeOrdinal,
         property: &str,
         class: Option<&Function>,
-    ) -> Option<Place> {
+    ) -> Option<CodeSite> {
         let nearest = |found: Vec<usize>| {
             let inside = found.iter().copied().find(|&t| class.is_some_and(|c| text.inside(t, c)));
             inside.or_else(|| found.first().copied())
@@ -379,7 +382,7 @@ impl<'a, 's> Desk<'a, 's> {
         let declared = assigned.map(|t| self.token_location(text, script, t));
         let related = declared.clone().filter(|_| filled.is_some());
         let related = related.map(|location| Related { what: format!("{property} is made"), location });
-        Some(Place {
+        Some(CodeSite {
             function: self.function_around(text, script, at),
             variable: self.original_name(text, script, at),
             location: Some(self.token_location(text, script, at)),
@@ -410,7 +413,7 @@ impl<'a, 's> Desk<'a, 's> {
     }
 
     /// The function around a closure: where it was made.
-    pub(crate) fn made_in(&self, closure: NodeOrdinal) -> Place {
+    pub(crate) fn made_in(&self, closure: NodeOrdinal) -> CodeSite {
         let location = self.location_of(closure);
         let function = match self.function(closure) {
             Some((text, function)) => text
@@ -420,7 +423,7 @@ impl<'a, 's> Desk<'a, 's> {
             None => self.view.internal(closure, "context").and_then(|c| self.scope_name(c)),
         };
         let function = function.or_else(|| self.view.function_name(closure));
-        Place { function, location, ..Place::default() }
+        CodeSite { function, location, ..CodeSite::default() }
     }
 
     /// Functions beside a closure that use a variable of its context, as far as the text is at hand.
@@ -449,21 +452,21 @@ impl<'a, 's> Desk<'a, 's> {
     }
 
     /// Where a call such as `Promise.race(` is in the script of a function.
-    pub(crate) fn call(&self, closure: NodeOrdinal, words: &[&str]) -> Option<Place> {
+    pub(crate) fn call(&self, closure: NodeOrdinal, words: &[&str]) -> Option<CodeSite> {
         self.first(closure, |text| text.sequences(words).first().copied())
     }
 
     /// Where `word` is called with anything but a string, in the script of a function.
-    pub(crate) fn dynamic_call(&self, closure: NodeOrdinal, word: &str) -> Option<Place> {
+    pub(crate) fn dynamic_call(&self, closure: NodeOrdinal, word: &str) -> Option<CodeSite> {
         self.first(closure, |text| text.dynamic_call(word))
     }
 
-    fn first(&self, closure: NodeOrdinal, find: impl Fn(&Text) -> Option<usize>) -> Option<Place> {
+    fn first(&self, closure: NodeOrdinal, find: impl Fn(&ScriptText) -> Option<usize>) -> Option<CodeSite> {
         let script = self.view.script_node(closure)?;
         let text = self.text_of(script)?;
         let at = find(&text)?;
         let location = Some(self.token_location(&text, script, at));
-        Some(Place { function: self.function_around(&text, script, at), location, ..Place::default() })
+        Some(CodeSite { function: self.function_around(&text, script, at), location, ..CodeSite::default() })
     }
 
     /// A function that says where an object's class is: its constructor, else, where that is a builtin (or one that a
