@@ -17,6 +17,7 @@ use crate::passes::ephemerons::Ephemerons;
 use crate::passes::fold::{self, Sizes};
 use crate::passes::native_contexts::{self, NativeContexts};
 use crate::passes::retainers::Retainers;
+use crate::passes::ropes::Ropes;
 use crate::passes::shapes::{Definition, PlainObjects};
 use crate::passes::table::ClassTable;
 use crate::passes::{essential, scripts, statistics};
@@ -66,6 +67,7 @@ pub(crate) struct Cache {
     pub(crate) ephemerons: OnceLock<Ephemerons>,
     pub(crate) reach: OnceLock<Reach>,
     pub(crate) retainers: OnceLock<Retainers>,
+    pub(crate) ropes: OnceLock<Ropes>,
     pub(crate) plain_objects: OnceLock<PlainObjects>,
     pub(crate) definitions: OnceLock<Vec<Definition>>,
     pub(crate) classes: OnceLock<Classes>,
@@ -194,6 +196,10 @@ impl Snapshot {
 
     pub(crate) fn retainers(&self) -> &Retainers {
         self.cache.retainers.get_or_init(|| Retainers::new(&self.data.graph))
+    }
+
+    pub(crate) fn ropes(&self) -> &Ropes {
+        self.cache.ropes.get_or_init(|| Ropes::compute(&self.data.graph))
     }
 
     pub(crate) fn plain_objects(&self) -> &PlainObjects {

@@ -1,7 +1,7 @@
 //! Strings: the largest ones, or those that are there more than once.
 
 use serde::{Deserialize, Serialize};
-use stillheap_analysis::{DuplicateSort, DuplicateStrings, NodeInfo, NodeOrdinal, Page};
+use stillheap_analysis::{DuplicateSort, DuplicateStrings, NodeInfo, NodeOrdinal, Page, Sameness};
 use stillheap_graph::sums::sum;
 
 use crate::failure::Failure;
@@ -82,7 +82,7 @@ impl View<'_> {
             StringOrder::Retained => DuplicateSort::RetainedSize,
             StringOrder::Count => DuplicateSort::Count,
         };
-        let mut all = analysis.duplicate_strings(sort, Page::ALL).items;
+        let mut all = analysis.duplicate_strings(Sameness::Whole, sort, Page::ALL).items;
         all.retain(|row| patterns.iter().all(|p| p.matches(&row.value)));
         let wasted = sum(all.iter().map(|row| row.wasted_size));
         let total = all.len();

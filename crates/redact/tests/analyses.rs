@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::io::Cursor;
 
 use stillheap_analysis::{
-    Analysis, DuplicateSort, EdgeSort, Filter, Matching, Model, NodeFilter, NodeOrdinal, Page, SiteSort,
-    Snapshot, compare,
+    Analysis, DuplicateSort, EdgeSort, Filter, Matching, Model, NodeFilter, NodeOrdinal, Page, Sameness,
+    SiteSort, Snapshot, compare,
 };
 use stillheap_redact::{Key, Options, Redactor};
 use stillheap_snapshot::ReadOptions;
@@ -118,7 +118,7 @@ fn same_answers(old: &Analysis<'_>, new: &Analysis<'_>, what: &str) {
         assert_eq!(rows(old), rows(new), "{what}: {filter:?}");
     }
     let duplicates = |a: &Analysis<'_>| {
-        let rows = a.duplicate_strings(DuplicateSort::Count, Page::ALL).items;
+        let rows = a.duplicate_strings(Sameness::Whole, DuplicateSort::Count, Page::ALL).items;
         let mut groups: Vec<_> = rows.into_iter().map(|r| (r.nodes, r.wasted_size, r.truncated)).collect();
         groups.sort();
         groups

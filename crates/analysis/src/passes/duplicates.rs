@@ -1,20 +1,37 @@
 //! Duplicate strings: nodes whose text another node has too.
 //!
-//! Flat and concatenated strings of non-zero size, by display name; truncated ones (V8 cuts long strings) only
-//! match if their length and hash, where the file has them, are equal as well. Time: one hash per string node.
-//! Memory: about 50 bytes per distinct string while running.
+//! Flat and concatenated strings of non-zero size, by their whole text. Of flat ones V8 writes the beginning only:
+//! cut ones match if their size and, where the file has them, their length and hash are equal as well. DevTools' filter
+//! goes by what is shown, the first 1024 characters. Time: one hash per string node. Memory: about 50 bytes per distinct
+//! string while running.
 
 use std::borrow::Cow;
 
 use foldhash::{HashMap, HashMapExt};
 
 use super::names;
+use super::ropes::{Ropes, SHOWN, TextIdentity, is_cut, parts};
 use stillheap_graph::Graph;
-use stillheap_graph::strings::{js_parse_int, kind};
+use stillheap_graph::strings::js_parse_int;
 use stillheap_graph::types::{edge, node};
 
-/// Text, and for a truncated string its length and hash.
-type Identity<'g> = (Cow<'g, [u8]>, Option<(Option<u64>, Option<u64>)>);
+/// What makes two strings the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sameness {
+    /// What is shown of them: the first 1024 characters, by which DevTools groups.
+    Shown,
+    /// All of them.
+    Whole,
+}
+
+#[derive(PartialEq, Eq, Hash)]
+enum Text<'g> {
+    Short(Cow<'g, [u8]>),
+    Long(TextIdentity),
+}
+
+/// Text, for a truncated string its length and hash, for a cut one its size.
+type Identity<'g> = (Text<'g>, Option<(Option<u64>, Option<u64>)>, Option<u64>);
 
 /// Nodes with the same text, at least two.
 pub(crate) struct DuplicateGroup {
@@ -23,7 +40,12 @@ pub(crate) struct DuplicateGroup {
 }
 
 /// Groups in order of their first node.
-pub(crate) fn compute(graph: &Graph, size: impl Fn(u32) -> u64) -> Vec<DuplicateGroup> {
+pub(crate) fn compute(
+    graph: &Graph,
+    ropes: &Ropes,
+    sameness: Sameness,
+    size: impl Fn(u32) -> u64,
+) -> Vec<DuplicateGroup> {
     let mut seen: HashMap<Identity<'_>, u32> = HashMap::new();
     let mut groups: Vec<DuplicateGroup> = Vec::new();
     // First node of a text, until a second one shows up and a group is made.
@@ -34,13 +56,22 @@ pub(crate) fn compute(graph: &Graph, size: impl Fn(u32) -> u64) -> Vec<Duplicate
         if !matches!(ty, node::STRING | node::CONS_STRING) || size(ordinal) == 0 {
             continue;
         }
-        if ty == node::CONS_STRING && is_flat(graph, ordinal) {
+        if ty == node::CONS_STRING && is_flat(graph, ropes, ordinal) {
             continue;
         }
         let truncated = is_truncated(graph, ordinal);
         let extra = truncated
             .then(|| (number_behind(graph, ordinal, b"length"), number_behind(graph, ordinal, b"hash")));
-        let entry = seen.entry((names::display(graph, ordinal), extra)).or_insert(u32::MAX);
+        let whole = sameness == Sameness::Whole;
+        let long = whole && ty == node::CONS_STRING && ropes.units(graph, ordinal) >= SHOWN as u64;
+        let text = if long {
+            Text::Long(ropes.identity(graph, ordinal))
+        } else {
+            Text::Short(names::display(graph, || ropes, ordinal))
+        };
+        let cut = whole && is_cut(graph, ordinal);
+        let truncated = truncated || cut;
+        let entry = seen.entry((text, extra, cut.then(|| graph.size(ordinal)))).or_insert(u32::MAX);
         if *entry == u32::MAX {
             *entry = FIRST | firsts.len() as u32;
             firsts.push(ordinal);
@@ -57,12 +88,8 @@ pub(crate) fn compute(graph: &Graph, size: impl Fn(u32) -> u64) -> Vec<Duplicate
 }
 
 /// A concatenated string one of whose parts is empty has been flattened by V8; its other part is the text.
-pub(crate) fn is_flat(graph: &Graph, ordinal: u32) -> bool {
-    graph.edges(ordinal).any(|e| {
-        graph.edge_type[e] == edge::INTERNAL
-            && matches!(graph.strings.kind(graph.edge_name[e]), kind::FIRST | kind::SECOND)
-            && names::display(graph, graph.edge_to[e]).is_empty()
-    })
+pub(crate) fn is_flat(graph: &Graph, ropes: &Ropes, ordinal: u32) -> bool {
+    parts(graph, ordinal).into_iter().any(|part| part != 0 && ropes.units(graph, part) == 0)
 }
 
 pub(crate) fn internal_target(graph: &Graph, ordinal: u32, name: &[u8]) -> Option<u32> {

@@ -5,8 +5,9 @@
 //! Time: one walk. Memory: two bits per node, 4 bytes per node for the queue while running.
 
 use super::distances::{UNREACHABLE, walk};
-use super::duplicates;
+use super::duplicates::{self, Sameness};
 use super::native_contexts::{NONE, NativeContexts, SHARED};
+use super::ropes::Ropes;
 use crate::bits::Bits;
 use stillheap_graph::Graph;
 use stillheap_graph::strings::kind;
@@ -63,8 +64,9 @@ impl Filter {
 }
 
 /// The nodes that a filter keeps.
-pub(crate) fn compute(
-    graph: &Graph,
+pub(crate) fn compute<'g>(
+    graph: &'g Graph,
+    ropes: impl FnOnce() -> &'g Ropes,
     filter: Filter,
     distance: &[i32],
     contexts: impl FnOnce() -> NativeContexts,
@@ -87,7 +89,9 @@ pub(crate) fn compute(
         }
         Filter::DuplicatedStrings => {
             let mut kept = Bits::new(nodes);
-            for ordinal in duplicates::compute(graph, size).iter().flat_map(|g| &g.nodes) {
+            for ordinal in
+                duplicates::compute(graph, ropes(), Sameness::Shown, size).iter().flat_map(|g| &g.nodes)
+            {
                 kept.set(*ordinal);
             }
             return kept;

@@ -12,6 +12,7 @@ pub(crate) mod fold;
 pub(crate) mod names;
 pub(crate) mod native_contexts;
 pub(crate) mod retainers;
+pub(crate) mod ropes;
 pub(crate) mod scripts;
 pub(crate) mod shapes;
 pub(crate) mod statistics;

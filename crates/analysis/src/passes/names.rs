@@ -6,17 +6,21 @@
 
 use std::borrow::Cow;
 
+use super::ropes::{Ropes, SHOWN, parts};
 use stillheap_graph::Graph;
 use stillheap_graph::strings::{js_parse_int, kind, utf16_len};
 use stillheap_graph::types::{edge, node};
 
-const CONS_LIMIT: usize = 1024;
 const PLAIN_LIMIT: usize = 100;
 
-/// The display name, as WTF-8.
-pub(crate) fn display(graph: &Graph, ordinal: u32) -> Cow<'_, [u8]> {
+/// The display name, as WTF-8. `ropes` are asked for where it is a concatenated string's.
+pub(crate) fn display<'g>(
+    graph: &'g Graph,
+    ropes: impl FnOnce() -> &'g Ropes,
+    ordinal: u32,
+) -> Cow<'g, [u8]> {
     match graph.node_type[ordinal as usize] {
-        node::CONS_STRING => Cow::Owned(cons(graph, ordinal, CONS_LIMIT)),
+        node::CONS_STRING => Cow::Owned(cons(graph, ropes().begin(ordinal), SHOWN)),
         node::OBJECT if graph.name_kind(ordinal) == kind::OBJECT => Cow::Owned(plain_object(graph, ordinal)),
         _ => Cow::Borrowed(graph.name_bytes(ordinal)),
     }
@@ -40,20 +44,7 @@ pub(crate) fn cons(graph: &Graph, ordinal: u32, limit: usize) -> Vec<u8> {
             length += utf16_len(part);
             continue;
         }
-        // Without a part DevTools goes on with node 0, whose name is empty in V8's files.
-        let (mut first, mut second) = (0, 0);
-        for e in graph.edges(at) {
-            if first != 0 && second != 0 {
-                break;
-            }
-            if graph.edge_type[e] == edge::INTERNAL {
-                match graph.strings.kind(graph.edge_name[e]) {
-                    kind::FIRST => first = graph.edge_to[e],
-                    kind::SECOND => second = graph.edge_to[e],
-                    _ => {}
-                }
-            }
-        }
+        let [first, second] = parts(graph, at);
         stack.push(second);
         stack.push(first);
     }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use stillheap_graph::types::node;
 use stillheap_graph::{Graph, Header};
 
-use super::{duplicates, names};
+use super::duplicates;
 
 /// A function that allocated.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -66,9 +66,9 @@ pub(crate) fn collect(graph: &Graph, header: &Header) -> HashMap<i64, String> {
         else {
             continue;
         };
-        let name = names::display(graph, script);
+        let name = graph.name_bytes(script);
         if !name.is_empty() && !name.starts_with(b"system / ") {
-            scripts.insert(location.script_id, String::from_utf8_lossy(&name).into_owned());
+            scripts.insert(location.script_id, String::from_utf8_lossy(name).into_owned());
         }
     }
     scripts

@@ -57,6 +57,7 @@ impl<'s> Analysis<'s> {
         match filter {
             NodeFilter::Named(filter) => filters::compute(
                 graph,
+                || snapshot.ropes(),
                 filter,
                 &snapshot.reach().distance,
                 || native_contexts::compute(graph),

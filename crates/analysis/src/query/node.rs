@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 
 use crate::page::{Page, Paged};
+use crate::passes::ropes::SHOWN;
 use crate::passes::{duplicates, names};
 use crate::snapshot::{Analysis, EdgeOrdinal, NodeOrdinal};
 use stillheap_graph::Location;
@@ -158,7 +159,7 @@ impl<'s> Analysis<'s> {
 
     /// Display name of a node, as in DevTools.
     pub fn name(&self, node: NodeOrdinal) -> Cow<'s, str> {
-        match names::display(self.graph(), node.0) {
+        match names::display(self.graph(), || self.snapshot.ropes(), node.0) {
             Cow::Borrowed(bytes) => String::from_utf8_lossy(bytes),
             Cow::Owned(bytes) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
         }
@@ -245,7 +246,10 @@ impl<'s> Analysis<'s> {
         let (graph, n) = (self.graph(), node.0);
         let text = match graph.node_type[n as usize] {
             node::STRING => graph.name_bytes(n).to_vec(),
-            node::CONS_STRING => names::cons(graph, n, limit.max(1)),
+            node::CONS_STRING if limit <= SHOWN => {
+                names::cons(graph, self.snapshot.ropes().begin(n), limit.max(1))
+            }
+            node::CONS_STRING => names::cons(graph, n, limit),
             node::SLICED_STRING => {
                 // V8 gives a slice no text, only its parent: the offset is not in the file, so show the parent's.
                 let parent = duplicates::internal_target(graph, n, b"parent")

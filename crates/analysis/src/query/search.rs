@@ -49,7 +49,7 @@ impl<'s> Analysis<'s> {
                 _ => false,
             };
             let hit = if custom {
-                test(&String::from_utf8_lossy(&names::display(graph, ordinal)))
+                test(&String::from_utf8_lossy(&names::display(graph, || self.snapshot.ropes(), ordinal)))
             } else {
                 matches[graph.node_name[ordinal as usize] as usize]
             };

@@ -6,6 +6,7 @@
 use std::ops::Range;
 
 use crate::passes::duplicates;
+use crate::passes::ropes::TextIdentity;
 use crate::snapshot::{Analysis, EdgeOrdinal, NodeOrdinal};
 use stillheap_graph::Location;
 use stillheap_graph::types::has_string_name;
@@ -62,7 +63,15 @@ impl<'s> Analysis<'s> {
     /// Whether it is a concatenated string that V8 has put together since: one of its parts is the whole text, the other
     /// is empty, and a coming collection replaces it by the former.
     pub fn is_flattened(&self, node: NodeOrdinal) -> bool {
-        self.type_code(node) == node::CONS_STRING && duplicates::is_flat(self.graph(), node.0)
+        self.type_code(node) == node::CONS_STRING
+            && duplicates::is_flat(self.graph(), self.snapshot.ropes(), node.0)
+    }
+
+    /// What the whole text of a string is, parts of concatenated ones joined; None for other nodes.
+    pub fn text_identity(&self, node: NodeOrdinal) -> Option<TextIdentity> {
+        let is_string =
+            matches!(self.type_code(node), node::STRING | node::CONS_STRING | node::SLICED_STRING);
+        is_string.then(|| self.snapshot.ropes().identity(self.graph(), node.0))
     }
 
     /// Where a property or context variable of that name leads, if the node has one.

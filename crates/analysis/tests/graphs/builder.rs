@@ -149,7 +149,7 @@ pub fn ask_everything(snapshot: &Snapshot) {
         }
         a.native_contexts();
         a.class_tree(10);
-        a.duplicate_strings(DuplicateSort::Wasted, page);
+        a.duplicate_strings(Sameness::Whole, DuplicateSort::Wasted, page);
         a.closures(page);
         a.samples();
         a.allocation_sites(SiteSort::Size, page);

@@ -231,7 +231,7 @@ fn strings_are_joined_and_duplicates_counted() {
     let snapshot = b.snapshot();
     let a = snapshot.analysis(Model::Devtools);
     assert_eq!(a.name(NodeOrdinal(cons as u32)), "hello world");
-    let groups = a.duplicate_strings(DuplicateSort::Wasted, Page::ALL);
+    let groups = a.duplicate_strings(Sameness::Whole, DuplicateSort::Wasted, Page::ALL);
     assert_eq!(groups.total, 1);
     let group = &groups.items[0];
     assert_eq!((group.value.as_str(), group.count), ("hello world", 2));
@@ -367,4 +367,55 @@ fn timelines_have_samples_and_stacks() {
     let only = a.classes(Some(NodeFilter::TraceNode(2)));
     assert_eq!(only.rows[0].shallow_size, 32);
     ask_everything(&snapshot);
+}
+
+/// A text built by `+=` from pieces, held by the global object; the last node of it.
+fn rope(b: &mut Builder, global: usize, pieces: usize, last: &str) -> usize {
+    let mut text = b.node("string", "", 16);
+    for i in 0..pieces {
+        let words = if i + 1 == pieces { last.to_owned() } else { format!("piece number {i}, ") };
+        let piece = b.node("string", &words, 32);
+        if i == 0 {
+            text = piece;
+            continue;
+        }
+        let longer = b.node("concatenated string", "(concatenated string)", 32);
+        b.edge(longer, "internal", "first", text);
+        b.edge(longer, "internal", "second", piece);
+        text = longer;
+    }
+    b.edge(global, "element", &text.to_string(), text);
+    text
+}
+
+#[test]
+fn texts_of_many_parts_are_the_same_only_as_a_whole() {
+    let mut b = Builder::new();
+    let global = b.node("object", "global", 10);
+    b.edge(0, "shortcut", "1", global);
+    // 200 pieces are more than the 1024 characters that are shown.
+    let one = rope(&mut b, global, 200, "the end");
+    let snapshot = b.snapshot();
+    let a = snapshot.analysis(Model::Devtools);
+    assert_eq!(
+        a.duplicate_strings(Sameness::Whole, DuplicateSort::Wasted, Page::ALL).total,
+        0,
+        "ever longer ones are no copies"
+    );
+    assert!(a.name(NodeOrdinal(one as u32)).starts_with("piece number 0, piece number 1, "));
+
+    let mut b = Builder::new();
+    let global = b.node("object", "global", 10);
+    b.edge(0, "shortcut", "1", global);
+    let one = rope(&mut b, global, 200, "the end");
+    let same = rope(&mut b, global, 200, "the end");
+    let other = rope(&mut b, global, 200, "an end");
+    let snapshot = b.snapshot();
+    let a = snapshot.analysis(Model::Devtools);
+    let identity = |n: usize| a.text_identity(NodeOrdinal(n as u32));
+    assert_eq!(identity(one), identity(same));
+    assert_ne!(identity(one), identity(other));
+    let rows = a.duplicate_strings(Sameness::Whole, DuplicateSort::Wasted, Page::ALL).items;
+    let wasted: u64 = rows.iter().map(|row| row.wasted_size).sum();
+    assert!(wasted > 0 && wasted <= a.retained_size(snapshot.root()), "{wasted}");
 }

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 use stillheap_analysis::{
-    Analysis, DuplicateSort, EdgeSort, MatchedBy, Matching, Model, NodeFilter, Page, Snapshot, compare,
+    Analysis, DuplicateSort, EdgeSort, MatchedBy, Matching, Model, NodeFilter, Page, Sameness, Snapshot,
+    compare,
 };
 use stillheap_testing::devtools::{self, RawNodes};
 
@@ -18,7 +19,7 @@ fn list(value: &Value) -> &[Value] {
 
 /// Dominator chains, retainers, children, searches, id ranges.
 fn questions(name: &str, analysis: &Analysis<'_>, answers: &Value) {
-    let duplicates = analysis.duplicate_strings(DuplicateSort::RetainedSize, Page::ALL);
+    let duplicates = analysis.duplicate_strings(Sameness::Shown, DuplicateSort::RetainedSize, Page::ALL);
     assert_eq!(duplicates.total, answers["duplicates"]["groups"], "{name}");
     for (found, row) in duplicates.items.iter().zip(list(&answers["duplicates"]["top"])) {
         let found = json!({"value": found.value, "count": found.count, "totalSelfSize": found.total_self_size,

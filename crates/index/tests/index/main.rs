@@ -85,7 +85,7 @@ fn answers(snapshot: &Snapshot, model: Model, samples: u32) -> Value {
         snapshot.extra_sections().collect::<Vec<_>>(),
         a.statistics(),
         a.classes(None).sorted(ClassSort::File, Page::ALL),
-        a.duplicate_strings(DuplicateSort::Wasted, page),
+        a.duplicate_strings(Sameness::Whole, DuplicateSort::Wasted, page),
         a.closures(page),
         a.samples(),
         a.allocation_sites(SiteSort::Size, page),

@@ -6,8 +6,8 @@ use std::io::Cursor;
 
 use stillheap_analysis::{
     Analysis, ClassSort, ClassTree, DiffSort, DuplicateSort, EdgeSort, Filter, GrowthSort, MatchedBy,
-    Matching, Model, NodeFilter, NodeOrdinal, NodeSort, Page, Result, SiteSort, Snapshot, compare, growth,
-    series,
+    Matching, Model, NodeFilter, NodeOrdinal, NodeSort, Page, Result, Sameness, SiteSort, Snapshot, compare,
+    growth, series,
 };
 use stillheap_snapshot::ReadOptions;
 
@@ -138,7 +138,7 @@ fn ask_about_all(analysis: &Analysis<'_>) {
         analysis.retained_size_of_all(&members);
     }
     analysis.statistics();
-    analysis.duplicate_strings(DuplicateSort::Wasted, Page::ALL);
+    analysis.duplicate_strings(Sameness::Whole, DuplicateSort::Wasted, Page::ALL);
     analysis.closures(Page::ALL);
     analysis.native_contexts();
     analysis.samples();

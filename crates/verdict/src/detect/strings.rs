@@ -13,8 +13,6 @@ use crate::words::{count, size};
 const MOST_COMPARED: usize = 2_000;
 /// More different texts are a collection that happens to hold equal ones.
 const MOST_TEXTS: usize = 10;
-/// Of each so many characters, all that the file has.
-const COMPARED_LENGTH: usize = 1_024;
 
 pub(crate) fn sliced(case: &Case<'_, '_>) -> Option<Finding> {
     if case.share_of_strings() < 0.5 {
@@ -84,7 +82,7 @@ pub(crate) fn duplicates(case: &Case<'_, '_>) -> Option<Finding> {
     for &n in &strings {
         let size = view.analysis.self_size(n) as f64;
         all += size;
-        let text = view.string_text(n, COMPARED_LENGTH)?;
+        let text = view.analysis.text_identity(n)?;
         if !seen.insert(text) {
             again += size;
         }
