@@ -27,7 +27,7 @@ mod view;
 mod words;
 
 pub use report::*;
-pub use sources::{NoSources, Original, Sources};
+pub use sources::{NoSources, Original, SourceExcerpt, Sources};
 pub use words::{count, size};
 
 use case::Case;

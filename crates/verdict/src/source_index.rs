@@ -14,12 +14,10 @@ use stillheap_analysis::{Location, NodeOrdinal};
 
 use crate::report::short;
 use crate::report::{Owner, Related, SourceLocation};
-use crate::sources::Sources;
+use crate::sources::{Original, STRING_LIMIT, SourceExcerpt, Sources};
 use crate::view::{HeapView, is_builtin};
 use stillheap_jsscan::{Function, ScriptText};
 
-/// V8 writes no more of a string than this many UTF-16 units.
-const STRING_LIMIT: usize = 1024;
 /// Closures of a context or function that are looked at, and holders among which they are looked for: a context may
 /// be held by thousands of others.
 const MOST_CLOSURES: usize = 400;
@@ -56,13 +54,20 @@ pub(crate) struct Call {
 pub(crate) struct SourceIndex<'a, 's> {
     pub(crate) view: HeapView<'s>,
     sources: &'a dyn Sources,
+    excerpts: RefCell<HashMap<u32, Option<Rc<SourceExcerpt>>>>,
     texts: RefCell<HashMap<u32, Option<Rc<ScriptText>>>>,
     homes: RefCell<HashMap<u32, Option<NodeOrdinal>>>,
 }
 
 impl<'a, 's> SourceIndex<'a, 's> {
     pub(crate) fn new(view: HeapView<'s>, sources: &'a dyn Sources) -> SourceIndex<'a, 's> {
-        SourceIndex { view, sources, texts: RefCell::default(), homes: RefCell::default() }
+        SourceIndex {
+            view,
+            sources,
+            excerpts: RefCell::default(),
+            texts: RefCell::default(),
+            homes: RefCell::default(),
+        }
     }
 
     /// A script's text.
@@ -75,19 +80,25 @@ impl<'a, 's> SourceIndex<'a, 's> {
         text
     }
 
-    fn read(&self, script: NodeOrdinal) -> Option<String> {
-        let source = self.view.internal(script, "source")?;
-        let begin = self.view.string_text(source, STRING_LIMIT)?;
-        if begin.encode_utf16().count() < STRING_LIMIT - 1 {
-            return Some(begin);
+    /// What the snapshot has of a script's text.
+    fn excerpt(&self, script: NodeOrdinal) -> Option<Rc<SourceExcerpt>> {
+        if let Some(known) = self.excerpts.borrow().get(&script.0) {
+            return known.clone();
         }
-        let name = self.view.text(script);
-        let whole = self.sources.text(&name)?;
-        let whole = whole.strip_prefix('\u{feff}').map_or(whole.clone(), str::to_owned);
-        // A character cut in two at the limit does not count against it.
-        let mut told = begin.chars();
-        told.next_back();
-        whole.starts_with(told.as_str()).then_some(whole)
+        let source = self.view.internal(script, "source");
+        let text = source.and_then(|source| self.view.string_text(source, STRING_LIMIT));
+        let excerpt = text.map(|text| Rc::new(SourceExcerpt::new(text)));
+        self.excerpts.borrow_mut().insert(script.0, excerpt.clone());
+        excerpt
+    }
+
+    fn read(&self, script: NodeOrdinal) -> Option<String> {
+        let excerpt = self.excerpt(script)?;
+        if let Some(text) = excerpt.whole() {
+            return Some(text.to_owned());
+        }
+        // Asked again, whatever the sources promise: the answer depends on it.
+        self.sources.text(&self.view.text(script), &excerpt).filter(|text| excerpt.matches(text))
     }
 
     /// A closure's function in the text.
@@ -107,36 +118,29 @@ impl<'a, 's> SourceIndex<'a, 's> {
 
     /// A position of the snapshot as it is reported.
     pub(crate) fn location(&self, location: Location, closure: Option<NodeOrdinal>) -> SourceLocation {
-        let script = self.view.analysis.script(location.script_id).map(str::to_owned);
+        let name = self.view.analysis.script(location.script_id).map(str::to_owned);
         let (line, column) = (
             (location.line.saturating_add(1)).max(1) as u64,
             (location.column.saturating_add(1)).max(1) as u64,
         );
-        let text = closure.and_then(|c| self.view.script_node(c)).and_then(|s| self.text_of(s));
-        self.original(script, line, column, text.and_then(|text| text.line(line)))
+        let script = closure.and_then(|c| self.view.script_node(c));
+        let text = script.and_then(|script| self.text_of(script)).and_then(|text| text.line(line));
+        let script = script.filter(|&script| name.as_deref() == Some(&*self.view.text(script)));
+        match script.and_then(|script| self.original(script, line, column)) {
+            Some(found) => in_original(found),
+            None => SourceLocation { script: name, line, column, text },
+        }
     }
 
-    /// Through the source map, where there is one.
-    fn original(
-        &self,
-        script: Option<String>,
-        line: u64,
-        column: u64,
-        text: Option<String>,
-    ) -> SourceLocation {
-        match script.as_deref().and_then(|name| self.sources.original(name, line, column)) {
-            Some(found) => {
-                let script = Some(found.script);
-                SourceLocation { script, line: found.line, column: found.column, text: found.text }
-            }
-            None => SourceLocation { script, line, column, text },
-        }
+    /// Through the source map, where the script has one.
+    fn original(&self, script: NodeOrdinal, line: u64, column: u64) -> Option<Original> {
+        self.sources.original(&self.view.text(script), &*self.excerpt(script)?, line, column)
     }
 
     /// The original name of a word, where a source map has it.
     fn original_name(&self, text: &ScriptText, script: NodeOrdinal, token: usize) -> Option<String> {
         let (line, column) = text.position(token);
-        self.sources.original(&self.view.text(script), line, column)?.name
+        self.original(script, line, column)?.name
     }
 
     /// The name of the function around a token, original where a source map has it.
@@ -150,7 +154,7 @@ impl<'a, 's> SourceIndex<'a, 's> {
     fn compiled(&self, text: &ScriptText, script: NodeOrdinal, token: usize) -> Option<Related> {
         let name = self.view.text(script).into_owned();
         let (line, column) = text.position(token);
-        if owner_of_script(&name) != Owner::Library || self.sources.original(&name, line, column).is_none() {
+        if owner_of_script(&name) != Owner::Library || self.original(script, line, column).is_none() {
             return None;
         }
         let location = SourceLocation { script: Some(name), line, column, text: text.line(line) };
@@ -159,7 +163,13 @@ impl<'a, 's> SourceIndex<'a, 's> {
 
     fn token_location(&self, text: &ScriptText, script: NodeOrdinal, token: usize) -> SourceLocation {
         let (line, column) = text.position(token);
-        self.original(Some(self.view.text(script).into_owned()), line, column, text.line(line))
+        match self.original(script, line, column) {
+            Some(found) => in_original(found),
+            None => {
+                let name = self.view.text(script).into_owned();
+                SourceLocation { script: Some(name), line, column, text: text.line(line) }
+            }
+        }
     }
 
     /// Position of a closure, or of an object's constructor.
@@ -540,6 +550,10 @@ impl<'a, 's> SourceIndex<'a, 's> {
         }
         view.location(n).and_then(|l| view.analysis.script(l.script_id)).map(owner_of_script)
     }
+}
+
+fn in_original(found: Original) -> SourceLocation {
+    SourceLocation { script: Some(found.script), line: found.line, column: found.column, text: found.text }
 }
 
 /// Whose a script is.
