@@ -10,11 +10,11 @@ const path = require('node:path');
 const { cgroupTest, groupWrapper } = require('./support/cgroup.js');
 const { startAgent, startNode, root, temporaryDirectory } = require('./support/child.js');
 const { readSnapshot, nodes } = require('./support/snapshot.js');
-const { atFullLength, test } = require('./support/test.js');
+const { atFullLength, testIf } = require('./support/test.js');
 
 const supported =
   process.platform === 'linux' && Boolean(process.report?.getReport().header.glibcVersionRuntime);
-const forkTest = supported ? test : (name, ...rest) => test.skip?.(name, ...rest);
+const forkTest = testIf(supported, 'forked captures need Linux and glibc');
 
 /** Makes objects that a test can find again. */
 function fill({ keep }, count) {

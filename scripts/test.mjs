@@ -1,14 +1,17 @@
 // `npm test`: from a fresh clone, everything. Sets up, checks formats and lints, runs the tests of every
 // crate, and the addon's tests on each supported Node with the one binary. Steps that don't depend on a
-// failed one still run; the summary at the end has them all.
+// failed one still run; the summary at the end has them all, and every test that was skipped, with its reason.
 //
 //   npm test                       all steps
 //   npm test -- addon types        only these steps (see `steps` below)
 //   npm test -- addon --node 22    on one major
 //   npm test -- addon --node 22 signal handlers    only these test files
+//
+// With CI set, a skipped test that scripts/skips.mjs does not expect fails the run.
 
 import { spawnSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { browser } from './browser.mjs';
@@ -16,9 +19,20 @@ import { headers } from './headers.mjs';
 import { main as layers } from './layers.mjs';
 import { nodeBinary, supported } from './node-versions.mjs';
 import { root, setup } from './setup.mjs';
+import { unexpected } from './skips.mjs';
 
 /** The major on which what takes minutes is done at full length. */
 const thorough = 24;
+
+/**
+ * Test files whose subject doesn't differ between majors: the analysis, the package, other people's libraries, what
+ * takes minutes. They run on the thorough major only.
+ */
+const once = ['analysis', 'assert-no-leak', 'gallery', 'growth', 'metrics-libraries', 'options', 'package'];
+
+/** Where the tests of this run report what was skipped, and how long each file took. */
+const notes = mkdtempSync(path.join(tmpdir(), 'stillheap-test-'));
+const rustSkips = path.join(notes, 'rust.ndjson');
 
 function call(command, args, env = {}) {
   const { status, signal, error } = spawnSync(command, args, {
@@ -40,22 +54,64 @@ function cargo(...args) {
   return call('cargo', args, args[0] === 'doc' ? { RUSTDOCFLAGS: '-D warnings' } : {});
 }
 
-function testFiles(asked) {
+/** The crates' tests; with STILLHEAP_NEXTEST=1 by nextest, a process for each, which keeps every core busy. */
+function crates() {
+  const env = { STILLHEAP_SKIPS: rustSkips };
+  if (process.env.STILLHEAP_NEXTEST !== '1') return call('cargo', ['test', '--workspace', '--quiet'], env);
+  const options = ['--workspace', '--no-fail-fast', '--status-level', 'fail', '--final-status-level', 'fail'];
+  const tests = call('cargo', ['nextest', 'run', ...options, '--cargo-quiet'], env);
+  // nextest does not run the examples in the documentation.
+  return call('cargo', ['test', '--workspace', '--doc', '--quiet'], env) && tests;
+}
+
+/** The fuzz targets compile. They are checked without libFuzzer's C++ code, which only linking needs. */
+function fuzz() {
+  const lock = existsSync(path.join(root, 'fuzz/Cargo.lock')) ? ['--locked'] : [];
+  const args = ['check', '--manifest-path', 'fuzz/Cargo.toml', '--bins', '--quiet', ...lock];
+  return call('cargo', [...args, '--target-dir', 'target/fuzz'], {
+    CUSTOM_LIBFUZZER_PATH: path.join(root, 'fuzz/Cargo.toml'),
+  });
+}
+
+function testFiles(asked, major) {
   const wanted = asked.map((name) => path.basename(name, '.test.js'));
   const directory = path.join(root, '__test__');
-  const names = readdirSync(directory).filter((name) => name.endsWith('.test.js'));
+  const names = readdirSync(directory)
+    .filter((name) => name.endsWith('.test.js'))
+    .map((name) => name.slice(0, -'.test.js'.length));
   const chosen =
-    wanted.length === 0 ? names : names.filter((name) => wanted.includes(name.slice(0, -'.test.js'.length)));
+    wanted.length === 0
+      ? names.filter((name) => major === thorough || !once.includes(name))
+      : names.filter((name) => wanted.includes(name));
   if (chosen.length < wanted.length) throw new Error(`There are only ${names.join(', ')}.`);
-  return chosen.map((name) => path.join('__test__', name));
+  return chosen.map((name) => path.join('__test__', `${name}.test.js`));
+}
+
+/** Runs files with node:test, its report shown and noted. A run in which no test runs is a failure. */
+function nodeTest(binary, run, options, files, env) {
+  const file = path.join(notes, `${run}.ndjson`);
+  const reporters = [
+    ...['--test-reporter=spec', '--test-reporter-destination=stdout'],
+    ...[`--test-reporter=${path.join(root, 'scripts/reporter.mjs')}`, `--test-reporter-destination=${file}`],
+  ];
+  const passed = call(binary, ['--test', ...reporters, ...options, ...files], env);
+  if (lines(file).length > 0) return passed;
+  console.error('No test ran.');
+  return false;
+}
+
+function lines(file) {
+  if (!existsSync(file)) return [];
+  const text = readFileSync(file, 'utf8').trim();
+  return text === '' ? [] : text.split('\n').map((line) => JSON.parse(line));
 }
 
 function addon(major, wanted) {
   const binary = nodeBinary(major);
-  const files = major === 18 ? [path.join('__test__', 'smoke.test.js')] : testFiles(wanted);
-  // Node 18's runner knows neither; there is one file for it.
-  const options = major === 18 ? [] : ['--test-reporter=spec', '--test-concurrency=3'];
-  return call(binary, ['--test', ...options, ...files], {
+  const files = major === 18 ? [path.join('__test__', 'smoke.test.js')] : testFiles(wanted, major);
+  // Node 18's runner doesn't know it; there is one file for it.
+  const options = major === 18 ? [] : ['--test-concurrency=3'];
+  return nodeTest(binary, `node${major}`, options, files, {
     STILLHEAP_TEST_LENGTH: major === thorough ? 'full' : 'short',
   });
 }
@@ -71,10 +127,27 @@ function report() {
   browser();
   const directory = path.join(root, '__test__/report');
   const files = readdirSync(directory).filter((name) => name.endsWith('.test.mjs'));
-  return call(nodeBinary(thorough), [
-    ...['--test', '--test-reporter=spec', '--test-concurrency=2'],
-    ...files.map((name) => path.join(directory, name)),
-  ]);
+  return nodeTest(
+    nodeBinary(thorough),
+    'report',
+    ['--test-concurrency=2'],
+    files.map((name) => path.join(directory, name)),
+    {},
+  );
+}
+
+/** Every test that was skipped: `{ run, test, reason, full }`. */
+function skips() {
+  const found = lines(rustSkips).map(({ test, reason }) => ({ run: 'crates', test, reason, full: true }));
+  for (const run of ['report', ...[18, ...supported].map((major) => `node${major}`)]) {
+    const full = run === 'report' || run === `node${thorough}`;
+    for (const { name, skip } of lines(path.join(notes, `${run}.ndjson`))) {
+      if (skip === undefined || skip === false) continue;
+      const reason = skip === true || skip === '' ? 'no reason given' : skip;
+      found.push({ run, test: name, reason, full });
+    }
+  }
+  return found;
 }
 
 /** Every step: name → function that says whether it went well. */
@@ -84,9 +157,11 @@ function steps({ majors, files }) {
     types: () => tool('typescript/bin/tsc', '--project', 'tsconfig.json'),
     layers: () => layers([]),
     fmt: () => cargo('fmt', '--all', '--check'),
+    licences: () => call(process.execPath, ['scripts/licences.mjs', '--check']),
     clippy: () => cargo('clippy', '--workspace', '--all-targets', '--quiet', '--', '-D', 'warnings'),
     doc: () => cargo('doc', '--workspace', '--no-deps', '--document-private-items', '--quiet'),
-    crates: () => cargo('test', '--workspace', '--quiet'),
+    fuzz,
+    crates,
     abi,
     report,
   };
@@ -94,11 +169,27 @@ function steps({ majors, files }) {
   return all;
 }
 
+export const known = [
+  ...[
+    'lint',
+    'types',
+    'layers',
+    'fmt',
+    'licences',
+    'clippy',
+    'doc',
+    'fuzz',
+    'crates',
+    'abi',
+    'report',
+    'addon',
+  ],
+];
+
 function parse(args) {
   const at = args.indexOf('--node');
   const majors = at < 0 ? [18, ...supported] : [Number(args[at + 1])];
   const words = at < 0 ? args : args.filter((_, n) => n !== at && n !== at + 1);
-  const known = ['lint', 'types', 'layers', 'fmt', 'clippy', 'doc', 'crates', 'abi', 'report', 'addon'];
   return {
     majors,
     chosen: words.filter((word) => known.includes(word)),
@@ -113,7 +204,7 @@ function seconds(since) {
 export function main(args) {
   const { majors, chosen, files } = parse(args);
   const begun = performance.now();
-  const lines = [];
+  const summary = [];
   let good = true;
   const step = (name, body) => {
     console.log(`\n=== ${name}`);
@@ -124,7 +215,7 @@ export function main(args) {
     } catch (error) {
       console.error(error.message);
     }
-    lines.push(`${well ? 'ok    ' : 'FAILED'} ${seconds(since)}  ${name}`);
+    summary.push(`${well ? 'ok    ' : 'FAILED'} ${seconds(since)}  ${name}`);
     good &&= well;
   };
   // Ends the process if it fails: without the addon there is nothing to test.
@@ -132,7 +223,16 @@ export function main(args) {
   for (const [name, body] of Object.entries(steps({ majors, files }))) {
     if (chosen.length === 0 || chosen.includes(name.split(' ')[0])) step(name, body);
   }
-  console.log(`\n${lines.join('\n')}\n${good ? 'All is well' : 'NOT all is well'} after${seconds(begun)}.`);
+  const skipped = skips();
+  const wrong = unexpected(skipped);
+  rmSync(notes, { recursive: true, force: true });
+  for (const { run, test, reason } of skipped) summary.push(`skipped  ${run}: ${test}: ${reason}`);
+  if (skipped.length > 0) summary.push(`${skipped.length} skipped`);
+  if (wrong.length > 0 && process.env.CI) {
+    summary.push(`FAILED  ${wrong.length} skipped that scripts/skips.mjs does not expect`);
+    good = false;
+  }
+  console.log(`\n${summary.join('\n')}\n${good ? 'All is well' : 'NOT all is well'} after${seconds(begun)}.`);
   return good ? 0 : 1;
 }
 

@@ -4,7 +4,7 @@
 
 const fs = require('node:fs');
 const path = require('node:path');
-const { afterwards, test } = require('./test.js');
+const { afterwards, testIf } = require('./test.js');
 
 const hierarchies = [
   { root: '/sys/fs/cgroup/memory', limit: 'memory.limit_in_bytes' },
@@ -34,20 +34,11 @@ function find() {
 
 const hierarchy = find();
 
-/**
- * A test that needs a group. Where there are none it is skipped and says so; but in continuous integration
- * (`CI` is set), whose machines have them, it fails.
- */
-function cgroupTest(name, ...rest) {
-  if (hierarchy !== undefined) return test(name, ...rest);
-  const reason = 'no memory control group can be made here (that takes Linux and root)';
-  if (process.env.CI && process.platform === 'linux') {
-    return test(name, () => {
-      throw new Error(reason);
-    });
-  }
-  return test(name, { skip: reason }, () => {});
-}
+/** A test that needs a group; skipped, with the reason, where there are none. */
+const cgroupTest = testIf(
+  hierarchy !== undefined,
+  'no memory control group can be made here (that takes Linux and root)',
+);
 
 function kill(pid) {
   try {

@@ -8,6 +8,15 @@ function test(name, options, body) {
   return nodeTest(name, { timeout: 60_000, ...given }, run);
 }
 
+/**
+ * `test` where a condition holds; elsewhere the same test is there and skipped, with the reason. `npm test` counts and
+ * names skipped tests, and fails in continuous integration if one is not expected (scripts/skips.mjs).
+ */
+function testIf(condition, reason) {
+  if (condition) return test;
+  return (name) => nodeTest(name, { skip: reason }, () => {});
+}
+
 const cleanups = new WeakMap();
 
 /**
@@ -38,4 +47,4 @@ function afterwards(t, body) {
  */
 const atFullLength = process.env.STILLHEAP_TEST_LENGTH === 'full';
 
-module.exports = { afterwards, atFullLength, test };
+module.exports = { afterwards, atFullLength, test, testIf };

@@ -220,7 +220,7 @@ mod tests {
         let _alone = alone();
         if !supported() {
             assert_eq!(thaw().map(|thaw| thaw.bytes), None);
-            return;
+            stillheap_testing::skip!("the kernel cannot populate pages for writing (Linux 5.14)");
         }
         let pages = (SIZE / PAGE) as i64;
         assert!(Frozen::new(1).faults() >= pages, "every page is frozen");
