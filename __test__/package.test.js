@@ -1,10 +1,13 @@
 'use strict';
 
-// What npm users get: packed, installed into an empty project with scripts disabled, used.
+// What npm users get: the main package and those of this platform, packed as a release packs them, installed into an
+// empty project with scripts disabled, used.
 
 const assert = require('node:assert/strict');
-const { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } = require('node:fs');
+const { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } = require('node:fs');
+const os = require('node:os');
 const path = require('node:path');
+const { after } = require('node:test');
 const { root, startProgram, temporaryDirectory } = require('./support/child.js');
 const { readSnapshot } = require('./support/snapshot.js');
 const { test } = require('./support/test.js');
@@ -18,26 +21,50 @@ async function run(t, command, args, options) {
   return child.stdout;
 }
 
-const pack = (t, directory) =>
-  run(t, 'npm', ['pack', '--json', '--ignore-scripts', '--silent', '--pack-destination', directory], {
-    cwd: root,
-  });
+/** Packs a package as it is published; what `npm pack` says of it. */
+async function pack(t, from, directory) {
+  const args = ['pack', '--json', '--ignore-scripts', '--silent', '--pack-destination', directory];
+  const [packed] = JSON.parse(await run(t, 'npm', args, { cwd: from }));
+  return {
+    ...packed,
+    names: packed.files.map((file) => file.path),
+    tarball: path.join(directory, packed.filename),
+  };
+}
+
+const directory = mkdtempSync(path.join(os.tmpdir(), 'stillheap-test-'));
+after(() => rmSync(directory, { recursive: true, force: true }));
+let packed;
+
+/** The main package and the two of this platform, as a release makes them; once for all tests of this file. */
+function packAll(t) {
+  packed ??= packNow(t);
+  return packed;
+}
+
+async function packNow(t) {
+  const made = await run(t, process.execPath, ['scripts/packages.mjs'], { cwd: root });
+  const main = await pack(t, root, directory);
+  const platform = [];
+  for (const folder of made.trim().split('\n'))
+    platform.push(await pack(t, path.join(root, folder), directory));
+  return { main, platform };
+}
 
 async function install(t, { as } = {}) {
-  const base = temporaryDirectory(t);
-  const [{ filename }] = JSON.parse(await pack(t, base));
-  const tarball = path.join(base, filename);
-  const project = path.join(base, 'project');
-  mkdirSync(project);
+  const { main, platform } = await packAll(t);
+  const project = temporaryDirectory(t);
   writeFileSync(path.join(project, 'package.json'), '{ "private": true }');
-  const what = as === undefined ? tarball : `${as}@file:${tarball}`;
-  // Nothing but the tarball is needed, the optional per-platform packages included.
-  const options = ['--ignore-scripts', '--offline', '--omit=optional', '--no-audit', '--no-fund', '--silent'];
-  await run(t, 'npm', ['install', what, ...options], { cwd: project });
+  const what = as === undefined ? main.tarball : `${as}@file:${main.tarball}`;
+  // Nothing but these tarballs is needed.
+  const options = ['--ignore-scripts', '--offline', '--no-audit', '--no-fund', '--silent'];
+  const binaries = platform.map(({ tarball }) => tarball);
+  await run(t, 'npm', ['install', what, ...binaries, ...options], { cwd: project });
   return project;
 }
 
-test('every files entry matches something, and no script runs at install', () => {
+test('every files entry matches something, and no script runs at install', async (t) => {
+  await run(t, process.execPath, ['scripts/licences.mjs'], { cwd: root });
   for (const entry of manifest.files) {
     const pattern = new RegExp(`^${entry.replaceAll('.', '\\.').replaceAll('*', '.*')}$`);
     assert.ok(
@@ -60,20 +87,70 @@ test("the lock file has every platform's binaries, as 'npm ci' wants it", () => 
   }
 });
 
-test('the tarball holds what is needed and nothing of the workshop', async (t) => {
-  const [{ files, unpackedSize }] = JSON.parse(await pack(t, temporaryDirectory(t)));
-  const names = files.map((file) => file.path);
+test('the tarballs hold what is needed and nothing of the workshop', async (t) => {
+  const { main, platform } = await packAll(t);
   const needed = ['index.js', 'index.mjs', 'index.d.ts', 'index.d.mts', 'lib/module.js', 'bin/stillheap.js'];
-  for (const name of [...needed, 'package.json', 'README.md', 'LICENSE', 'CHANGELOG.md']) {
-    assert.ok(names.includes(name), `${name} is missing`);
+  const legal = ['LICENSE', 'THIRD-PARTY-NOTICES.txt'];
+  for (const name of [...needed, ...legal, 'package.json', 'README.md', 'CHANGELOG.md']) {
+    assert.ok(main.names.includes(name), `${name} is missing`);
   }
-  const binaries = names.filter((name) => name.endsWith('.node'));
-  assert.ok(binaries.some((name) => name.startsWith(`stillheap.${process.platform}-${process.arch}`)));
-  for (const name of names) {
-    assert.doesNotMatch(name, /^(src|crates|target|__test__|scripts|benchmark|fuzz|\.ci|node_modules)\//);
-    assert.doesNotMatch(name, /\.(heapsnapshot|tgz|map)(\.|$)/);
+  for (const name of main.names) {
+    assert.doesNotMatch(
+      name,
+      /^(src|crates|target|__test__|scripts|benchmark|fuzz|dist|\.ci|node_modules)\//,
+    );
+    assert.doesNotMatch(name, /\.(heapsnapshot|tgz|map|node)(\.|$)/);
   }
-  assert.ok(unpackedSize < 20e6, `${unpackedSize} bytes`);
+  assert.ok(main.unpackedSize < 2e6, `${main.unpackedSize} bytes`);
+
+  const own = `${process.platform}-${process.arch}`;
+  assert.equal(platform.length, 2, 'the addon and the analysis');
+  for (const { name, version, names, unpackedSize } of platform) {
+    assert.match(name, new RegExp(`^stillheap(-analysis)?-${own}`));
+    assert.equal(version, manifest.version);
+    const binary = `${name.replace(`-${own}`, `.${own}`)}.node`;
+    assert.deepEqual(names.toSorted(), [...legal, 'README.md', 'package.json', binary].toSorted());
+    assert.ok(unpackedSize < 20e6, `${name}: ${unpackedSize} bytes`);
+  }
+});
+
+test('each binary has its packages: every target, both names, one version', async (t) => {
+  await packAll(t);
+  const analysis = require('../analysis/napi.json');
+  assert.deepEqual(analysis.targets, manifest.napi.targets);
+  for (const [folder, binary] of [
+    ['addon', 'stillheap'],
+    ['analysis', 'stillheap-analysis'],
+  ]) {
+    const directory = path.join(root, 'dist/npm', folder);
+    const platforms = readdirSync(directory);
+    assert.equal(platforms.length, manifest.napi.targets.length);
+    for (const platform of platforms) {
+      const { name, version, main } = JSON.parse(
+        readFileSync(path.join(directory, platform, 'package.json'), 'utf8'),
+      );
+      // The names that lib/binary.js asks for.
+      assert.deepEqual(
+        { name, version, main },
+        {
+          name: `${binary}-${platform}`,
+          version: manifest.version,
+          main: `${binary}.${platform}.node`,
+        },
+      );
+    }
+  }
+});
+
+test("the workflow runs every step of npm test, and nothing that isn't one", async () => {
+  const { known } = await import('../scripts/test.mjs');
+  const workflow = readFileSync(path.join(root, '.github/workflows/ci.yml'), 'utf8');
+  const matrix = /steps:\n((?: +- [a-z ]+\n)+)/.exec(workflow)[1];
+  const steps = matrix
+    .trim()
+    .split(/\n/)
+    .flatMap((line) => line.replace('-', '').trim().split(' '));
+  assert.deepEqual([...steps, 'addon'].toSorted(), known.toSorted());
 });
 
 test('installed with scripts disabled: require, import, -r and the command work', async (t) => {

@@ -1,6 +1,8 @@
 // Which tests may be skipped in continuous integration, and why. Anything else that is skipped there fails the run:
 // a test that never runs protects nothing.
 
+const noRelease = 'no release build (npm run build:release)';
+
 /** `test` is the whole name; `where` says in which runs; `reason` is what the test itself must say. */
 export const expected = [
   {
@@ -13,6 +15,12 @@ export const expected = [
     where: ({ run }) => run === 'node20',
     reason: 'node:sqlite came with Node 22',
   },
+  // `npm run build:release` runs these, too, and takes minutes.
+  ...[
+    "binaries need no newer glibc than Node's own",
+    'the command line needs no library and no loader',
+    'the command line answers in an empty root',
+  ].map((test) => ({ test, where: () => true, reason: noRelease })),
   {
     // Machines for continuous integration may have an older kernel than the services.
     test: 'stillheap_frozen::linux::thaw::tests::the_next_writes_cost_nothing_more',

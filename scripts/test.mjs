@@ -28,11 +28,39 @@ const thorough = 24;
  * Test files whose subject doesn't differ between majors: the analysis, the package, other people's libraries, what
  * takes minutes. They run on the thorough major only.
  */
-const once = ['analysis', 'assert-no-leak', 'gallery', 'growth', 'metrics-libraries', 'options', 'package'];
+const once = [
+  'analysis',
+  'assert-no-leak',
+  'gallery',
+  'growth',
+  'metrics-libraries',
+  'options',
+  'package',
+  'release',
+];
+
+/** Names of the steps; .github/workflows/ci.yml runs each of them. */
+export const known = [
+  ...[
+    'lint',
+    'types',
+    'layers',
+    'words',
+    'figures',
+    'fmt',
+    'licences',
+    'clippy',
+    'doc',
+    'fuzz',
+    'crates',
+    'abi',
+  ],
+  ...['report', 'addon'],
+];
 
 /** Where the tests of this run report what was skipped, and how long each file took. */
-const notes = mkdtempSync(path.join(tmpdir(), 'stillheap-test-'));
-const rustSkips = path.join(notes, 'rust.ndjson');
+let notes;
+const rustSkips = () => path.join(notes, 'rust.ndjson');
 
 function call(command, args, env = {}) {
   const { status, signal, error } = spawnSync(command, args, {
@@ -56,7 +84,7 @@ function cargo(...args) {
 
 /** The crates' tests; with STILLHEAP_NEXTEST=1 by nextest, a process for each, which keeps every core busy. */
 function crates() {
-  const env = { STILLHEAP_SKIPS: rustSkips };
+  const env = { STILLHEAP_SKIPS: rustSkips() };
   if (process.env.STILLHEAP_NEXTEST !== '1') return call('cargo', ['test', '--workspace', '--quiet'], env);
   const options = ['--workspace', '--no-fail-fast', '--status-level', 'fail', '--final-status-level', 'fail'];
   const tests = call('cargo', ['nextest', 'run', ...options, '--cargo-quiet'], env);
@@ -138,7 +166,7 @@ function report() {
 
 /** Every test that was skipped: `{ run, test, reason, full }`. */
 function skips() {
-  const found = lines(rustSkips).map(({ test, reason }) => ({ run: 'crates', test, reason, full: true }));
+  const found = lines(rustSkips()).map(({ test, reason }) => ({ run: 'crates', test, reason, full: true }));
   for (const run of ['report', ...[18, ...supported].map((major) => `node${major}`)]) {
     const full = run === 'report' || run === `node${thorough}`;
     for (const { name, skip } of lines(path.join(notes, `${run}.ndjson`))) {
@@ -169,23 +197,6 @@ function steps({ majors, files }) {
   return all;
 }
 
-export const known = [
-  ...[
-    'lint',
-    'types',
-    'layers',
-    'fmt',
-    'licences',
-    'clippy',
-    'doc',
-    'fuzz',
-    'crates',
-    'abi',
-    'report',
-    'addon',
-  ],
-];
-
 function parse(args) {
   const at = args.indexOf('--node');
   const majors = at < 0 ? [18, ...supported] : [Number(args[at + 1])];
@@ -204,6 +215,7 @@ function seconds(since) {
 export function main(args) {
   const { majors, chosen, files } = parse(args);
   const begun = performance.now();
+  notes = mkdtempSync(path.join(tmpdir(), 'stillheap-test-'));
   const summary = [];
   let good = true;
   const step = (name, body) => {

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use stillheap_limits::{Groups, maps, smaps, stat, status_kilobytes};
+use stillheap_limits::{Cgroups, maps, smaps, stat, status_kilobytes};
 
 fuzz_target!(|bytes: &[u8]| {
     for mapping in maps(bytes).into_iter().chain(smaps(bytes)) {
@@ -13,7 +13,7 @@ fuzz_target!(|bytes: &[u8]| {
     let _ = status_kilobytes(&text, "VmRSS");
     let (first, second) =
         text.split_at(text.char_indices().nth(text.chars().count() / 2).map_or(0, |(at, _)| at));
-    let _ = Groups::find(first, second);
+    let _ = Cgroups::find(first, second);
     if let Some(status) = stillheap_control::decode(&page(bytes)) {
         let again = stillheap_control::decode(&stillheap_control::encode(&status));
         // Everything but what there is no room for.
