@@ -23,6 +23,7 @@ export const layers = {
   graph: [],
   heap: [],
   process: [],
+  attach: ['limits'],
   synth: [],
   v8: [],
   sink: ['protocol', 'redact'],
@@ -50,7 +51,10 @@ export const layers = {
 export const knownCircles = {};
 
 /** Unsafe code lives in these folders, and nowhere else. */
-export const unsafeFolders = ['crates/process/src/source.rs', 'crates/v8/', 'crates/frozen/', 'src/sys/'];
+export const unsafeFolders = [
+  'crates/attach/src/linux/blob.rs',
+  'crates/attach/src/linux/sys.rs',
+  'crates/process/src/source.rs', 'crates/v8/', 'crates/frozen/', 'src/sys/'];
 
 /**
  * Functions that foreign code calls and that catch no panic, since nothing in them can panic: what is handed over is

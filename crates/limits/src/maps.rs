@@ -19,6 +19,10 @@ pub struct Mapping {
     pub may_write: bool,
     /// A device's memory.
     pub device: bool,
+    /// Whether what is in it may be run.
+    pub executable: bool,
+    /// A file's.
+    pub file: bool,
     /// `dc` among the flags (`MADV_DONTFORK`): a forked child doesn't get it. Only `smaps` says so.
     pub dont_fork: bool,
     /// Resident bytes. Only `smaps` says so.
@@ -78,6 +82,8 @@ fn head(line: &[u8]) -> Option<Mapping> {
         }),
         writable: permissions == b"rw-p" && inode == b"0" && (nameless || name == Some(b"[heap]")),
         accessible: permissions[..3] != *b"---",
+        executable: permissions[2] == b'x',
+        file: inode != b"0",
         ..Mapping::default()
     })
 }

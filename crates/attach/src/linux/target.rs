@@ -1,0 +1,268 @@
+//! The process: what it must be before anything is touched, and the sentence if it isn't.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{ErrorKind, Read};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::unistd::geteuid;
+
+use crate::error::{Kind, Refusal, Result};
+use crate::linux::{Options, proc};
+
+/// CAP_SYS_PTRACE
+const CAP_SYS_PTRACE: u32 = 19;
+
+/// Another run on the same process is waited for so long.
+const TURN: Duration = Duration::from_secs(3);
+
+/// A process that may be attached to.
+#[derive(Clone, Debug)]
+pub struct Target {
+    pub(crate) pid: i32,
+    started: String,
+}
+
+impl Target {
+    /// Looks at a process, without touching it, and refuses what isn't known to work.
+    ///
+    /// # Errors
+    /// [`Refusal`], with a sentence that says what to do here.
+    pub fn examine(pid: u32, options: &Options) -> Result<Target> {
+        let id = i32::try_from(pid).map_err(|_| gone(pid))?;
+        let started = proc::started(id).ok_or_else(|| gone(pid))?;
+        let target = Target { pid: id, started };
+        target.check_state()?;
+        target.check_program()?;
+        target.check_rights()?;
+        target.check_seccomp(options)?;
+        Ok(target)
+    }
+
+    /// The process's id.
+    pub fn pid(&self) -> u32 {
+        self.pid.unsigned_abs()
+    }
+
+    /// Whether it is still the same process.
+    pub fn is_there(&self) -> bool {
+        proc::started(self.pid).as_ref() == Some(&self.started) && !self.state().starts_with('Z')
+    }
+
+    /// A name to call it by.
+    fn called(&self) -> String {
+        format!("process {} ({})", self.pid, proc::name(self.pid, self.pid))
+    }
+
+    fn state(&self) -> String {
+        proc::status(self.pid, "State").unwrap_or_default()
+    }
+
+    fn check_state(&self) -> Result<()> {
+        let unfit = |what: String| Err(Refusal::new(Kind::Unfit, what));
+        let called = self.called();
+        let leader = proc::status(self.pid, "Tgid").and_then(|id| id.parse::<i32>().ok());
+        if let Some(leader) = leader.filter(|&leader| leader != self.pid) {
+            return unfit(format!("{} is a thread of process {leader}; give that id", self.pid));
+        }
+        if self.pid.unsigned_abs() == std::process::id() {
+            return unfit(format!("{called} is this command itself"));
+        }
+        let tracer = proc::status(self.pid, "TracerPid").and_then(|id| id.parse::<i32>().ok()).unwrap_or(0);
+        if tracer != 0 {
+            return unfit(format!(
+                "{called} is being traced by process {tracer} ({}), such as a debugger or strace, and only one can; end that \
+                 first",
+                proc::name(tracer, tracer)
+            ));
+        }
+        match self.state().chars().next() {
+            Some('Z' | 'X') => Err(Refusal::new(
+                Kind::Gone,
+                format!("{called} has ended; its parent has not yet asked for its status"),
+            )),
+            Some('T') => unfit(format!(
+                "{called} has been stopped by a signal; continue it first (kill -CONT {})",
+                self.pid
+            )),
+            Some('t') => unfit(format!("{called} has been stopped by a tracer")),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_program(&self) -> Result<()> {
+        let path = PathBuf::from(format!("/proc/{}/exe", self.pid));
+        let mut head = [0; 20];
+        let read = File::open(&path).and_then(|mut file| file.read_exact(&mut head));
+        match read {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => return Err(self.not_allowed()),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let what = format!("{} is a thread of the kernel, or has ended", self.called());
+                return Err(Refusal::new(Kind::Unfit, what));
+            }
+            Err(error) => {
+                let what = format!("the program of {} can't be read: {error}", self.called());
+                return Err(Refusal::new(Kind::Unfit, what));
+            }
+        }
+        let is_elf = head.starts_with(b"\x7fELF");
+        let machine = u16::from_le_bytes([head[18], head[19]]);
+        // ELFCLASS64, EM_X86_64
+        if !is_elf || head[4] != 2 || machine != 62 {
+            let kind = if head[4] == 1 { "a 32-bit program" } else { "a program for another machine" };
+            return Err(Refusal::new(
+                Kind::Unfit,
+                format!("{} is {kind}; only 64-bit programs of x86-64 are read", self.called()),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Whether this user may do it. The kernel decides in the end; this only finds the words before anything is stopped.
+    fn check_rights(&self) -> Result<()> {
+        // Opening asks for the same right as ptrace does, apart from Yama.
+        let open = File::options().read(true).write(true).open(format!("/proc/{}/mem", self.pid));
+        match open {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Err(gone(self.pid())),
+            Err(_) => return Err(self.not_allowed()),
+            Ok(_) => {}
+        }
+        match yama() {
+            3 => Err(self.not_allowed()),
+            2 if !may_trace() => Err(self.not_allowed()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Why the kernel says no, and what helps.
+    pub(crate) fn not_allowed(&self) -> Refusal {
+        let owner =
+            proc::status(self.pid, "Uid").and_then(|ids| ids.split_ascii_whitespace().nth(1)?.parse().ok());
+        let own = geteuid().as_raw();
+        let called = self.called();
+        let yama = yama();
+        let other_user = owner.is_some_and(|owner: u32| owner != own);
+        let why = match () {
+            () if yama == 3 => format!(
+                "no process of this machine may be looked into (kernel.yama.ptrace_scope is 3, until it is booted anew): take a \
+                 core file of {called} (docs/core-dumps.md), or start it with -r stillheap"
+            ),
+            () if !may_trace() && yama == 2 => format!(
+                "{called} may be looked into only with the capability SYS_PTRACE (kernel.yama.ptrace_scope is 2): use sudo; in a \
+                 container, --cap-add SYS_PTRACE or securityContext.capabilities.add: [SYS_PTRACE]"
+            ),
+            () if other_user && own != 0 => format!(
+                "{called} belongs to another user (uid {}): run this as that user, or with sudo",
+                owner.unwrap_or(0)
+            ),
+            () if !may_trace() && (other_user || own == 0) => format!(
+                "{called} belongs to uid {}, and this command, although run as root, lacks the capability SYS_PTRACE: in a \
+                 container, --cap-add SYS_PTRACE or securityContext.capabilities.add: [SYS_PTRACE]; or run it as that user",
+                owner.unwrap_or(0)
+            ),
+            () if !may_trace() && yama == 1 => format!(
+                "{called} may be looked into only by its parents (kernel.yama.ptrace_scope is 1): use sudo; in a container, \
+                 --cap-add SYS_PTRACE or securityContext.capabilities.add: [SYS_PTRACE]"
+            ),
+            () if !may_trace() => format!(
+                "{called} doesn't let itself be looked into (its program may have been started with more rights than its user \
+                 has): use sudo"
+            ),
+            () => format!(
+                "the kernel doesn't allow {called} to be looked into: a security module (SELinux, AppArmor), a seccomp filter of \
+                 this command's container, or another user namespace"
+            ),
+        };
+        Refusal::new(Kind::NotAllowed, why)
+    }
+
+    /// A filter that kills would kill the service for a call that it never makes itself.
+    fn check_seccomp(&self, options: &Options) -> Result<()> {
+        let filtered = proc::threads(self.pid).into_iter().any(|thread| {
+            let status =
+                fs::read_to_string(format!("/proc/{}/task/{thread}/status", self.pid)).unwrap_or_default();
+            status.lines().any(|line| line.strip_prefix("Seccomp:").is_some_and(|mode| mode.trim() != "0"))
+        });
+        if !filtered || options.force || self.is_in_a_container() {
+            return Ok(());
+        }
+        Err(Refusal::new(
+            Kind::Seccomp,
+            format!(
+                "{} has a filter of system calls (seccomp) that isn't a container engine's. If that filter kills for a call of \
+                 clone(), it would kill the process. --force attaches nevertheless; if you know nothing of the filter, take a core \
+                 file instead (docs/core-dumps.md)",
+                self.called()
+            ),
+        ))
+    }
+
+    /// Whether an engine whose default filter answers with an error made its control group.
+    fn is_in_a_container(&self) -> bool {
+        let groups = fs::read_to_string(format!("/proc/{}/cgroup", self.pid)).unwrap_or_default();
+        let engines = ["docker", "kubepods", "containerd", "libpod", "crio", "cri-o"];
+        let marks = ["/.dockerenv", "/run/.containerenv"];
+        engines.iter().any(|engine| groups.contains(engine))
+            || marks.iter().any(|mark| PathBuf::from(format!("/proc/{}/root{mark}", self.pid)).exists())
+    }
+
+    /// What seizing failed with.
+    pub(crate) fn refused(&self, errno: Errno) -> Refusal {
+        match errno {
+            Errno::EPERM => match self.check_state() {
+                Err(refusal) => refusal,
+                Ok(()) => self.not_allowed(),
+            },
+            Errno::E2BIG => {
+                Refusal::new(Kind::Unfit, format!("{} has more threads than can be stopped", self.called()))
+            }
+            _ => gone(self.pid()),
+        }
+    }
+
+    /// Waits for other runs on the same program to finish what they do while threads are stopped.
+    pub(crate) fn turn(&self) -> Result<File> {
+        let program = File::open(format!("/proc/{}/exe", self.pid)).map_err(|_| gone(self.pid()))?;
+        let until = Instant::now() + TURN;
+        loop {
+            match program.try_lock() {
+                Ok(()) => return Ok(program),
+                // A file system without locks: ptrace itself lets only one in.
+                Err(TryLockError::Error(_)) => return Ok(program),
+                Err(TryLockError::WouldBlock) if Instant::now() < until => {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                Err(TryLockError::WouldBlock) => {
+                    return Err(Refusal::new(
+                        Kind::Busy,
+                        "another run is attaching to a process of the same program",
+                    ));
+                }
+            }
+        }
+    }
+}
+
+fn gone(pid: u32) -> Refusal {
+    Refusal::new(
+        Kind::Gone,
+        format!(
+            "there is no process {pid}; a process in a container has another id outside \
+             (docker inspect -f '{{{{.State.Pid}}}}' NAME)"
+        ),
+    )
+}
+
+fn yama() -> u32 {
+    let scope = fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").unwrap_or_default();
+    scope.trim().parse().unwrap_or(0)
+}
+
+/// Whether this command has CAP_SYS_PTRACE.
+fn may_trace() -> bool {
+    let effective = proc::status(std::process::id() as i32, "CapEff");
+    let effective = effective.and_then(|mask| u64::from_str_radix(&mask, 16).ok()).unwrap_or(0);
+    effective >> CAP_SYS_PTRACE & 1 == 1
+}
