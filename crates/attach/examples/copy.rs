@@ -5,9 +5,19 @@ fn main() {
     let count: u32 = args.get(2).map_or(1, |c| c.parse().unwrap());
     let options = Options::default();
     for _ in 0..count {
-        let target = match Target::examine(pid, &options) { Ok(t) => t, Err(e) => { println!("{e}"); return } };
+        let target = match Target::examine(pid, &options) {
+            Ok(t) => t,
+            Err(e) => {
+                println!("{e}");
+                return;
+            }
+        };
         match freeze(&target, &options) {
-            Ok(f) => { let (p, c) = (f.pause(), f.copy()); let e = f.end(); println!("copy {c} {p:?} {e:?}"); }
+            Ok(f) => {
+                let (p, c) = (f.pause(), f.copy());
+                let e = f.end();
+                println!("copy {c} {p:?} {e:?}");
+            }
             Err(e) => println!("refused {e}"),
         }
     }

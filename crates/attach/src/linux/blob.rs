@@ -6,6 +6,8 @@
 
 use libc::user_regs_struct;
 
+use crate::linux::ranges::Range;
+
 /// Bytes of a place for one.
 pub(crate) const SIZE: usize = 1472;
 
@@ -37,7 +39,11 @@ core::arch::global_asm!(
     "mov rdx, rsp",
     "mov r10d, 8",
     "syscall",
-    "lea r12, [rip + stillheap_blob_calls]",
+    // madvise(from, length, MADV_DOFORK) for each range
+    "mov r13d, 11",
+    "lea r14, [rip + 19f]",
+    "jmp 50f",
+    "19: lea r12, [rip + stillheap_blob_calls]",
     // The list ends with -1.
     "20:",
     "mov rax, [r12]",
@@ -59,8 +65,12 @@ core::arch::global_asm!(
     "21:",
     "add r12, 40",
     "jmp 20b",
+    // madvise(from, length, MADV_DONTFORK) for each range
+    "30: mov r13d, 10",
+    "lea r14, [rip + 31f]",
+    "jmp 50f",
     // rt_sigprocmask(SIG_SETMASK, (rsp), 0, 8): the last system call.
-    "30:",
+    "31:",
     "mov eax, 14",
     "mov edi, 2",
     "mov rsi, rsp",
@@ -92,9 +102,22 @@ core::arch::global_asm!(
     "mov eax, 231",
     "syscall",
     "ud2",
+    // The ranges, which end with 0: what is done to them is in r13, where to go on in r14.
+    "50: lea r12, [rip + stillheap_blob_calls]",
+    "add r12, [rip + stillheap_blob_values + 8*18]",
+    "51: mov rdi, [r12]",
+    "test rdi, rdi",
+    "jz 52f",
+    "mov rsi, [r12 + 8]",
+    "mov rdx, r13",
+    "mov eax, 28",
+    "syscall",
+    "add r12, 16",
+    "jmp 51b",
+    "52: jmp r14",
     ".balign 8",
     "90: .quad -1",
-    "stillheap_blob_values: .zero 8*18",
+    "stillheap_blob_values: .zero 8*19",
     "stillheap_blob_calls: .quad 0",
     ".popsection",
 );
@@ -133,11 +156,12 @@ pub(crate) fn begun_again(registers: &user_regs_struct) -> Option<user_regs_stru
     })
 }
 
-/// The bytes of a blob that makes the calls and goes on with `then`; none if they don't fit.
-pub(crate) fn assemble(then: &user_regs_struct, calls: &[Call]) -> Option<Vec<u8>> {
+/// The bytes of a blob that marks the ranges for forking, makes the calls, marks the ranges again and goes on with
+/// `then`; none if they don't fit.
+pub(crate) fn assemble(then: &user_regs_struct, ranges: &[Range], calls: &[Call]) -> Option<Vec<u8>> {
     let (code, values) = code();
     let mut blob = code.to_vec();
-    let registers = [
+    let values_of = [
         then.r15,
         then.r14,
         then.r13,
@@ -156,11 +180,15 @@ pub(crate) fn assemble(then: &user_regs_struct, calls: &[Call]) -> Option<Vec<u8
         then.rip,
         then.eflags,
         then.rsp,
+        // Where the ranges are, from where the calls are.
+        (size_of_val(calls) + 8) as u64,
     ];
-    for (place, value) in blob[values..].chunks_exact_mut(8).zip(registers) {
+    for (place, value) in blob[values..].chunks_exact_mut(8).zip(values_of) {
         place.copy_from_slice(&value.to_le_bytes());
     }
-    for word in calls.iter().flatten().chain(&[u64::MAX]) {
+    let ranges = ranges.iter().flat_map(|&(from, to)| [from, to - from]);
+    let calls = calls.iter().flatten().copied();
+    for word in calls.chain([u64::MAX]).chain(ranges).chain([0]) {
         blob.extend_from_slice(&word.to_le_bytes());
     }
     (blob.len() <= SIZE).then_some(blob)
@@ -235,16 +263,17 @@ mod tests {
     #[test]
     fn the_blob_has_its_name_its_registers_and_its_calls() {
         let then = begun_again(&registers()).unwrap();
-        let blob = assemble(&then, &[[28, 1, 2, 3, 4]]).unwrap();
+        let blob = assemble(&then, &[(0x10, 0x30)], &[[56, 1, 2, 3, 4]]).unwrap();
         assert_eq!(&blob[..16], NAME);
-        let words: Vec<u64> = blob[blob.len() - 8 * 24..]
+        let words: Vec<u64> = blob[blob.len() - 8 * 28..]
             .chunks(8)
             .map(|b| u64::from_le_bytes(b.try_into().unwrap()))
             .collect();
         assert_eq!(&words[..3], &[1, 2, 3]);
-        assert_eq!(&words[15..18], &[0xffe, 0x246, 0x7fff_1234]);
-        assert_eq!(&words[18..], &[28, 1, 2, 3, 4, u64::MAX]);
-        assert!(assemble(&then, &[[0; 5]; 40]).is_none());
+        assert_eq!(&words[15..19], &[0xffe, 0x246, 0x7fff_1234, 48]);
+        assert_eq!(&words[19..], &[56, 1, 2, 3, 4, u64::MAX, 0x10, 0x20, 0]);
+        assert!(assemble(&then, &[(1, 2); 40], &[[0; 5]; 5]).is_some());
+        assert!(assemble(&then, &[(1, 2); 80], &[[0; 5]]).is_none());
     }
 
     #[test]

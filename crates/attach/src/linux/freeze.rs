@@ -230,14 +230,11 @@ fn try_to_freeze(target: &Target, options: &Options) -> Result<Frozen> {
     let place = slack::claim(Use::Forking, places, &memory, &threads, true)?;
     let reaping = slack::claim(Use::Reaping, places, &memory, &threads, true)?;
     reaping.give_back(&memory);
-    let advise = |advice: i32| ranges.iter().map(move |&(a, b)| madvise(a, b, advice));
-    let calls: Vec<Call> = advise(libc::MADV_DOFORK)
-        .chain([[libc::SYS_clone as u64, CLONE, 0, 0, 0]])
-        .chain(advise(libc::MADV_DONTFORK))
+    let calls: Vec<Call> = std::iter::once([libc::SYS_clone as u64, CLONE, 0, 0, 0])
         .chain(dead.into_iter().map(leftovers::reap))
         .collect();
     fault("written");
-    donor.send(&mut threads, &memory, place, &calls)?;
+    donor.send(&mut threads, &memory, place, &ranges, &calls)?;
     fault("sent");
 
     let child = match donor.await_child(target.pid, &mut threads, until)? {
@@ -289,10 +286,6 @@ fn try_to_freeze(target: &Target, options: &Options) -> Result<Frozen> {
         return Err(Refusal::new(Kind::Gone, format!("process {} has just ended", target.pid)));
     }
     Ok(frozen)
-}
-
-fn madvise(from: u64, to: u64, advice: i32) -> Call {
-    [libc::SYS_madvise as u64, from, to - from, advice.unsigned_abs().into(), 0]
 }
 
 /// A new child that is traced stops before its first instruction.
@@ -357,7 +350,7 @@ fn reap(target: &Target, places: u64, inner: u64) -> Result<()> {
     let donor = inject::choose(target.pid, &idle, &threads, &memory)?;
     let place = slack::claim(Use::Reaping, places, &memory, &threads, false)?;
     fault("reaping");
-    donor.send(&mut threads, &memory, place, &[leftovers::reap(inner)])?;
+    donor.send(&mut threads, &memory, place, &[], &[leftovers::reap(inner)])?;
     fault("sent-to-reap");
     donor.await_back(target.pid, &mut threads, until)?;
     if donor.prove(target.pid, &mut threads, until)? {

@@ -9,6 +9,7 @@ use libc::user_regs_struct;
 use crate::error::{Kind, Refusal, Result};
 use crate::linux::blob::{self, Call};
 use crate::linux::proc;
+use crate::linux::ranges::Range;
 use crate::linux::slack::Place;
 use crate::linux::threads::{Event, Threads};
 
@@ -74,9 +75,10 @@ impl Donor {
         threads: &mut Threads,
         memory: &File,
         place: Place,
+        ranges: &[Range],
         calls: &[Call],
     ) -> Result<()> {
-        let code = blob::assemble(&self.again, calls).ok_or_else(|| {
+        let code = blob::assemble(&self.again, ranges, calls).ok_or_else(|| {
             Refusal::new(
                 Kind::Busy,
                 "the process's memory lies in too many pieces to be copied just now; try again",
