@@ -54,7 +54,11 @@ export const knownCircles = {};
 export const unsafeFolders = [
   'crates/attach/src/linux/blob.rs',
   'crates/attach/src/linux/sys.rs',
-  'crates/process/src/source.rs', 'crates/v8/', 'crates/frozen/', 'src/sys/'];
+  'crates/process/src/source.rs',
+  'crates/v8/',
+  'crates/frozen/',
+  'src/sys/',
+];
 
 /**
  * Functions that foreign code calls and that catch no panic, since nothing in them can panic: what is handed over is
