@@ -5,17 +5,23 @@ use stillheap_process::Core;
 
 pub(crate) struct CoreMemory {
     pub(crate) core: Core,
+    /// The mappings that have bytes.
     mappings: Vec<Mapping>,
+    /// Their positions among the core's.
+    positions: Vec<usize>,
     threads: Vec<Thread>,
 }
 
 impl CoreMemory {
     pub(crate) fn new(core: Core) -> CoreMemory {
-        let mappings = core
-            .mappings()
-            .iter()
-            .map(|m| Mapping { start: m.start, writable: m.writable, file: m.file.clone() })
-            .collect();
+        let there = core.mappings().iter().enumerate().filter(|&(n, _)| !core.mapping_bytes(n).is_empty());
+        let (positions, mappings) = there
+            .map(|(n, m)| {
+                let mapping =
+                    Mapping { start: m.start, end: m.end, writable: m.writable, file: m.file.clone() };
+                (n, mapping)
+            })
+            .unzip();
         let threads = core
             .threads()
             .iter()
@@ -24,7 +30,7 @@ impl CoreMemory {
                 registers: Registers { instruction: t.instruction, stack: t.stack, frame: t.frame },
             })
             .collect();
-        CoreMemory { core, mappings, threads }
+        CoreMemory { core, mappings, positions, threads }
     }
 }
 
@@ -34,7 +40,7 @@ impl Memory for CoreMemory {
     }
 
     fn bytes(&self, mapping: usize) -> &[u8] {
-        self.core.mapping_bytes(mapping)
+        self.positions.get(mapping).map_or(&[], |&position| self.core.mapping_bytes(position))
     }
 
     fn threads(&self) -> &[Thread] {

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use stillheap_graph::Result;
-use stillheap_heap::{Constants, Heap, Isolate, IsolateChoice, Layout, Live, Refusal};
+use stillheap_heap::{Constants, Heap, Isolate, IsolateChoice, Layout, Live, Refusal, unwatched};
 use stillheap_process::Core;
 
 use crate::error::{of_process, refused};
@@ -49,22 +49,35 @@ pub(crate) fn with_heap<T>(
 ) -> Result<T> {
     let core = Core::open(path, options.node.as_deref()).map_err(of_process)?;
     let memory = CoreMemory::new(core);
-    let found = find(&memory, options).map_err(|refusal| refused(path, &refusal))?;
+    let (layouts, certain) = layouts(&memory.core).map_err(|refusal| refused(path, &refusal))?;
+    let found = find(&memory, &layouts, certain, options).map_err(|refusal| refused(path, &refusal))?;
     then(found)
 }
 
-fn find<'m>(memory: &'m CoreMemory, options: &CoreOptions) -> std::result::Result<CheckedHeap<'m>, Refusal> {
-    let core = &memory.core;
+/// The layouts that the memory may have, and whether it must be the only one.
+fn layouts(core: &Core) -> std::result::Result<(Vec<Layout>, bool), Refusal> {
     if let Some(program) = core.program() {
-        let layout = Layout::of_constants(&Constants::new(program.v8_constants()))?;
-        return verified(memory, layout, options);
+        return Ok((vec![Layout::of_constants(&Constants::new(program.v8_constants()))?], true));
     }
-    if let Some((layout, _)) = core.build_id().and_then(Layout::of_build) {
+    match core.build_id().and_then(Layout::of_build) {
+        Some((layout, _)) => Ok((vec![layout], true)),
+        None => Ok((Layout::all(), false)),
+    }
+}
+
+fn find<'m>(
+    memory: &'m CoreMemory,
+    layouts: &'m [Layout],
+    certain: bool,
+    options: &CoreOptions,
+) -> std::result::Result<CheckedHeap<'m>, Refusal> {
+    let core = &memory.core;
+    if let (true, [layout]) = (certain, layouts) {
         return verified(memory, layout, options);
     }
     // No program and no build that is known: at most one layout stands the probes.
     let mut found: Vec<CheckedHeap<'m>> =
-        Layout::all().into_iter().filter_map(|layout| verified(memory, layout, options).ok()).collect();
+        layouts.iter().filter_map(|layout| verified(memory, layout, options).ok()).collect();
     match (found.pop(), found.is_empty()) {
         (Some(found), true) => Ok(found),
         _ => Err(Refusal::new(
@@ -79,15 +92,15 @@ fn find<'m>(memory: &'m CoreMemory, options: &CoreOptions) -> std::result::Resul
 
 fn verified<'m>(
     memory: &'m CoreMemory,
-    layout: Layout,
+    layout: &'m Layout,
     options: &CoreOptions,
 ) -> std::result::Result<CheckedHeap<'m>, Refusal> {
     let choice = options.isolate.map_or(IsolateChoice::Main, IsolateChoice::Number);
     let opened = Heap::open(memory, layout, choice)?;
     let mut heap = opened.heap;
-    let live = heap.verify().map_err(|refusal| match memory.core.missing_bytes() {
+    let live = heap.verify(&mut unwatched).map_err(|refusal| match memory.core.missing_bytes() {
         0 => refusal,
         missing => refusal.because(format!("the core is truncated: {missing} bytes of memory are not in it")),
     })?;
-    Ok(CheckedHeap { memory, heap, live, isolates: opened.isolates, isolate: options.isolate.unwrap_or(0) })
+    Ok(CheckedHeap { memory, heap, live, isolates: opened.isolates, isolate: opened.isolate })
 }

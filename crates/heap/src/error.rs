@@ -7,6 +7,7 @@ use std::fmt;
 pub struct Refusal {
     found: String,
     advice: String,
+    stopped: bool,
 }
 
 /// Shorthand for results of this crate.
@@ -15,12 +16,22 @@ pub type Result<T> = std::result::Result<T, Refusal>;
 impl Refusal {
     /// What was found, without a full stop, and what to do, as a sentence.
     pub fn new(found: impl Into<String>, advice: impl Into<String>) -> Refusal {
-        Refusal { found: found.into(), advice: advice.into() }
+        Refusal { found: found.into(), advice: advice.into(), stopped: false }
     }
 
     /// The same refusal with what else is wrong and explains it.
     pub fn because(self, why: impl fmt::Display) -> Refusal {
-        Refusal { found: format!("{} ({why})", self.found), advice: self.advice }
+        Refusal { found: format!("{} ({why})", self.found), ..self }
+    }
+
+    /// The watcher said so.
+    pub(crate) fn stopped() -> Refusal {
+        Refusal { stopped: true, ..Refusal::new("reading the heap was stopped", "Nothing was written.") }
+    }
+
+    /// Whether it is no refusal, but the caller's own wish to stop.
+    pub fn is_stopped(&self) -> bool {
+        self.stopped
     }
 
     /// A check of the heap failed: the layout isn't that of the memory, or the memory is damaged.

@@ -12,7 +12,7 @@ use crate::pages::{self, Isolate, Page, PageTable};
 /// What doesn't change while a heap is read.
 pub(crate) struct Space<'m> {
     pub(crate) view: MemoryView<'m>,
-    pub(crate) layout: Layout,
+    pub(crate) layout: &'m Layout,
     pub(crate) pages: Vec<Page<'m>>,
     table: PageTable,
     /// Tagged addresses of the maps of maps.
@@ -87,7 +87,7 @@ impl Maps {
         space
             .meta_maps
             .contains(&word_at(bytes, 0))
-            .then(|| MapInfo::read(&space.layout, word - 1, bytes))
+            .then(|| MapInfo::read(space.layout, word - 1, bytes))
             .filter(|info| info.kind != Kind::Unknown)
     }
 }
@@ -105,19 +105,23 @@ pub enum IsolateChoice {
     Main,
     /// By position in [`OpenedHeap::isolates`].
     Number(usize),
+    /// By the address of V8's Isolate, which whoever is inside the process knows.
+    At(u64),
 }
 
 /// A heap, and the isolates that the process has.
 pub struct OpenedHeap<'m> {
     pub heap: Heap<'m>,
     pub isolates: Vec<Isolate>,
+    /// The position of the heap's own among them.
+    pub isolate: usize,
 }
 
 impl<'m> Heap<'m> {
     /// Finds the isolates and takes one. What it says is only to be believed after [`Heap::verify`].
-    pub fn open(memory: &'m dyn Memory, layout: Layout, choice: IsolateChoice) -> Result<OpenedHeap<'m>> {
+    pub fn open(memory: &'m dyn Memory, layout: &'m Layout, choice: IsolateChoice) -> Result<OpenedHeap<'m>> {
         let view = MemoryView::new(memory);
-        let pages = pages::find(&view, &layout);
+        let pages = pages::find(&view, layout);
         let main_thread = memory.main_thread();
         let threads = memory.threads().to_vec();
         let main_stack = threads
@@ -132,16 +136,21 @@ impl<'m> Heap<'m> {
                 "A core without anonymous memory has no heap: see /proc/PID/coredump_filter (it must have bits 0 and 1) and docs/core-dumps.md. Builds with pointer compression can't be read.",
             ));
         }
-        let chosen = match choice {
-            IsolateChoice::Main => &isolates[0],
-            IsolateChoice::Number(number) => isolates.get(number).ok_or_else(|| {
-                Refusal::new(
+        let isolate = match choice {
+            IsolateChoice::Main => 0,
+            IsolateChoice::Number(number) if number < isolates.len() => number,
+            IsolateChoice::Number(number) => {
+                return Err(Refusal::new(
                     format!("there is no isolate {number}: the process has {}", isolates.len()),
                     "`stillheap info CORE` lists them.",
-                )
-            })?,
+                ));
+            }
+            IsolateChoice::At(address) => isolates
+                .iter()
+                .position(|i| address <= i.heap && i.heap - address < pages::HEAP_IN_ISOLATE)
+                .ok_or_else(|| Refusal::probe(format!("the isolate at {address:#x} owns no pages")))?,
         };
-        let heap = chosen.heap;
+        let heap = isolates[isolate].heap;
         let pages: Vec<Page<'m>> = pages.into_iter().filter(|p| p.read_only || p.heap == heap).collect();
         let table = PageTable::new(&pages);
         let mut space =
@@ -154,7 +163,7 @@ impl<'m> Heap<'m> {
             )));
         }
         let maps = Maps { known: HashMap::new(), infos: Vec::new() };
-        Ok(OpenedHeap { heap: Heap { space, maps }, isolates })
+        Ok(OpenedHeap { heap: Heap { space, maps }, isolates, isolate })
     }
 
     #[inline(always)]
@@ -191,7 +200,7 @@ impl<'m> Heap<'m> {
 
     /// Bytes of an object that has been marked, so that its size is known to be sound.
     pub(crate) fn size(&self, address: u64, map: &MapInfo) -> u64 {
-        size_of(&self.space.layout, map, self.space.rest_of_page(address)).unwrap_or(0)
+        size_of(self.space.layout, map, self.space.rest_of_page(address)).unwrap_or(0)
     }
 
     /// The length of an array-like object, no more than its page can hold.
@@ -231,7 +240,7 @@ pub(crate) fn stack_of<'m>(view: &MemoryView<'m>, pointer: u64) -> &'m [u8] {
     match view.region(pointer) {
         Some(region) => {
             let offset = from.max(region.start) - region.start;
-            region.bytes.get(offset as usize..).unwrap_or_default()
+            region.bytes().get(offset as usize..).unwrap_or_default()
         }
         None => &[],
     }

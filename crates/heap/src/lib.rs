@@ -5,9 +5,9 @@
 //! pointer may lie, each length may be huge, so every read is checked against the page it is in, and every loop is
 //! bounded by the size of what was read.
 //!
-//! Extra memory: a bit per heap word for what is alive and one for strings, a rank per 64 words, two bytes per
-//! object, and tables whose size depends on the number of maps and names. The design goal is a tenth of the heap; no
-//! benchmark measures it yet.
+//! Extra memory: a bit per heap word for what is alive and one for strings (together a 32nd of the heap), a rank per
+//! 512 words, two bytes per object, a bounded stack of what is still to be marked (a 128th of the heap), and tables
+//! whose size depends on the number of maps and names. One thread, no global state, no I/O.
 #![forbid(unsafe_code)]
 
 mod dispatch;
@@ -24,11 +24,13 @@ mod node;
 mod object;
 mod pages;
 mod probe;
+mod progress;
 mod properties;
 mod roots;
 mod scope;
 mod shape;
 mod snapshot;
+mod special;
 mod stack;
 mod text;
 mod variables;
@@ -40,5 +42,6 @@ pub use memory::{Mapping, Memory, Registers, Thread};
 pub use node::{EdgeKind, NodeKind};
 pub use pages::Isolate;
 pub use probe::ProcessInfo;
+pub use progress::{Progress, Step, Watcher, unwatched};
 pub use snapshot::{Edge, EdgeName, Live, Location, Node, Snapshot};
 pub use stack::{Frame, FrameKind, Stack};

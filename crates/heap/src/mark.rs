@@ -3,7 +3,7 @@
 //! V8's own mark bits can't be used, since the sweeper clears them. Weak references don't keep their target; a
 //! WeakMap's value lives as long as its key and the map do. Time is linear in the bytes of live objects.
 
-use foldhash::{HashMap, HashMapExt};
+use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 
 use crate::dispatch::DispatchTable;
 use crate::error::{Refusal, Result};
@@ -12,6 +12,7 @@ use crate::kind::Kind;
 use crate::layout::NONE;
 use crate::memory::{half_at, is_strong, smi, word_at};
 use crate::object::{MapInfo, size_of, tagged_part};
+use crate::progress::{Step, Watcher, tell};
 use crate::roots::Root;
 
 /// Per page, a bit per word.
@@ -85,21 +86,54 @@ struct Marker<'h, 'm> {
     maps: &'h mut Maps,
     marks: Marks,
     work: Vec<u64>,
+    /// Objects that `work` may hold; more are found again on their pages.
+    most_work: usize,
+    /// Pages with marked objects that had no room in `work`.
+    overflowed: Vec<bool>,
+    /// Whether pages are looked through again, so that objects have been counted.
+    again: bool,
+    /// The marked tables of WeakMaps, each once.
+    tables: HashSet<u64>,
     /// Values of WeakMaps by the key that has to live for them, once the first marking is done.
     waiting: HashMap<u64, Vec<u64>>,
     most_bytes: u64,
     dispatch: Option<DispatchTable>,
+    watcher: Watcher<'h>,
 }
 
+/// Objects that may wait to be marked at least, whatever the size of the heap.
+const LEAST_WORK: usize = 1 << 16;
+
+/// Objects between two words to the watcher.
+const TELL_EVERY: u64 = 1 << 16;
+
 /// Marks everything that the roots reach.
-pub(crate) fn mark(heap: &mut Heap<'_>, roots: &[Root]) -> Result<Marks> {
-    let most_bytes = heap.page_bytes();
+pub(crate) fn mark(heap: &mut Heap<'_>, roots: &[Root], watcher: Watcher<'_>) -> Result<Marks> {
+    // A 128th of the heap.
+    let most_work = usize::try_from(heap.page_bytes() / 1024).unwrap_or(usize::MAX).max(LEAST_WORK);
+    mark_within(heap, roots, watcher, most_work)
+}
+
+fn mark_within(heap: &mut Heap<'_>, roots: &[Root], watcher: Watcher<'_>, most_work: usize) -> Result<Marks> {
+    let page_bytes = heap.page_bytes();
     let Heap { space, maps } = heap;
     let bits = space.pages.iter().map(|p| vec![0; p.bytes.len().div_ceil(8 * 64)]).collect();
     let marks =
         Marks { bits, tables: Vec::new(), objects: 0, bytes: 0, invalid: 0, forwarded: 0, dispatch: None };
-    let mut marker =
-        Marker { space, maps, marks, work: Vec::new(), waiting: HashMap::new(), most_bytes, dispatch: None };
+    let mut marker = Marker {
+        overflowed: vec![false; space.pages.len()],
+        space,
+        maps,
+        marks,
+        work: Vec::new(),
+        most_work,
+        again: false,
+        tables: HashSet::new(),
+        waiting: HashMap::new(),
+        most_bytes: page_bytes,
+        dispatch: None,
+        watcher,
+    };
     marker.read_only()?;
     for root in roots {
         marker.push(root.object);
@@ -107,6 +141,9 @@ pub(crate) fn mark(heap: &mut Heap<'_>, roots: &[Root]) -> Result<Marks> {
     marker.drain()?;
     marker.dispatch()?;
     marker.ephemerons()?;
+    if marker.again {
+        marker.recount(page_bytes)?;
+    }
     Ok(marker.marks)
 }
 
@@ -114,7 +151,11 @@ impl Marker<'_, '_> {
     #[inline(always)]
     fn push(&mut self, address: u64) {
         if self.marks.insert(self.space, address) {
-            self.work.push(address);
+            if self.work.len() < self.most_work {
+                self.work.push(address);
+            } else if let Some(page) = self.space.page_index(address) {
+                self.overflowed[page] = true;
+            }
         }
     }
 
@@ -125,7 +166,7 @@ impl Marker<'_, '_> {
             while at + 8 <= page.end {
                 let bytes = page.bytes.get((at - page.base) as usize..).unwrap_or_default();
                 let map = self.maps.learn(self.space, word_at(bytes, 0));
-                let size = map.and_then(|map| size_of(&self.space.layout, &map, bytes));
+                let size = map.and_then(|map| size_of(self.space.layout, &map, bytes));
                 let (Some(map), Some(size)) = (map, size) else {
                     at += 8;
                     continue;
@@ -141,16 +182,60 @@ impl Marker<'_, '_> {
 
     fn count(&mut self, size: u64) -> Result<()> {
         self.marks.objects += 1;
-        self.marks.bytes += size;
+        self.marks.bytes = self.marks.bytes.saturating_add(size);
         if self.marks.bytes > self.most_bytes {
             return Err(Refusal::probe("its objects are larger than the pages they lie on"));
+        }
+        if self.marks.objects.is_multiple_of(TELL_EVERY) {
+            tell(self.watcher, Step::Mark, self.marks.bytes, self.most_bytes)?;
         }
         Ok(())
     }
 
+    /// Objects that had no room in the list of work are on pages that are noted; all objects of those are looked at
+    /// again. That ends, since only objects that were not marked before can overflow.
     fn drain(&mut self) -> Result<()> {
+        self.drain_work()?;
+        while let Some(page) = self.overflowed.iter().position(|&it| it) {
+            self.overflowed[page] = false;
+            self.again = true;
+            // What is counted twice here is counted anew at the end.
+            self.most_bytes = self.most_bytes.saturating_add(self.space.pages[page].bytes.len() as u64);
+            let base = self.space.pages[page].base;
+            for word in 0..self.marks.bits[page].len() {
+                let mut rest = self.marks.bits[page][word];
+                while rest != 0 {
+                    let bit = u64::from(rest.trailing_zeros());
+                    rest &= rest - 1;
+                    self.object(base + 8 * (64 * word as u64 + bit))?;
+                    self.drain_work()?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn drain_work(&mut self) -> Result<()> {
         while let Some(address) = self.work.pop() {
             self.object(address)?;
+        }
+        Ok(())
+    }
+
+    /// Objects and their bytes, by what is marked.
+    fn recount(&mut self, page_bytes: u64) -> Result<()> {
+        (self.marks.objects, self.marks.bytes, self.most_bytes) = (0, 0, page_bytes);
+        for page in 0..self.space.pages.len() {
+            for word in 0..self.marks.bits[page].len() {
+                let mut rest = self.marks.bits[page][word];
+                while rest != 0 {
+                    let at = 8 * (64 * word + rest.trailing_zeros() as usize);
+                    rest &= rest - 1;
+                    let bytes = self.space.pages[page].bytes.get(at..).unwrap_or_default();
+                    let map = self.maps.learn(self.space, word_at(bytes, 0));
+                    self.count(map.and_then(|map| size_of(self.space.layout, &map, bytes)).unwrap_or(0))?;
+                }
+            }
         }
         Ok(())
     }
@@ -160,7 +245,7 @@ impl Marker<'_, '_> {
         let bytes = space.rest_of_page(address);
         let map_word = word_at(bytes, 0);
         let map = self.maps.learn(space, map_word);
-        let sized = map.and_then(|map| Some((map, size_of(&space.layout, &map, bytes)?)));
+        let sized = map.and_then(|map| Some((map, size_of(space.layout, &map, bytes)?)));
         let Some((map, size)) = sized else {
             self.marks.remove(space, address);
             // While objects are being moved, the map word is the new address.
@@ -169,6 +254,13 @@ impl Marker<'_, '_> {
                 self.push(map_word);
             } else {
                 self.marks.invalid += 1;
+                // More than the probes let pass of a heap that is full.
+                if self.marks.invalid > self.most_bytes / 8000 + 1000 {
+                    return Err(Refusal::probe(format!(
+                        "{} references lead to no object",
+                        self.marks.invalid
+                    )));
+                }
             }
             return Ok(());
         };
@@ -219,7 +311,9 @@ impl Marker<'_, '_> {
     fn body(&mut self, address: u64, map: &MapInfo, bytes: &[u8]) {
         let types = &self.space.layout.types;
         if map.instance_type == types.ephemeron_table {
-            self.marks.tables.push(address);
+            if self.tables.insert(address) {
+                self.marks.tables.push(address);
+            }
             return;
         }
         if map.kind == Kind::InstructionStream {

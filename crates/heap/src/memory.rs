@@ -1,9 +1,11 @@
 //! Where the bytes come from: a seam, so that core files, frozen copies and tests read alike.
 
-/// A range of addresses with its bytes.
+/// A range of addresses that the process had.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mapping {
     pub start: u64,
+    /// Where the range ends. Its bytes may end earlier, if the rest is not known.
+    pub end: u64,
     /// Whether the process could write here.
     pub writable: bool,
     /// The file that was mapped, if one was.
@@ -25,11 +27,16 @@ pub struct Thread {
     pub registers: Registers,
 }
 
-/// The memory of a process that stands still. Mappings are sorted by address and don't overlap.
+/// The memory of a process that stands still.
+///
+/// The reader borrows: it copies nothing but pages that lie in several mappings, and calls [`Memory::bytes`] only for
+/// mappings that it looks into. So a back end that lends the process's own memory costs nothing per read, and one
+/// that has to copy can do so at the first call, mapping by mapping. Nothing may change while it is lent.
 pub trait Memory {
+    /// All mappings, in any order. One that overlaps an earlier one is ignored.
     fn mappings(&self) -> &[Mapping];
 
-    /// The bytes of the mapping with this position. Shorter than the mapping was, if the rest is not known.
+    /// The bytes of the mapping with this position. Shorter than the mapping if the rest is not known.
     fn bytes(&self, mapping: usize) -> &[u8];
 
     /// All threads whose registers are known.
@@ -39,21 +46,26 @@ pub trait Memory {
     fn main_thread(&self) -> Option<u32>;
 }
 
-/// A mapping with its bytes at hand.
+/// A mapping by its addresses; its bytes are asked for when they are needed.
 pub(crate) struct Region<'m> {
     pub(crate) start: u64,
-    pub(crate) bytes: &'m [u8],
+    pub(crate) end: u64,
     pub(crate) writable: bool,
     pub(crate) file: Option<&'m str>,
+    mapping: usize,
+    memory: &'m dyn Memory,
 }
 
-impl Region<'_> {
-    pub(crate) fn end(&self) -> u64 {
-        self.start + self.bytes.len() as u64
+impl<'m> Region<'m> {
+    pub(crate) fn contains(&self, address: u64) -> bool {
+        self.start <= address && address < self.end
     }
 
-    pub(crate) fn contains(&self, address: u64) -> bool {
-        self.start <= address && address < self.end()
+    #[inline]
+    pub(crate) fn bytes(&self) -> &'m [u8] {
+        let bytes = self.memory.bytes(self.mapping);
+        let length = usize::try_from(self.end - self.start).unwrap_or(usize::MAX);
+        bytes.get(..length).unwrap_or(bytes)
     }
 }
 
@@ -63,26 +75,27 @@ pub(crate) struct MemoryView<'m> {
 }
 
 impl<'m> MemoryView<'m> {
-    /// Regions that overlap an earlier one or wrap around are left out.
     pub(crate) fn new(memory: &'m dyn Memory) -> MemoryView<'m> {
         let mut regions: Vec<Region<'m>> = memory
             .mappings()
             .iter()
             .enumerate()
-            .map(|(index, mapping)| Region {
-                start: mapping.start,
-                bytes: memory.bytes(index),
-                writable: mapping.writable,
-                file: mapping.file.as_deref(),
+            .map(|(mapping, m)| Region {
+                start: m.start,
+                end: m.end,
+                writable: m.writable,
+                file: m.file.as_deref(),
+                mapping,
+                memory,
             })
-            .filter(|r| !r.bytes.is_empty() && r.start.checked_add(r.bytes.len() as u64).is_some())
+            .filter(|r| r.start < r.end)
             .collect();
         regions.sort_by_key(|r| r.start);
         let mut end = 0;
         regions.retain(|region| {
             let keep = region.start >= end;
             if keep {
-                end = region.end();
+                end = region.end;
             }
             keep
         });
@@ -98,7 +111,7 @@ impl<'m> MemoryView<'m> {
     pub(crate) fn bytes(&self, address: u64, length: usize) -> Option<&'m [u8]> {
         let region = self.region(address)?;
         let offset = (address - region.start) as usize;
-        region.bytes.get(offset..offset.checked_add(length)?)
+        region.bytes().get(offset..offset.checked_add(length)?)
     }
 
     pub(crate) fn word(&self, address: u64) -> Option<u64> {

@@ -10,6 +10,9 @@ use crate::layout::Layout;
 use crate::memory::{MemoryView, word_at};
 use crate::shape::PageHeader;
 
+/// The heap is a part of the isolate, at less than this from its start.
+pub(crate) const HEAP_IN_ISOLATE: u64 = 0x20000;
+
 /// Pages are aligned to this.
 pub(crate) const PAGE: u64 = 1 << 18;
 
@@ -90,7 +93,7 @@ pub(crate) fn find<'m>(view: &MemoryView<'m>, layout: &Layout) -> Vec<Page<'m>> 
     let mut free_from = 0;
     for region in view.regions.iter().filter(|r| r.file.is_none()) {
         let mut base = region.start.next_multiple_of(PAGE).max(free_from);
-        while base + 0x1000 <= region.end() {
+        while base.saturating_add(0x1000) <= region.end {
             match header(view, layout, base).and_then(|header| page(view, base, &header, region.writable)) {
                 Some(page) => {
                     free_from = page.end.next_multiple_of(PAGE);
@@ -145,9 +148,12 @@ fn joined<'m>(view: &MemoryView<'m>, from: u64, to: u64) -> Option<Cow<'m, [u8]>
             // What is missing at the end reads as zeros, as far as the last byte that is there.
             break;
         };
-        let offset = (address - region.start) as usize;
-        let take = (region.bytes.len() - offset).min(length - all.len());
-        all.extend_from_slice(&region.bytes[offset..offset + take]);
+        let there = region.bytes().get((address - region.start) as usize..).unwrap_or_default();
+        let there = &there[..there.len().min(length - all.len())];
+        if there.is_empty() {
+            break;
+        }
+        all.extend_from_slice(there);
     }
     (all.len() > 0x1000).then_some(Cow::Owned(all))
 }
@@ -167,8 +173,7 @@ pub(crate) fn isolates(pages: &[Page<'_>], main_stack: &[u8]) -> Vec<Isolate> {
             .chunks_exact(8)
             .filter(|word| {
                 let word = word_at(word, 0);
-                // The heap is a part of the isolate, which begins up to 128 KiB before it.
-                word <= heap + 0x10000 && word + 0x20000 >= heap
+                word <= heap.saturating_add(0x10000) && word.saturating_add(HEAP_IN_ISOLATE) >= heap
             })
             .count()
     };

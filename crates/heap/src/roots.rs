@@ -109,13 +109,11 @@ pub(crate) fn find(heap: &mut Heap<'_>) -> Vec<Root> {
 fn handle_blocks<'m>(space: &Space<'m>) -> Vec<(u64, &'m [u8])> {
     let mut blocks = Vec::new();
     for region in space.view.regions.iter().filter(|r| r.writable && r.file.is_none()) {
-        if space
-            .page(region.start)
-            .is_some_and(|p| p.base == region.start && p.end <= region.end() && !p.large)
+        if space.page(region.start).is_some_and(|p| p.base == region.start && p.end <= region.end && !p.large)
         {
             continue;
         }
-        let bytes = region.bytes;
+        let bytes = region.bytes();
         let mut at = 0;
         while at + BLOCK <= bytes.len() {
             let numbered = bytes[at + 10] == 0

@@ -12,7 +12,8 @@ use crate::heap::{Heap, stack_of};
 use crate::kind::Kind;
 use crate::memory::{Thread, is_strong, smi, word_at};
 use crate::names::{NameTable, Namer};
-use crate::snapshot::{Live, well_known};
+use crate::snapshot::Live;
+use crate::special::well_known;
 
 /// Frames of a thread that are given at most.
 const MOST_FRAMES: usize = 10_000;

@@ -14,12 +14,31 @@ const MOST_PARTS: usize = 20_000;
 impl Heap<'_> {
     /// The string at an address, as far as a snapshot shows it. Lone surrogates become U+FFFD.
     pub(crate) fn text(&self, string: u64) -> String {
+        String::from_utf16_lossy(&self.shown(string))
+    }
+
+    /// The same with lone surrogates kept, appended as WTF-8.
+    pub(crate) fn wtf8(&self, string: u64, out: &mut Vec<u8>) {
+        let mut utf8 = [0; 4];
+        for unit in char::decode_utf16(self.shown(string)) {
+            match unit {
+                Ok(c) => out.extend_from_slice(c.encode_utf8(&mut utf8).as_bytes()),
+                Err(lone) => {
+                    let unit = lone.unpaired_surrogate();
+                    let tail = [unit >> 6 & 0x3f, unit & 0x3f].map(|bits| 0x80 | bits as u8);
+                    out.extend_from_slice(&[0xe0 | (unit >> 12) as u8, tail[0], tail[1]]);
+                }
+            }
+        }
+    }
+
+    fn shown(&self, string: u64) -> Vec<u16> {
         let mut units = self.units(string, NAME_LIMIT);
         // As V8 does: its names end at a NUL.
         for unit in units.iter_mut().filter(|unit| **unit == 0) {
             *unit = u16::from(b' ');
         }
-        String::from_utf16_lossy(&units)
+        units
     }
 
     /// The text behind a tagged word; none if it is no string.

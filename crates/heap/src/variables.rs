@@ -6,7 +6,7 @@ use crate::scope::Scope;
 
 impl Heap<'_> {
     pub(crate) fn scope(&self, scope_info: u64) -> Scope {
-        Scope::read(&self.space.layout, self.space.rest_of_page(scope_info))
+        Scope::read(self.space.layout, self.space.rest_of_page(scope_info))
     }
 
     /// The variables of a scope that live in its context: name (a tagged string) and slot of the context.

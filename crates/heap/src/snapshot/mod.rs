@@ -3,19 +3,26 @@
 //! A node's ordinal is the number of marked words before its own: a bit per word, and a count per 512 words. So no
 //! table of addresses is kept. What each object is tagged with and how many edges it has takes two bytes.
 
-use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
+mod passes;
+mod rank;
 
-use crate::edges::{Inessential, Label, Sink, Visitor};
-use crate::error::Result;
+use foldhash::{HashMap, HashMapExt};
+use passes::{Counter, EdgeCounts, Emitter, MANY, Tables};
+use rank::{ordinal, rank};
+
+use crate::edges::{Label, Sink, Visitor};
+use crate::error::{Refusal, Result};
 use crate::functions::line_and_column;
 use crate::heap::Heap;
 use crate::kind::Kind;
 use crate::mark::{Marks, bits, mark};
-use crate::memory::{is_strong, smi};
-use crate::names::{Name, NameTable, Namer, WellKnown};
+use crate::memory::is_strong;
+use crate::names::{Name, NameTable, Namer};
 use crate::node::{EdgeKind, NodeKind};
 use crate::probe::ProcessInfo;
+use crate::progress::{Step, Watcher, tell};
 use crate::roots::{self, Category, Root};
+use crate::special::{inessential, salt, string_bits, well_known};
 
 /// A node. Names are positions in the strings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,99 +59,11 @@ pub struct Location {
     pub column: u32,
 }
 
-/// Positions of set bits by rank.
-struct Ranked {
-    /// Ordinal of the page's first.
-    base: u32,
-    /// Set bits before each group of 8 words.
-    groups: Vec<u32>,
-}
-
-const GROUP: usize = 8;
-
-fn rank(bits: &[Vec<u64>], first: u32) -> (Vec<Ranked>, u32) {
-    let mut next = first;
-    let pages = bits
-        .iter()
-        .map(|words| {
-            let base = next;
-            let mut before = 0;
-            let groups = words
-                .chunks(GROUP)
-                .map(|group| {
-                    let here = before;
-                    before += group.iter().map(|w| w.count_ones()).sum::<u32>();
-                    here
-                })
-                .collect();
-            next = next.saturating_add(before);
-            Ranked { base, groups }
-        })
-        .collect();
-    (pages, next)
-}
-
-/// The ordinal of an address whose bit is set.
-#[inline(always)]
-fn ordinal(heap: &Heap<'_>, bits: &[Vec<u64>], ranked: &[Ranked], address: u64) -> Option<u32> {
-    let page = heap.space.page_index(address)?;
-    let word = address.wrapping_sub(heap.space.pages[page].base) as usize >> 3;
-    let words = &bits[page];
-    let here = *words.get(word >> 6)?;
-    if here >> (word & 63) & 1 == 0 {
-        return None;
-    }
-    let group = word >> 6 & !(GROUP - 1);
-    let before: u32 = words[group..word >> 6].iter().map(|w| w.count_ones()).sum();
-    let in_word = (here & ((1 << (word & 63)) - 1)).count_ones();
-    Some(ranked[page].base + ranked[page].groups[(word >> 6) / GROUP] + before + in_word)
-}
-
-#[derive(Clone, Copy)]
-struct Outside {
-    name: u32,
-    bytes: u64,
-}
-
-/// The tables that both passes over the edges share.
-struct Tables {
-    node_ranks: Vec<Ranked>,
-    first_outside: u32,
-    string_bits: Vec<Vec<u64>>,
-    string_ranks: Vec<Ranked>,
-    made_strings: u32,
-    /// Bytes outside the heap by their address: number from `first_outside`.
-    outside: HashMap<u64, u32>,
-    outside_nodes: Vec<Outside>,
-}
-
-impl Tables {
-    fn string(&self, heap: &Heap<'_>, address: u64) -> Option<u32> {
-        ordinal(heap, &self.string_bits, &self.string_ranks, address)
-    }
-
-    fn name(&self, heap: &Heap<'_>, name: Name) -> u32 {
-        match name {
-            Name::Made(id) => id,
-            Name::Text(address) => self.string(heap, address).map_or(0, |n| self.made_strings + n),
-        }
-    }
-}
-
-/// What is left to tell of an object when its edges have been counted.
-struct EdgeCounts {
-    tags: Vec<u8>,
-    tag_names: Vec<(u32, Option<NodeKind>)>,
-    edges: Vec<u8>,
-    many_edges: HashMap<u32, u32>,
-    total: u64,
-}
-
-/// Where an object's count of edges is not in its byte.
-const MANY: u8 = u8::MAX;
-
 /// Nodes before the first object: the root and (GC roots), then the categories.
 const FIXED: u32 = 2;
+
+/// DevTools numbers fields of nodes, of which each has six or seven, with 32 bits.
+const MOST_NODES: u64 = u32::MAX as u64 / 2;
 
 /// A heap that has been marked and counted. See the module.
 pub struct Snapshot<'h, 'm> {
@@ -183,100 +102,34 @@ impl Live {
 
 impl<'m> Heap<'m> {
     /// Finds what is alive, and proves that the layout is that of this memory. Nothing may be shown without it.
-    pub fn verify(&mut self) -> Result<Live> {
+    ///
+    /// # Errors
+    /// A probe failed, or the watcher stopped the reader.
+    pub fn verify(&mut self, watcher: Watcher<'_>) -> Result<Live> {
         let roots = roots::find(self);
-        let marks = mark(self, &roots)?;
+        let marks = mark(self, &roots, watcher)?;
         let process = crate::probe::check(self, &marks)?;
         Ok(Live { marks, roots, process })
     }
 }
 
-struct Counter<'t> {
-    heap: &'t Heap<'t>,
-    marks: &'t Marks,
-    tables: &'t mut Tables,
-    counts: &'t mut EdgeCounts,
-    first: u32,
-    number: u32,
-    tag_ids: &'t mut HashMap<&'static str, u8>,
-    /// Tags to be named when the visitor's names are free again.
-    new_tags: Vec<(&'static str, Option<NodeKind>)>,
-    data_name: u32,
-}
-
-impl Sink for Counter<'_> {
-    #[inline(always)]
-    fn edge(&mut self, _kind: EdgeKind, _label: Label, _to: u64) {
-        self.number += 1;
-    }
-
-    fn tag(&mut self, object: u64, tag: &'static str, kind: Option<NodeKind>) {
-        let Some(node) = ordinal(self.heap, &self.marks.bits, &self.tables.node_ranks, object) else {
-            return;
-        };
-        let slot = &mut self.counts.tags[(node - self.first) as usize];
-        if *slot != 0 {
-            return;
-        }
-        *slot = match self.tag_ids.get(tag) {
-            Some(&id) => id,
-            None => {
-                let id = (self.tag_ids.len() + 1) as u8;
-                self.tag_ids.insert(tag, id);
-                self.new_tags.push((tag, kind));
-                id
-            }
-        };
-    }
-
-    fn outside(&mut self, _label: Label, address: u64, bytes: u64) {
-        self.number += 1;
-        let next = self.tables.outside_nodes.len() as u32;
-        let tables = &mut *self.tables;
-        if *tables.outside.entry(address).or_insert(next) == next {
-            tables.outside_nodes.push(Outside { name: self.data_name, bytes });
-        }
-    }
-}
-
-struct Emitter<'t, F> {
-    heap: &'t Heap<'t>,
-    marks: &'t Marks,
-    tables: &'t Tables,
-    out: F,
-}
-
-impl<F: FnMut(Edge)> Emitter<'_, F> {
-    fn emit(&mut self, kind: EdgeKind, label: Label, to: u32) {
-        let name = match label {
-            Label::Index(index) => EdgeName::Index(index),
-            Label::Made(id) => EdgeName::Text(id),
-            Label::Text(address) => EdgeName::Text(self.tables.name(self.heap, Name::Text(address))),
-        };
-        (self.out)(Edge { kind, name, to });
-    }
-}
-
-impl<F: FnMut(Edge)> Sink for Emitter<'_, F> {
-    fn edge(&mut self, kind: EdgeKind, label: Label, to: u64) {
-        let to = ordinal(self.heap, &self.marks.bits, &self.tables.node_ranks, to).unwrap_or(0);
-        self.emit(kind, label, to);
-    }
-
-    fn outside(&mut self, label: Label, address: u64, _bytes: u64) {
-        let to = self.tables.outside.get(&address).map_or(0, |n| self.tables.first_outside + n);
-        self.emit(EdgeKind::Internal, label, to);
-    }
-}
-
 impl<'h, 'm> Snapshot<'h, 'm> {
-    /// Counts what the stream will have. `heap` must be the one that `live` is of.
-    pub fn new(heap: &'h Heap<'m>, live: &'h Live) -> Snapshot<'h, 'm> {
+    /// EdgeCounts what the stream will have. `heap` must be the one that `live` is of.
+    ///
+    /// # Errors
+    /// The watcher stopped it, or there are more objects than a snapshot can number.
+    pub fn new(heap: &'h Heap<'m>, live: &'h Live, watcher: Watcher<'_>) -> Result<Snapshot<'h, 'm>> {
+        if live.objects() > MOST_NODES {
+            return Err(Refusal::new(
+                format!("the heap has {} objects, more than a snapshot can number", live.objects()),
+                "No tool can open such a snapshot.",
+            ));
+        }
         let marks = &live.marks;
         let first = FIXED + Category::ALL.len() as u32;
         let (node_ranks, first_outside) = rank(&marks.bits, first);
         let string_bits = string_bits(heap, marks);
-        let (string_ranks, _) = rank(&string_bits, 0);
+        let (string_ranks, strings) = rank(&string_bits, 0);
         let nodes = (first_outside - first) as usize;
         let mut names = NameTable::new();
         let data_name = names.id("system / JSArrayBufferData");
@@ -290,6 +143,7 @@ impl<'h, 'm> Snapshot<'h, 'm> {
                 first_outside,
                 string_bits,
                 string_ranks,
+                strings,
                 made_strings: 0,
                 outside: HashMap::new(),
                 outside_nodes: Vec::new(),
@@ -307,10 +161,10 @@ impl<'h, 'm> Snapshot<'h, 'm> {
             salt: salt(heap, marks),
         };
         snapshot.pair_edges();
-        snapshot.count(data_name);
+        snapshot.count(data_name, watcher)?;
         snapshot.root_edges(&live.roots);
         snapshot.tables.made_strings = snapshot.visitor.names.all().len() as u32;
-        snapshot
+        Ok(snapshot)
     }
 
     fn ordinal(&self, address: u64) -> Option<u32> {
@@ -370,12 +224,13 @@ impl<'h, 'm> Snapshot<'h, 'm> {
         }
     }
 
-    fn count(&mut self, data_name: u32) {
+    fn count(&mut self, data_name: u32, watcher: Watcher<'_>) -> Result<()> {
         let heap = self.heap;
         let first = self.first();
         let mut tag_ids = HashMap::new();
         let mut node = first;
         for page in 0..heap.space.pages.len() {
+            tell(watcher, Step::Count, u64::from(node - first), self.marks.objects)?;
             for object in self.marks.of_page(&heap.space, page) {
                 let mut counter = Counter {
                     heap,
@@ -406,6 +261,7 @@ impl<'h, 'm> Snapshot<'h, 'm> {
                 node += 1;
             }
         }
+        Ok(())
     }
 
     fn root_edges(&mut self, roots: &[Root]) {
@@ -457,8 +313,11 @@ impl<'h, 'm> Snapshot<'h, 'm> {
         self.counts.total
     }
 
-    /// All nodes, the root first.
-    pub fn nodes(&mut self, mut out: impl FnMut(Node)) {
+    /// All nodes, the root first. The first error of `out` ends it.
+    pub fn nodes<E>(
+        &mut self,
+        mut out: impl FnMut(Node) -> std::result::Result<(), E>,
+    ) -> std::result::Result<(), E> {
         let heap = self.heap;
         for (number, (edges, &name)) in self.root_edges.iter().zip(&self.root_names).enumerate() {
             let edge_count = edges.len() as u32;
@@ -468,7 +327,7 @@ impl<'h, 'm> Snapshot<'h, 'm> {
                 id: 2 * number as u64 + 1,
                 self_size: 0,
                 edge_count,
-            });
+            })?;
         }
         let first = self.first();
         let mut node = first;
@@ -503,7 +362,7 @@ impl<'h, 'm> Snapshot<'h, 'm> {
                     }
                     kind = tag_kind.unwrap_or(kind);
                 }
-                out(Node { kind, name, id: self.id(object, node), self_size, edge_count });
+                out(Node { kind, name, id: self.id(object, node), self_size, edge_count })?;
                 node += 1;
             }
         }
@@ -516,14 +375,18 @@ impl<'h, 'm> Snapshot<'h, 'm> {
                 id,
                 self_size: outside.bytes,
                 edge_count: 0,
-            });
+            })?;
         }
+        Ok(())
     }
 
-    /// All edges.
-    pub fn edges(&mut self, out: impl FnMut(Edge)) {
+    /// All edges. The first error of `out` ends it.
+    pub fn edges<E>(
+        &mut self,
+        out: impl FnMut(Edge) -> std::result::Result<(), E>,
+    ) -> std::result::Result<(), E> {
         let heap = self.heap;
-        let mut emitter = Emitter { heap, marks: self.marks, tables: &self.tables, out };
+        let mut emitter = Emitter { heap, marks: self.marks, tables: &self.tables, out, outcome: Ok(()) };
         for edges in &self.root_edges {
             for &(kind, label, to) in edges {
                 emitter.emit(kind, label, to);
@@ -535,24 +398,51 @@ impl<'h, 'm> Snapshot<'h, 'm> {
                 for &(label, to) in self.pairs.get(&object).map_or(&[][..], Vec::as_slice) {
                     emitter.edge(EdgeKind::Internal, label, to);
                 }
+                if emitter.outcome.is_err() {
+                    return emitter.outcome;
+                }
             }
         }
+        emitter.outcome
     }
 
-    /// All strings.
-    pub fn strings(&self, mut out: impl FnMut(&str)) {
+    /// All strings, in WTF-8: UTF-8 that may hold lone surrogates. The first error of `out` ends it.
+    pub fn strings<E>(
+        &self,
+        mut out: impl FnMut(&[u8]) -> std::result::Result<(), E>,
+    ) -> std::result::Result<(), E> {
         for name in self.visitor.names.all() {
-            out(name);
+            out(name.as_bytes())?;
         }
+        let mut text = Vec::new();
         for (page, words) in self.tables.string_bits.iter().enumerate() {
             for word in bits(words) {
-                out(&self.heap.text(self.heap.space.pages[page].base + 8 * word as u64));
+                text.clear();
+                self.heap.wtf8(self.heap.space.pages[page].base + 8 * word as u64, &mut text);
+                out(&text)?;
             }
         }
+        Ok(())
+    }
+
+    /// Strings that [`Snapshot::strings`] gives.
+    pub fn string_count(&self) -> u64 {
+        u64::from(self.tables.made_strings) + u64::from(self.tables.strings)
+    }
+
+    /// Bytes that the reader holds beside the memory it reads, its tables of maps and names left out.
+    pub fn extra_bytes(&self) -> u64 {
+        let bits = |all: &[Vec<u64>]| all.iter().map(|page| 8 * page.len() as u64).sum::<u64>();
+        // A rank of 4 bytes for each 8 words of bits.
+        let words = bits(&self.marks.bits) + bits(&self.tables.string_bits);
+        words + words / 16 + (self.counts.tags.len() + self.counts.edges.len()) as u64
     }
 
     /// Where functions are, and the constructors of objects.
-    pub fn locations(&mut self, mut out: impl FnMut(Location)) {
+    pub fn locations<E>(
+        &mut self,
+        mut out: impl FnMut(Location) -> std::result::Result<(), E>,
+    ) -> std::result::Result<(), E> {
         let heap = self.heap;
         let types = &heap.space.layout.types;
         let mut places: HashMap<u64, Option<(i64, u32, u32)>> = HashMap::new();
@@ -587,134 +477,10 @@ impl<'h, 'm> Snapshot<'h, 'm> {
                     Some((heap.script_id(script), line - 1, column - 1))
                 });
                 if let Some((script, line, column)) = place {
-                    out(Location { node: here, script, line, column });
+                    out(Location { node: here, script, line, column })?;
                 }
             }
         }
+        Ok(())
     }
-}
-
-/// The strings that have a place of their own in the table: all but ropes and slices, which have no name.
-fn string_bits(heap: &Heap<'_>, marks: &Marks) -> Vec<Vec<u64>> {
-    let first_nonstring = heap.space.layout.types.first_nonstring;
-    let is_named = |map: Option<&crate::object::MapInfo>| {
-        map.is_some_and(|m| {
-            m.instance_type < first_nonstring && !matches!(m.kind, Kind::ConsString | Kind::SlicedString)
-        })
-    };
-    marks
-        .bits
-        .iter()
-        .enumerate()
-        .map(|(page, words)| {
-            let mut strings = vec![0u64; words.len()];
-            let bytes = &heap.space.pages[page].bytes;
-            for word in bits(words) {
-                if is_named(heap.maps.known(crate::memory::word_at(bytes, word * 8))) {
-                    strings[word / 64] |= 1 << (word % 64);
-                }
-            }
-            strings
-        })
-        .collect()
-}
-
-/// Every object of the read-only space.
-fn read_only<'a>(heap: &'a Heap<'_>, marks: &'a Marks) -> impl Iterator<Item = u64> + use<'a> {
-    let pages = heap.space.pages.iter().enumerate().filter(|(_, page)| page.read_only);
-    pages.flat_map(|(index, _)| marks.of_page(&heap.space, index))
-}
-
-/// `V8HeapExplorer::IsEssentialObject`.
-fn inessential(heap: &Heap<'_>, marks: &Marks) -> Inessential {
-    let layout = &heap.space.layout;
-    let types = &layout.types;
-    let mut first_maps: HashMap<u16, u64> = HashMap::new();
-    let (mut all, mut holes) = (HashSet::new(), HashSet::new());
-    for object in read_only(heap, marks) {
-        let it = heap.type_of(object);
-        if it == types.oddball || it == types.hole {
-            all.insert(object);
-            if it == types.hole || smi(heap.word(object + layout.offsets.oddball_kind)) == HOLE {
-                holes.insert(object);
-            }
-        } else if it == types.map {
-            first_maps.entry(heap.short(object + layout.offsets.instance_type)).or_insert(object);
-        }
-    }
-    let maps = [
-        types.fixed_array,
-        types.cell,
-        types.property_cell,
-        types.shared_function_info,
-        types.free_space,
-        types.filler,
-    ];
-    all.extend(maps.iter().filter_map(|it| first_maps.get(it)));
-    let fixed_array_map = first_maps.get(&types.fixed_array).copied();
-    // The first empty one of each kind.
-    let mut seen: HashSet<Kind> = HashSet::new();
-    for object in read_only(heap, marks) {
-        let Some(map) = heap.info(object) else { continue };
-        let empty = match map.kind {
-            Kind::FixedArray => Some(map.address) == fixed_array_map && smi(heap.word(object + 8)) == 0,
-            Kind::WeakFixedArray => {
-                map.instance_type == types.weak_fixed_array && smi(heap.word(object + 8)) == 0
-            }
-            Kind::ByteArray => smi(heap.word(object + 8)) == 0,
-            Kind::DescriptorArray => heap.short(object + 8) == 0,
-            _ => false,
-        };
-        if empty && seen.insert(map.kind) {
-            all.insert(object);
-        }
-    }
-    Inessential { all, holes }
-}
-
-/// Oddball::kTheHole.
-const HOLE: i64 = 2;
-
-/// Strings that V8 knows by itself, found in the read-only space.
-pub(crate) fn well_known(heap: &Heap<'_>, marks: &Marks) -> WellKnown {
-    let types = &heap.space.layout.types;
-    let mut found = WellKnown::default();
-    let all = (0..heap.space.pages.len()).flat_map(|page| marks.of_page(&heap.space, page));
-    for object in all {
-        let Some(map) = heap.info(object) else { continue };
-        if map.instance_type == types.symbol && found.to_string_tag == 0 {
-            if heap.text_behind(heap.word(object + 16)).as_deref() == Some("Symbol.toStringTag") {
-                found.to_string_tag = object + 1;
-            }
-        } else if map.kind == Kind::OneByteString && map.instance_type == INTERNALIZED {
-            match heap.string_length(object) {
-                11 if found.constructor == 0 && heap.text(object) == "constructor" => {
-                    found.constructor = object + 1
-                }
-                4 if found.name == 0 && heap.text(object) == "name" => found.name = object + 1,
-                _ => {}
-            }
-        }
-        if found.to_string_tag != 0 && found.constructor != 0 && found.name != 0 {
-            break;
-        }
-    }
-    found
-}
-
-/// INTERNALIZED_ONE_BYTE_STRING_TYPE, by its bits.
-const INTERNALIZED: u16 = 8;
-
-/// 20 bits by which two captures differ.
-fn salt(heap: &Heap<'_>, marks: &Marks) -> u64 {
-    let mut hash = marks.bytes.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ marks.objects;
-    for thread in &heap.space.threads {
-        hash = (hash.rotate_left(7) ^ thread.registers.stack).wrapping_mul(0x100_0000_01b3);
-    }
-    for page in heap.space.pages.iter().filter(|p| p.young) {
-        for word in page.bytes.chunks_exact(8).step_by(64) {
-            hash = (hash.rotate_left(7) ^ crate::memory::word_at(word, 0)).wrapping_mul(0x100_0000_01b3);
-        }
-    }
-    hash >> 44
 }

@@ -1,0 +1,139 @@
+//! The two passes over all edges: one that counts them and tags what they lead to, one that hands them out.
+
+use foldhash::HashMap;
+
+use super::rank::{Ranked, ordinal};
+use super::{Edge, EdgeName};
+use crate::edges::{Label, Sink};
+use crate::heap::Heap;
+use crate::mark::Marks;
+use crate::names::Name;
+use crate::node::{EdgeKind, NodeKind};
+
+#[derive(Clone, Copy)]
+pub(super) struct Outside {
+    pub(super) name: u32,
+    pub(super) bytes: u64,
+}
+
+/// The tables that both passes over the edges share.
+pub(super) struct Tables {
+    pub(super) node_ranks: Vec<Ranked>,
+    pub(super) first_outside: u32,
+    pub(super) string_bits: Vec<Vec<u64>>,
+    pub(super) string_ranks: Vec<Ranked>,
+    /// Strings of the heap that have a place in the table.
+    pub(super) strings: u32,
+    pub(super) made_strings: u32,
+    /// Bytes outside the heap by their address: number from `first_outside`.
+    pub(super) outside: HashMap<u64, u32>,
+    pub(super) outside_nodes: Vec<Outside>,
+}
+
+impl Tables {
+    pub(super) fn string(&self, heap: &Heap<'_>, address: u64) -> Option<u32> {
+        ordinal(heap, &self.string_bits, &self.string_ranks, address)
+    }
+
+    pub(super) fn name(&self, heap: &Heap<'_>, name: Name) -> u32 {
+        match name {
+            Name::Made(id) => id,
+            Name::Text(address) => self.string(heap, address).map_or(0, |n| self.made_strings + n),
+        }
+    }
+}
+
+/// What is left to tell of an object when its edges have been counted.
+pub(super) struct EdgeCounts {
+    pub(super) tags: Vec<u8>,
+    pub(super) tag_names: Vec<(u32, Option<NodeKind>)>,
+    pub(super) edges: Vec<u8>,
+    pub(super) many_edges: HashMap<u32, u32>,
+    pub(super) total: u64,
+}
+
+/// Where an object's count of edges is not in its byte.
+pub(super) const MANY: u8 = u8::MAX;
+
+pub(super) struct Counter<'t> {
+    pub(super) heap: &'t Heap<'t>,
+    pub(super) marks: &'t Marks,
+    pub(super) tables: &'t mut Tables,
+    pub(super) counts: &'t mut EdgeCounts,
+    pub(super) first: u32,
+    pub(super) number: u32,
+    pub(super) tag_ids: &'t mut HashMap<&'static str, u8>,
+    /// Tags to be named when the visitor's names are free again.
+    pub(super) new_tags: Vec<(&'static str, Option<NodeKind>)>,
+    pub(super) data_name: u32,
+}
+
+impl Sink for Counter<'_> {
+    #[inline(always)]
+    fn edge(&mut self, _kind: EdgeKind, _label: Label, _to: u64) {
+        self.number += 1;
+    }
+
+    fn tag(&mut self, object: u64, tag: &'static str, kind: Option<NodeKind>) {
+        let Some(node) = ordinal(self.heap, &self.marks.bits, &self.tables.node_ranks, object) else {
+            return;
+        };
+        let slot = &mut self.counts.tags[(node - self.first) as usize];
+        if *slot != 0 {
+            return;
+        }
+        *slot = match self.tag_ids.get(tag) {
+            Some(&id) => id,
+            None => {
+                let id = (self.tag_ids.len() + 1) as u8;
+                self.tag_ids.insert(tag, id);
+                self.new_tags.push((tag, kind));
+                id
+            }
+        };
+    }
+
+    fn outside(&mut self, _label: Label, address: u64, bytes: u64) {
+        self.number += 1;
+        let next = self.tables.outside_nodes.len() as u32;
+        let tables = &mut *self.tables;
+        if *tables.outside.entry(address).or_insert(next) == next {
+            tables.outside_nodes.push(Outside { name: self.data_name, bytes });
+        }
+    }
+}
+
+pub(super) struct Emitter<'t, F, E> {
+    pub(super) heap: &'t Heap<'t>,
+    pub(super) marks: &'t Marks,
+    pub(super) tables: &'t Tables,
+    pub(super) out: F,
+    /// The first error of `out`, after which it isn't called any more.
+    pub(super) outcome: Result<(), E>,
+}
+
+impl<E, F: FnMut(Edge) -> Result<(), E>> Emitter<'_, F, E> {
+    #[inline(always)]
+    pub(super) fn emit(&mut self, kind: EdgeKind, label: Label, to: u32) {
+        let name = match label {
+            Label::Index(index) => EdgeName::Index(index),
+            Label::Made(id) => EdgeName::Text(id),
+            Label::Text(address) => EdgeName::Text(self.tables.name(self.heap, Name::Text(address))),
+        };
+        if self.outcome.is_ok() {
+            self.outcome = (self.out)(Edge { kind, name, to });
+        }
+    }
+}
+
+impl<E, F: FnMut(Edge) -> Result<(), E>> Sink for Emitter<'_, F, E> {
+    fn edge(&mut self, kind: EdgeKind, label: Label, to: u64) {
+        let to = ordinal(self.heap, &self.marks.bits, &self.tables.node_ranks, to).unwrap_or(0);
+        self.emit(kind, label, to);
+    }
+
+    fn outside(&mut self, label: Label, address: u64, _bytes: u64) {
+        let to = self.tables.outside.get(&address).map_or(0, |n| self.tables.first_outside + n);
+        self.emit(EdgeKind::Internal, label, to);
+    }
+}
