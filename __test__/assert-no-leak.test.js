@@ -92,7 +92,7 @@ for (const [name, [source, className]] of Object.entries(leaks)) {
 
 test('a few small objects: the failure says what holds them', async (t) => {
   const { failure } = await examine(t, `${leaking} return (n) => { kept.push(new Session(n)); };`);
-  assert.match(failure?.message, /\n *Why: Array kept is filled and never emptied/);
+  assert.match(failure?.message, /\n *Cause: Array kept is filled and never emptied/);
 });
 
 test('classes: only those are watched, by name or constructor', async (t) => {
@@ -168,27 +168,27 @@ test('with a verdict, the failure says why, where and what to do, and GitHub sho
   const step = (text, decisive) => ({ text, decisive });
   const suspect = {
     cause: { detail: 'sessions is never emptied', function: 'open', location, related: [] },
-    explanation: 'It is filled again and again.',
+    explanation: 'It only grows.',
     advice: 'Empty it.',
     path: [step('a root', false), step('variable sessions: Map', true)],
   };
   const options = { iterations: 10, rounds: 3, annotate: 'none' };
   const error = leakError(rows, suspect, [], options);
   for (const part of [
-    /^It leaks: each of 3 rounds of 10 calls/,
+    /^Leak: each of 3 rounds of 10 calls/,
     /Session: 1 → 11 → 21 → 31 objects, 1 and 32 B per call/,
-    /Why: sessions is never emptied\.\nLook at: .*50%\.js:7:3, in open\n +fill\(\);/,
-    /It is filled again and again\.\nWhat to do: Empty it\./,
+    /Cause: sessions is never emptied\.\nLook at: .*50%\.js:7:3, in open\n +fill\(\);/,
+    /It only grows\.\nFix: Empty it\./,
     /\n {2}> variable sessions: Map/,
   ]) {
     assert.match(error.message, part);
   }
   assert.match(
     error.annotation,
-    /^::error file=a%2Cb%3Ac\/50%25\.js,line=7,col=3,title=Memory leak::sessions is never emptied\.%0AIt leaks/,
+    /^::error file=a%2Cb%3Ac\/50%25\.js,line=7,col=3,title=Memory leak::sessions is never emptied\.%0ALeak: /,
   );
   assert.equal(error.verdict, suspect);
-  assert.match(leakError(rows, undefined, [], options).annotation, /^::error title=Memory leak::It leaks/);
+  assert.match(leakError(rows, undefined, [], options).annotation, /^::error title=Memory leak::Leak: /);
 });
 
 test('it leaves no handler for the signal behind', async (t) => {

@@ -47,18 +47,18 @@ function annotation(message, location) {
 
 const where = ({ script, line, column }) => `${script ?? '(unknown script)'}:${line}:${column}`;
 
-/** The verdict: why, at which line, what to do, and how a root reaches what grows. */
+/** The verdict: the cause, the line, the fix, and the retaining path. */
 function* reasons({ cause, explanation, advice, path: steps }) {
-  yield `Why: ${cause.detail}.`;
+  yield `Cause: ${cause.detail}.`;
   if (cause.location) {
     yield `Look at: ${where(cause.location)}${cause.function ? `, in ${cause.function}` : ''}`;
     if (cause.location.text) yield `         ${cause.location.text.trim()}`;
   }
   for (const { what, location } of cause.related) yield `         ${what}: ${where(location)}`;
   yield explanation;
-  yield `What to do: ${advice}`;
+  yield `Fix: ${advice}`;
   const shown = steps.slice(-shownSteps);
-  yield `What keeps it${shown.length < steps.length ? `, the last ${shown.length} of ${steps.length} steps` : ''}:`;
+  yield `Retaining path${shown.length < steps.length ? ` (the last ${shown.length} of ${steps.length} steps)` : ''}:`;
   for (const step of shown) yield `  ${step.decisive ? '>' : ' '} ${step.text}`;
 }
 
@@ -71,12 +71,12 @@ function* reasons({ cause, explanation, advice, path: steps }) {
  */
 function leakError(classes, suspect, files, { iterations, rounds, annotate, snapshotDir }) {
   const summary = [
-    `It leaks: each of ${rounds} rounds of ${iterations} calls left more behind, after collection.`,
+    `Leak: each of ${rounds} rounds of ${iterations} calls left more objects behind, after garbage collection.`,
     ...classes.slice(0, named).map(row),
   ];
   if (classes.length > named) summary.push(`  and ${classes.length - named} more classes`);
   const message = [...summary, ...(suspect ? reasons(suspect) : [])];
-  if (snapshotDir !== undefined) message.push(`The snapshots: ${files.join(' ')}`);
+  if (snapshotDir !== undefined) message.push(`Snapshots: ${files.join(' ')}`);
   const error = failure('ERR_STILLHEAP_LEAK', message.join('\n'));
   error.classes = classes;
   error.verdict = suspect;

@@ -141,6 +141,8 @@ export interface ClassRow {
 export interface Summary extends Report {
   totals: Totals;
   statistics: Statistics;
+  /** Classes in the snapshot, whatever the filter for names says. */
+  classTotal: number;
   classes: ClassRow[];
   page: Page;
 }
@@ -318,6 +320,8 @@ export interface ClosureRow {
 
 export interface Closures extends Report {
   closures: ClosureRow[];
+  /** Functions of Node.js itself and native ones, which are left out unless `all` is given. */
+  hidden: number;
   page: Page;
 }
 
@@ -454,7 +458,9 @@ export class Snapshot {
   ): Promise<DuplicateStrings>;
   /** The largest strings. */
   strings(options?: ListOptions & { sort?: 'retained' }): Promise<Strings>;
-  closures(options?: ListOptions & { sort?: 'retained' | 'count' | 'contexts' | 'name' }): Promise<Closures>;
+  closures(
+    options?: ListOptions & { sort?: 'retained' | 'count' | 'contexts' | 'name'; all?: boolean },
+  ): Promise<Closures>;
   timeline(
     options?: ListOptions & { sort?: 'live-size' | 'live-count' | 'size' | 'count' },
   ): Promise<Timeline>;

@@ -70,7 +70,7 @@ const kinds = {
   dominators: { ...tree, sort: oneOf(['retained', 'self', 'id']) },
   containment: { ...tree, sort: edgeOrder },
   strings: { ...list, sort: oneOf(['wasted', 'retained', 'count']) },
-  closures: { ...list, sort: oneOf(['retained', 'count', 'contexts', 'name']) },
+  closures: { ...list, sort: oneOf(['retained', 'count', 'contexts', 'name']), all: boolean },
   timeline: { ...list, sort: oneOf(['live-size', 'live-count', 'size', 'count']) },
   query: { ...list, sort: nodeOrder, all: boolean },
   compare: {

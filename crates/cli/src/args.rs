@@ -4,9 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use stillheap_analysis::Model;
 use stillheap_corefile::CoreOptions;
 
+use crate::help;
 use stillheap_questions::{
     ClosuresRequest, Confidence, ContainmentRequest, DiffRequest, DominatorsRequest, InspectRequest,
     InstancesRequest, LeaksRequest, QueryRequest, RetainersRequest, StringsRequest, SummaryRequest,
@@ -18,44 +20,60 @@ use stillheap_questions::{
 #[command(
     name = "stillheap",
     version,
-    about = "Takes heap snapshots of running Node.js services and answers what is in them",
-    after_help = "Examples:
-  stillheap dump 12345                           a snapshot of a running service
-  stillheap summary app.heapsnapshot             what takes the memory
-  stillheap diff before.heapsnapshot after.heapsnapshot
-  stillheap leaks 1.heapsnapshot 2.heapsnapshot 3.heapsnapshot
-  stillheap retainers app.heapsnapshot EmailTemplate
-
-Files may be plain, gzip or zstd; - is standard input. 'stillheap COMMAND --help' shows
-more of each.
-
-Exit codes: 0 done; 1 the answer is no (verify, --fail-on, dump) or something leaks; 2 wrong usage or an
-input that cannot be read; 3 done, but the input was truncated and only its first part
-was looked at.",
-    disable_help_subcommand = true,
-    max_term_width = 110
+    about = "Heap snapshots of running Node.js services, and the leaks in them",
+    after_help = help::MAIN,
+    max_term_width = 100
 )]
 pub struct Cli {
+    #[command(flatten)]
+    pub terminal: Terminal,
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// How to draw, for every command.
+#[derive(Args, Clone, Copy)]
+pub struct Terminal {
+    /// Use colours: auto, always or never; NO_COLOR is respected
+    #[arg(
+        long,
+        value_enum,
+        global = true,
+        value_name = "WHEN",
+        default_value_t,
+        hide_possible_values = true
+    )]
+    #[arg(hide_default_value = true, display_order = 900)]
+    pub color: Color,
+    /// Do not page long answers
+    #[arg(long, global = true, display_order = 901)]
+    pub no_pager: bool,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    #[default]
+    Auto,
+    Always,
+    Never,
 }
 
 /// Options of every command that opens a file.
 #[derive(Args, Clone)]
 pub struct Common {
-    /// Print JSON, described in docs/json-schema.md
+    /// Print JSON (docs/json-schema.md)
     #[arg(long)]
     pub json: bool,
-    /// Whose numbers: Chrome DevTools', or what the garbage collector sees
+    /// Sizes as Chrome DevTools counts them, or as the garbage collector does
     #[arg(long, value_enum, default_value_t, value_name = "MODEL")]
     pub model: ModelName,
-    /// Keep an index file beside the snapshot, about 70 % of its size, so that the next question is answered at once
+    /// Write an index file beside the snapshot, about 70 % of its size, so that the next command starts at once
     #[arg(long)]
     pub index: bool,
-    /// Read no more than this much text (unpacked), such as 500MB; 0 for no limit, 64GiB by default
+    /// Refuse to read more than this much unpacked text, such as 500MB; 0 for no limit [default: 64GiB]
     #[arg(long, value_name = "SIZE", value_parser = read_limit)]
     pub read_limit: Option<u64>,
-    /// Keep none, whatever the environment says
+    /// Write no index, whatever the environment says
     #[arg(long, hide = true, conflicts_with = "index")]
     pub no_index: bool,
     #[command(flatten)]
@@ -65,10 +83,10 @@ pub struct Common {
 /// How to read core files.
 #[derive(Args, Clone)]
 pub struct CoreArgs {
-    /// Of a core file: the Node binary that the process ran, if it isn't where it was
+    /// Core files: the Node.js binary that the process ran, if it has moved
     #[arg(long, value_name = "PATH")]
     pub node: Option<PathBuf>,
-    /// Of a core file: the isolate (the main thread's or a worker's), as 'stillheap info' numbers them
+    /// Core files: the isolate (of the main thread or a worker), as numbered by 'stillheap info'
     #[arg(long, value_name = "N")]
     pub isolate: Option<usize>,
 }
@@ -82,12 +100,12 @@ impl CoreArgs {
 /// A core file and how to look at it.
 #[derive(Args)]
 pub struct CoreSource {
-    /// The core file; it may be packed with zstd or lz4
+    /// The core file; may be compressed with zstd or lz4
     #[arg(value_name = "CORE")]
     pub file: PathBuf,
     #[command(flatten)]
     pub core: CoreArgs,
-    /// Print JSON, described in docs/json-schema.md
+    /// Print JSON (docs/json-schema.md)
     #[arg(long)]
     pub json: bool,
 }
@@ -96,13 +114,13 @@ pub struct CoreSource {
 pub struct ConvertArgs {
     #[command(flatten)]
     pub source: CoreSource,
-    /// The snapshot to write; .gz or .zst at its end compresses
+    /// The snapshot to write; an extension .gz or .zst compresses it
     #[arg(short, long, value_name = "FILE")]
     pub output: PathBuf,
-    /// How to compress, whatever the name of FILE says
+    /// The compression, whatever the extension of FILE
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub compress: Option<CompressionName>,
-    /// Write placeholders instead of texts, numbers and source code, as 'stillheap redact' does
+    /// Replace texts, numbers and source code by placeholders, as 'stillheap redact' does
     #[arg(long)]
     pub redact: bool,
 }
@@ -139,30 +157,30 @@ pub struct Source {
 
 #[derive(Args)]
 pub struct DumpArgs {
-    /// The process
+    /// The process id
     #[arg(value_name = "PID", value_parser = clap::value_parser!(u32).range(1..=i64::from(i32::MAX)))]
     pub pid: u32,
-    /// How long to wait, such as 30s or 10m; the capture may still complete afterwards
+    /// How long to wait, such as 30s or 10m; the capture may still finish afterwards
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = duration)]
     pub timeout: Duration,
-    /// Print JSON, described in docs/json-schema.md
+    /// Print JSON (docs/json-schema.md)
     #[arg(long)]
     pub json: bool,
 }
 
 #[derive(Args)]
 pub struct WatchArgs {
-    /// The process; it must be watching itself
+    /// The process id; the process must run with STILLHEAP_WATCH=1, or call watch()
     #[arg(value_name = "PID", value_parser = clap::value_parser!(u32).range(1..=i64::from(i32::MAX)))]
     #[arg(required_unless_present = "command", conflicts_with = "command")]
     pub pid: Option<u32>,
-    /// Start this command, with the watch loaded into its Node
+    /// Start this command with the watch loaded
     #[arg(value_name = "COMMAND", last = true)]
     pub command: Vec<std::ffi::OsString>,
-    /// End after this time, such as 30s or 10m; a command that was started goes on
+    /// Stop after this time, such as 30s or 10m; a started command keeps running
     #[arg(long = "for", value_name = "TIME", value_parser = duration)]
     pub time: Option<Duration>,
-    /// Print a line of JSON for each sample and event, described in docs/json-schema.md
+    /// Print one line of JSON for each sample and event (docs/json-schema.md)
     #[arg(long)]
     pub json: bool,
 }
@@ -195,26 +213,26 @@ pub struct DiffArgs {
 
 #[derive(Args)]
 pub struct ReportArgs {
-    /// One or more snapshots, oldest first
-    #[arg(value_name = "FILE", num_args = 1.., required = true)]
+    /// Snapshots of one process, in any order; without any, those in this directory
+    #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// The page to write; - is standard output
     #[arg(short, long, value_name = "FILE", default_value = "stillheap-report.html")]
     pub output: PathBuf,
-    /// Replace a page that is there already
+    /// Replace an existing file
     #[arg(long)]
     pub overwrite: bool,
-    /// Look for source maps and original sources in this directory, too
+    /// Also look for source maps and original sources in this directory
     #[arg(long, value_name = "DIR")]
     pub source_maps: Option<PathBuf>,
-    /// Take the files as one process's in the order given, oldest first, whatever they say of themselves
+    /// Take the files as snapshots of one process in the order given, oldest first
     #[arg(long)]
     pub as_given: bool,
     #[command(flatten)]
     pub common: Common,
 }
 
-/// How much something of one snapshot is to be believed.
+/// Confidence in a finding of one snapshot.
 #[derive(Clone, Copy, ValueEnum)]
 pub enum LeastConfidence {
     Low,
@@ -234,15 +252,15 @@ impl LeastConfidence {
 
 #[derive(Args)]
 pub struct LeaksArgs {
-    /// Snapshots of one process in any order; three tell most
-    #[arg(value_name = "FILE", num_args = 1.., required = true)]
+    /// Snapshots of one process, in any order; without any, those in this directory
+    #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
     #[command(flatten)]
     pub request: LeaksRequest,
-    /// Look for source maps and original sources in this directory, too
+    /// Also look for source maps and original sources in this directory
     #[arg(long, value_name = "DIR")]
     pub source_maps: Option<PathBuf>,
-    /// Of one snapshot: exit with 1 if something stands out with this confidence at least
+    /// One snapshot: exit with code 1 if something stands out with at least this confidence
     #[arg(long, value_enum, value_name = "CONFIDENCE")]
     pub fail_on: Option<LeastConfidence>,
     #[command(flatten)]
@@ -253,7 +271,7 @@ pub struct LeaksArgs {
 pub struct VerifyArgs {
     #[command(flatten)]
     pub source: Source,
-    /// Print JSON, described in docs/json-schema.md
+    /// Print JSON (docs/json-schema.md)
     #[arg(long)]
     pub json: bool,
 }
@@ -263,10 +281,10 @@ pub struct RedactArgs {
     /// The snapshot; - is standard input
     #[arg(value_name = "IN")]
     pub file: PathBuf,
-    /// The file to write; .gz or .zst at its end compresses
+    /// The file to write; an extension .gz or .zst compresses it
     #[arg(value_name = "OUT")]
     pub output: PathBuf,
-    /// Redact the source text of functions, too, or keep it
+    /// Redact the source text of functions, or keep it
     #[arg(
         long,
         value_enum,
@@ -277,14 +295,14 @@ pub struct RedactArgs {
         default_missing_value = "redact"
     )]
     pub source: SourceText,
-    /// A file with the key of the placeholders, made if it isn't there; with the same key, redacted
-    /// snapshots can be compared
+    /// A file with the key of the placeholders, created if it does not exist; snapshots that are redacted with
+    /// the same key can be compared
     #[arg(long, value_name = "FILE")]
     pub key: Option<PathBuf>,
-    /// How to compress, whatever the name of OUT says
+    /// The compression, whatever the extension of OUT
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub compress: Option<CompressionName>,
-    /// Print JSON, described in docs/json-schema.md
+    /// Print JSON (docs/json-schema.md)
     #[arg(long)]
     pub json: bool,
 }
@@ -315,221 +333,95 @@ pub struct FileQuestion<R: Args> {
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// Take a snapshot of a running process that has stillheap loaded
-    #[command(after_help = "Examples:
-  node -r stillheap app.js &     start a service with stillheap loaded
-  stillheap dump $!              take a snapshot; prints its path, size and the service's pause
-  stillheap dump 12345 --json
-
-It sends the signal that the process waits for (SIGUSR2 by default) and waits until the
-file is whole. For a process in a container, give the id that it has outside.")]
+    /// Take a snapshot of a running process
+    #[command(after_help = help::DUMP)]
     Dump(DumpArgs),
 
-    /// Watch the heap of a running process, or of one that is started
-    #[command(after_help = "Examples:
-  stillheap watch -- node app.js     start a service and watch its heap
-  stillheap watch 12345              one that runs with STILLHEAP_WATCH=1, or calls watch()
-  stillheap watch 12345 --json --for 10m
-
-There is a sample after each full collection: what lives in the heap, the process's
-memory, how fast the heap grows, and how long collections stopped the thread. Events are
-leaks, their end, and limits that are near. On a terminal the samples of a PID are drawn;
-a started command's own output stays where it is, and the samples go to standard error.")]
+    /// Watch the heap of a running process, or of a command
+    #[command(after_help = help::WATCH)]
     Watch(WatchArgs),
 
-    /// Say whether a snapshot is whole
-    #[command(after_help = "Examples:
-  stillheap verify app.heapsnapshot.gz
-  stillheap verify app.heapsnapshot && aws s3 cp app.heapsnapshot s3://…
-
-Exit code 0: whole. 1: truncated or malformed, with what is missing and where. 2: it
-cannot be read.")]
+    /// Check that a snapshot is complete
+    #[command(after_help = help::VERIFY)]
     Verify(VerifyArgs),
 
-    /// Write a copy of a snapshot without the secrets in it, for others to analyse
-    #[command(after_help = "Examples:
-  stillheap redact app.heapsnapshot shareable.heapsnapshot.gz
-  stillheap redact app.heapsnapshot out.heapsnapshot --source=keep
-  stillheap redact monday.heapsnapshot 1.heapsnapshot --key team.key
-  stillheap redact tuesday.heapsnapshot 2.heapsnapshot --key team.key
-
-Strings, numbers, regular expressions, source text, directories of scripts, and the
-names of properties that no code mentions become placeholders of the same length, the
-same for the same text. Classes, functions, variables, names in the source, sizes and the
-graph stay: every command answers with the same numbers. Whoever has the key can check a
-guess, so keep it to yourself. What it can't hide: docs/redact.md.")]
+    /// Write a copy of a snapshot without its secrets
+    #[command(after_help = help::REDACT)]
     Redact(RedactArgs),
 
-    /// Write a core file as a snapshot that Chrome DevTools opens
-    #[command(after_help = "Examples:
-  stillheap convert core.1234 -o app.heapsnapshot
-  stillheap convert core.1234 -o app.heapsnapshot.zst --node /opt/node-22.11.0/bin/node
-
-Every command takes a core file itself, so this is for other tools, and for keeping: a
-snapshot is a small part of its core. It holds the process's secrets like the core; see
-'stillheap redact'. How to get a core, and what can be read: docs/core-dumps.md.")]
+    /// Convert a core file to a snapshot for Chrome DevTools
+    #[command(after_help = help::CONVERT)]
     Convert(ConvertArgs),
 
-    /// Say what a core file is of: process, Node, isolates, memory
-    #[command(after_help = "Examples:
-  stillheap info core.1234
-  stillheap info core.1234 --isolate 1 --json")]
+    /// Describe a core file: process, Node.js, isolates, memory
+    #[command(after_help = help::INFO)]
     Info(CoreSource),
 
     /// Show the JavaScript stacks of a core file
-    #[command(after_help = "Examples:
-  stillheap stack core.1234
-  stillheap stack core.1234 --json
-
-The place is where the function stood, for functions that ran in the interpreter; for
-compiled ones it is where the function begins, and functions that were inlined into
-another are not shown. C++ frames are left out.")]
+    #[command(after_help = help::STACK)]
     Stack(CoreSource),
 
-    /// Show the classes: how many objects, how large, and what they keep alive
-    #[command(after_help = "Examples:
-  stillheap summary app.heapsnapshot
-  stillheap summary app.heapsnapshot --sort count --limit 0
-  stillheap summary app.heapsnapshot --filter 'Email*'
-  stillheap summary app.heapsnapshot --filter objectsRetainedByContexts
-  stillheap summary app.heapsnapshot --json | jq '.classes[0]'
-
-DevTools' filters: objectsRetainedByContexts, objectsRetainedByDetachedDomNodes,
-objectsRetainedByConsole, objectsRetainedByEventHandlers, duplicatedStrings,
-sharedNativeContext, noNativeContext. Shallow is the objects' own size, retained what
-would be freed with them. Distance is the number of steps from a global object; - means
-that only the system holds it.")]
+    /// List the classes: objects, retained and shallow sizes
+    #[command(after_help = help::SUMMARY)]
     Summary(FileQuestion<SummaryRequest>),
 
     /// List the objects of a class
-    #[command(after_help = "Examples:
-  stillheap instances app.heapsnapshot EmailTemplate
-  stillheap instances app.heapsnapshot '{html, user}' --sort id --limit 5
-  stillheap instances app.heapsnapshot '(string)' --filter '/^https?:/'
-
-The @numbers are ids, which inspect, retainers, dominators and containment take.")]
+    #[command(after_help = help::INSTANCES)]
     Instances(FileQuestion<InstancesRequest>),
 
-    /// Show one object: its fields, elements, text, or context and source position
-    #[command(after_help = "Examples:
-  stillheap inspect app.heapsnapshot @12345
-  stillheap inspect app.heapsnapshot @12345 --filter 'on*' --sort retained")]
+    /// Show one object: its fields, text, context and source position
+    #[command(after_help = help::INSPECT)]
     Inspect(FileQuestion<InspectRequest>),
 
-    /// Show who holds an object, or the objects of a class, and how a root reaches them
-    #[command(after_help = "Examples:
-  stillheap retainers app.heapsnapshot @12345
-  stillheap retainers app.heapsnapshot @12345 --depth 4
-  stillheap retainers app.heapsnapshot EmailTemplate --paths 5
-
-Of a class, equal holders and equal paths count together: the path that most objects
-share comes first. Ways of a class end at a root, or at another object of the class, as
-in a linked list.")]
+    /// Show what retains an object or a class, up to the roots
+    #[command(after_help = help::RETAINERS)]
     Retainers(FileQuestion<RetainersRequest>),
 
-    /// Show what an object alone keeps alive, and what keeps it alive
-    #[command(after_help = "Examples:
-  stillheap dominators app.heapsnapshot                  from the root
-  stillheap dominators app.heapsnapshot @12345 --depth 3
-
-An object dominates another if every way from the root to that one leads through it.")]
+    /// Show what would be freed with an object, and its dominators
+    #[command(after_help = help::DOMINATORS)]
     Dominators(FileQuestion<DominatorsRequest>),
 
-    /// Show what an object holds, as a tree
-    #[command(after_help = "Examples:
-  stillheap containment app.heapsnapshot                 from the root
-  stillheap containment app.heapsnapshot @12345 --depth 3 --branch 10")]
+    /// Show what an object references, as a tree
+    #[command(after_help = help::CONTAINMENT)]
     Containment(FileQuestion<ContainmentRequest>),
 
-    /// List the largest strings, or those that are there more than once
-    #[command(after_help = "Examples:
-  stillheap strings app.heapsnapshot --duplicates
-  stillheap strings app.heapsnapshot --duplicates --filter '/^SELECT/'
-  stillheap strings app.heapsnapshot                     the largest ones")]
+    /// List the largest strings, or duplicated ones
+    #[command(after_help = help::STRINGS)]
     Strings(FileQuestion<StringsRequest>),
 
-    /// Show functions whose closures keep variables alive
-    #[command(after_help = "Examples:
-  stillheap closures app.heapsnapshot
-  stillheap closures app.heapsnapshot --filter handlers.js --sort contexts
-
-All closures made in a scope share one context: a variable that one of them uses lives
-as long as any of them. 'shares' lines name the other functions on the same contexts.")]
+    /// List functions whose closures retain variables
+    #[command(after_help = help::CLOSURES)]
     Closures(FileQuestion<ClosuresRequest>),
 
-    /// Show when and where live objects were allocated (.heaptimeline)
-    #[command(after_help = "Examples:
-  stillheap timeline app.heaptimeline
-  stillheap timeline app.heaptimeline --sort live-count --filter handlers.js")]
+    /// Show where live objects were allocated (.heaptimeline)
+    #[command(after_help = help::TIMELINE)]
     Timeline(FileQuestion<TimelineRequest>),
 
     /// Compare two or more snapshots
-    #[command(after_help = "Examples:
-  stillheap diff before.heapsnapshot after.heapsnapshot
-  stillheap diff 1.heapsnapshot 2.heapsnapshot 3.heapsnapshot     which classes grow in every step
-  stillheap diff base.heapsnapshot new.heapsnapshot --fail-on 'EmailTemplate:count>100'
-  stillheap diff base.heapsnapshot new.heapsnapshot --fail-on '*:size>10MB' --fail-on 'total:size>50MB'
-
-Objects are matched by id within one process, otherwise classes by their counts; the
-output says which. A condition is CLASS:METRIC OPERATOR NUMBER. CLASS: a name or key, a
-gl*b, a /regex/, or total. METRIC: count, size (the change), added, removed, addedSize,
-removedSize, newCount, newSize. OPERATOR: > >= < <= = !=. NUMBER: with kB, MB, GB, KiB,
-MiB, GiB if need be. CLASS:grows holds if it grows in every step.")]
+    #[command(after_help = help::DIFF)]
     Diff(DiffArgs),
 
-    /// Write one page that shows what leaks, what grows and what the heap is made of
-    #[command(after_help = "Examples:
-  stillheap report app.heapsnapshot
-  stillheap report 1.heapsnapshot 2.heapsnapshot 3.heapsnapshot -o leak.html
-
-The page is one file for any browser: it needs no network and loads nothing. It holds names
-and texts out of the heap; treat it like the snapshot. It is written with mode 0600, and a
-file that is there already is left alone unless --overwrite is given.")]
+    /// Write an HTML page with the verdict, the growth and the heap
+    #[command(after_help = help::REPORT)]
     Report(ReportArgs),
 
-    /// Answer an assistant's questions, as a server of the Model Context Protocol
-    #[command(
-        after_help = "It speaks on standard input and output, so the assistant's program starts it. For one that
-reads such a file:
-  { \"mcpServers\": { \"stillheap\": { \"command\": \"npx\", \"args\": [\"stillheap\", \"mcp\"] } } }
-
-Its tools are the questions of this command line: leaks, open, summary, instances, inspect,
-retainers, dominators, containment, strings, closures, timeline, query, diff, report. Only
-files that a call names are read, and the scripts and source maps that belong to them;
-nothing leaves this machine but the answers."
-    )]
+    /// Serve AI assistants over the Model Context Protocol
+    #[command(after_help = help::MCP)]
     Mcp,
 
-    /// Say what leaks, who holds it, and at which line
-    #[command(after_help = "Examples:
-  stillheap leaks 1.heapsnapshot 2.heapsnapshot 3.heapsnapshot
-  stillheap leaks before.heapsnapshot after.heapsnapshot --json
-  stillheap leaks only.heapsnapshot              one alone: what is large, unbounded or dead
-  stillheap leaks *.heapsnapshot --source-maps dist
-
-Take the snapshots under load, some minutes apart and after the service has warmed up.
-Files are put in order by the time in their headers (else by Node's names, object ids, or
-times of change), and those of several processes are judged apart. Objects are matched by
-what holds them, so it does not matter whether the files keep object ids. Lines of code
-come from the snapshot, and from the scripts themselves where they lie where the process
-had them and begin as the snapshot says.
-
-One snapshot can't show growth: of one, what stands out is told, with a confidence.
-
-Exit codes: 0 nothing leaks, or there was one snapshot and no --fail-on; 1 something does;
-2 wrong usage, or an input that cannot be read.")]
+    /// Name the leak, what retains it, and the line of code
+    #[command(after_help = help::LEAKS)]
     Leaks(LeaksArgs),
 
     /// Find objects with an expression
-    #[command(after_help = "Examples:
-  stillheap query app.heapsnapshot 'class = Email* and retained > 1MB'
-  stillheap query app.heapsnapshot 'type = closure and via = onClick'
-  stillheap query app.heapsnapshot 'retainedBy(class = Map) and not name ~ cache'
-  stillheap query app.heapsnapshot 'dominatedBy(id = @12345) and class = \"(string)\"' --sort self
-
-Texts: class, name, type, edge (it has such a field), via (held through such a field),
-with = != for equal or gl*b, ~ !~ for contains, or /regex/. Numbers: id, self, retained,
-distance, edges, retainers. Also: detached, retainedBy(…), holds(…), dominatedBy(…),
-and, or, not, brackets. All of it: docs/query.md.")]
+    #[command(after_help = help::QUERY)]
     Query(FileQuestion<QueryRequest>),
+
+    /// Print a completion script for a shell
+    #[command(after_help = help::COMPLETIONS)]
+    Completions {
+        /// The shell
+        #[arg(value_enum)]
+        shell: Shell,
+    },
 }

@@ -4,6 +4,8 @@
 //! one: then the writer waits until there is room.
 
 use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use serde::Serialize;
 
@@ -23,10 +25,12 @@ impl Console {
     pub fn new() -> Console {
         let stdout = io::stdout();
         let choice = anstream::AutoStream::choice(&stdout);
-        let width = stdout.is_terminal().then(terminal_size::terminal_size).flatten();
+        let colour = choice != anstream::ColorChoice::Never;
         let look = TextStyle {
-            colour: choice != anstream::ColorChoice::Never,
-            width: width.map(|(width, _)| usize::from(width.0)).filter(|&width| width >= 20),
+            colour,
+            links: colour && stdout.is_terminal() && supports_hyperlinks::supports_hyperlinks(),
+            width: width(),
+            directory: directory(),
         };
         Console {
             out: BufWriter::with_capacity(1 << 16, RetryWriter(plain_stdout())),
@@ -41,8 +45,11 @@ impl Console {
         self.look
     }
 
-    /// Writes a text.
+    /// Writes a text, through the pager if it is longer than the terminal.
     pub fn text(&mut self, text: &str) {
+        if crate::pager::show(text) {
+            return;
+        }
         let result = self.out.write_all(text.as_bytes());
         self.note(result);
     }
@@ -81,11 +88,41 @@ impl Console {
     }
 }
 
+/// Columns of the output: the terminal's, or `STILLHEAP_COLUMNS`, which holds for pipes, too.
+fn width() -> Option<usize> {
+    let asked = std::env::var("STILLHEAP_COLUMNS").ok().and_then(|text| text.trim().parse().ok());
+    let terminal = || io::stdout().is_terminal().then(terminal_size::terminal_size).flatten();
+    asked.or_else(|| terminal().map(|(width, _)| usize::from(width.0))).filter(|&width| width >= 20)
+}
+
+/// The working directory, for paths relative to it.
+fn directory() -> Option<&'static Path> {
+    static DIRECTORY: OnceLock<Option<PathBuf>> = OnceLock::new();
+    DIRECTORY.get_or_init(|| std::env::current_dir().ok()).as_deref()
+}
+
 /// Says one thing on standard error.
 pub fn say(text: &str) {
     let text: String = text.lines().map(|line| visible(line) + "\n").collect();
     // Where standard error is gone there is nobody to tell.
     let _ = RetryWriter(io::stderr()).write_all(format!("stillheap: {text}").as_bytes());
+}
+
+/// A failure to write a file, as people read it: without the code in front, and with what to type. `instead` is
+/// that for a file that exists.
+pub fn of_output(mut failure: Failure, output: &Path, instead: &str) -> Failure {
+    let Some(said) = failure.message.strip_prefix(&format!("{}: ", failure.code)) else { return failure };
+    let name = output.display();
+    failure.message = if said.ends_with("already exists: choose another name, or set overwrite") {
+        format!("{name} already exists. {instead}")
+    } else if let Some(end) =
+        said.find(", ").filter(|_| failure.syscall.is_some() || said.contains(", open '"))
+    {
+        format!("{name} cannot be written: {}", &said[..end])
+    } else {
+        said.to_owned()
+    };
+    failure
 }
 
 /// A failure, for people, and where JSON was asked for also for programs.

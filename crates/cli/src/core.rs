@@ -12,6 +12,7 @@ use stillheap_render::{count, plural, size, visible};
 use stillheap_sink::{Destination, Direct, OpenedFile};
 
 use crate::args::{ConvertArgs, CoreSource};
+use crate::console::of_output;
 use crate::load::working;
 use crate::redact::compression_of;
 
@@ -56,15 +57,15 @@ impl TextAnswer for InfoAnswer {
         let mut line = |name: &str, value: String| {
             let _ = writeln!(out, "{name:<11} {}", visible(&value));
         };
-        line("process", info.pid.map_or_else(|| "not known".to_owned(), |pid| pid.to_string()));
+        line("process", info.pid.map_or_else(|| "unknown".to_owned(), |pid| pid.to_string()));
         line("arguments", info.arguments.join(" "));
         line("node", format!("{}, V8 {}", info.node, info.v8));
         line(
             "program",
             match (&info.program, &info.build_id) {
                 (Some(path), _) => path.clone(),
-                (None, Some(build)) => format!("not at hand; known by its build id {build}"),
-                (None, None) => "not at hand".to_owned(),
+                (None, Some(build)) => format!("not found; identified by its build id {build}"),
+                (None, None) => "not found".to_owned(),
             },
         );
         if let Some(signal) = info.signal {
@@ -101,7 +102,7 @@ impl TextAnswer for InfoAnswer {
             );
         }
         if info.missing_bytes > 0 {
-            line("truncated", format!("{} of memory are not in the file", size(info.missing_bytes)));
+            line("truncated", format!("{} of memory are missing from the file", size(info.missing_bytes)));
         }
         out
     }
@@ -125,7 +126,7 @@ pub fn stack(args: &CoreSource) -> Result<StackAnswer, Failure> {
 impl TextAnswer for StackAnswer {
     fn text(&self) -> String {
         if self.stacks.is_empty() {
-            return "No thread was in JavaScript.\n".to_owned();
+            return "No thread was running JavaScript.\n".to_owned();
         }
         let mut out = String::new();
         for (number, stack) in self.stacks.iter().enumerate() {
@@ -141,7 +142,7 @@ impl TextAnswer for StackAnswer {
                     (Some(script), ..) => format!(" {script}"),
                     _ => String::new(),
                 };
-                let begins = if frame.exact || place.is_empty() { "" } else { ", where it begins" };
+                let begins = if frame.exact || place.is_empty() { "" } else { ", where the function begins" };
                 let _ = writeln!(
                     out,
                     "  {}{}",
@@ -170,7 +171,7 @@ pub struct ConvertAnswer {
 impl TextAnswer for ConvertAnswer {
     fn text(&self) -> String {
         format!(
-            "wrote {} ({}): {}, {}{}\n",
+            "Wrote {} ({}): {}, {}{}\n",
             visible(&self.output.to_string_lossy()),
             size(self.bytes),
             plural(self.nodes, "node"),
@@ -210,7 +211,9 @@ pub fn convert(args: &ConvertArgs) -> Result<ConvertAnswer, Failure> {
         std::path::absolute(&args.output).map_err(|error| Failure::of_io(&error, "getcwd", &args.output))?;
     let destination = Destination { path, overwrite: false, generated: false };
     let compression = compression_of(args.compress, &args.output);
-    let opened = OpenedFile::create(destination, compression).map_err(Failure::of_sink)?;
+    let refused =
+        |failure| of_output(Failure::of_sink(failure), &args.output, "Choose another name with -o.");
+    let opened = OpenedFile::create(destination, compression).map_err(refused)?;
     let redact = match args.redact {
         true => {
             let key = Key::random()

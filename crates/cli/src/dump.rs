@@ -56,27 +56,28 @@ impl Dumped {
         if let Some(error) = &self.error {
             let text = |key: &str| error.get(key).and_then(Value::as_str);
             let code = text("code").map_or_else(String::new, |code| format!("{}: ", visible(code)));
-            let message = visible(text("message").unwrap_or("it did not say why"));
+            let message = visible(text("message").unwrap_or("no reason was given"));
             let code = if message.starts_with(code.trim_end()) { "" } else { &code };
             return format!("Process {} could not write a snapshot: {code}{message}\n", self.pid);
         }
         let file = visible(self.file.as_deref().unwrap_or("(no file)"));
         let mut out = format!("{file}\n  {}", size(self.bytes.unwrap_or(0)));
         if let Some(pause) = self.pause_ms {
-            out += &format!(", the process paused for {pause:.0} ms");
+            out += &format!(", paused {pause:.0} ms");
         }
         out.push('\n');
         if let Some(host) = &self.host_file {
-            out += &format!("  the process sees another file system; from here it is {}\n", visible(host));
+            out +=
+                &format!("  the process has another file system; from here the file is {}\n", visible(host));
         }
         let text = |key: &str| self.result.as_ref()?.get(key)?.as_str().map(visible);
         if let Some(reason) = text("engineReason") {
-            out += &format!("  through node:v8, because {reason}\n");
+            out += &format!("  captured through node:v8: {reason}\n");
         }
         let fallback = self.result.as_ref().and_then(|r| r.get("fallbackDir"));
         if let Some(fallback) = fallback.filter(|f| f.is_object()) {
             let part = |key: &str| visible(fallback.get(key).and_then(Value::as_str).unwrap_or("?"));
-            out += &format!("  not to {}, because of {}\n", part("wanted"), part("reason"));
+            out += &format!("  {} could not be used: {}\n", part("wanted"), part("reason"));
         }
         out
     }
@@ -109,7 +110,7 @@ pub fn dump(pid: u32, timeout: Duration) -> Result<Dumped, TargetError> {
             return Err(refusal(
                 NO,
                 "ERR_STILLHEAP_TARGET_ENDED",
-                format!("process {pid} ended before the snapshot was whole; no file has its final name"),
+                format!("process {pid} ended before the snapshot was complete; no file was left"),
             ));
         }
         if since.elapsed() >= timeout {
@@ -118,7 +119,7 @@ pub fn dump(pid: u32, timeout: Duration) -> Result<Dumped, TargetError> {
                 NO,
                 "ERR_STILLHEAP_TIMEOUT",
                 format!(
-                    "no snapshot within {} s (--timeout); process {pid} may still complete it",
+                    "no snapshot within {} s (--timeout); process {pid} may still finish it",
                     timeout.as_secs_f64()
                 ),
             ));
@@ -148,13 +149,13 @@ impl Target {
             )
         };
         let number = status.signal.ok_or_else(|| {
-            none("waits for no signal (STILLHEAP_SIGNAL=none, 'nosignal', or stop() was called)")
+            none("it has no signal handler (STILLHEAP_SIGNAL=none, 'nosignal', or stop() was called)")
         })?;
-        let signal =
-            Signal::try_from(number).map_err(|_| none(&format!("names signal {number}, which is none")))?;
+        let signal = Signal::try_from(number)
+            .map_err(|_| none(&format!("it names signal {number}, which does not exist")))?;
         if !catches(self.pid, number) {
             return Err(none(&format!(
-                "no longer handles {signal}, which would end it: something else took its handler away"
+                "it no longer handles {signal}, which would end the process: something else removed the handler"
             )));
         }
         Ok(signal)
@@ -179,7 +180,7 @@ impl Target {
     fn dumped(&self, outcome: Option<&CaptureOutcome>) -> Result<Dumped, TargetError> {
         let Some(outcome) = outcome else {
             let message = format!(
-                "process {} finished the snapshot, but other captures have pushed its result off the page",
+                "process {} finished the snapshot, but other captures have replaced its result",
                 self.pid
             );
             return Err(refusal(NO, "ERR_STILLHEAP_PROTOCOL", message));
@@ -189,7 +190,7 @@ impl Target {
         let field = |key: &str| result.as_ref().and_then(|r| r.get(key));
         let file = field("file").and_then(Value::as_str).map(str::to_owned);
         let error = match (&result, error) {
-            (None, None) => Some(serde_json::json!({ "message": "it did not say what came of it" })),
+            (None, None) => Some(serde_json::json!({ "message": "no result was given" })),
             (_, error) => error,
         };
         Ok(Dumped {

@@ -12,7 +12,10 @@ mod core;
 #[cfg(target_os = "linux")]
 mod dump;
 mod exit;
+mod find;
+mod help;
 mod load;
+mod pager;
 mod redact;
 mod report;
 #[cfg(target_os = "linux")]
@@ -24,20 +27,29 @@ use std::ffi::OsString;
 use std::io::IsTerminal;
 
 use crate::core::TextAnswer;
-use args::{Cli, Command, DiffArgs, FileQuestion, LeaksArgs, ReportArgs, VerifyArgs};
-use clap::{Args, Parser};
+use args::{FileQuestion, Cli, Color, Command, DiffArgs, LeaksArgs, ReportArgs, VerifyArgs};
+use clap::{Args, FromArgMatches};
 use console::{Console, fail, say};
 use exit::{NO, OK, SALVAGED, USAGE};
 pub use load::{index_options, read_limits};
 use serde::Serialize;
 use stillheap_questions::{self as questions, Failure, Opened, Scripts, View};
-use stillheap_render::{self as render, TextStyle};
+use stillheap_render::{self as render, TextStyle, next};
 
 /// Runs a command, given without the program's name, and prints what comes of it; returns the exit code.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> i32 {
     let all = std::iter::once(OsString::from("stillheap")).chain(args);
-    match Cli::try_parse_from(all) {
-        Ok(cli) => dispatch(cli.command),
+    match help::command().try_get_matches_from(all).and_then(|matches| Cli::from_arg_matches(&matches)) {
+        Ok(cli) => {
+            match cli.terminal.color {
+                Color::Auto => anstream::ColorChoice::Auto,
+                Color::Always => anstream::ColorChoice::Always,
+                Color::Never => anstream::ColorChoice::Never,
+            }
+            .write_global();
+            pager::configure(!cli.terminal.no_pager);
+            dispatch(cli.command)
+        }
         Err(error) => {
             let code = if error.use_stderr() { USAGE } else { OK };
             // Nobody reads it: then nobody is to be told.
@@ -60,58 +72,114 @@ fn dispatch(command: Command) -> i32 {
         Command::Info(args) => answer(core::info(&args), args.json),
         Command::Stack(args) => answer(core::stack(&args), args.json),
         Command::Convert(args) => answer(core::convert(&args), args.source.json),
-        Command::Summary(ask) => ask_for(&ask, |view, request| view.summary(request), render::summary),
+        Command::Completions { shell } => completions(shell),
+        Command::Summary(ask) => ask_for(
+            &ask,
+            |view, request| view.summary(request),
+            |file, request, answer, look| {
+                render::summary(file, answer, &request.filter, look)
+                    + &next::summary(&file.file, answer, look)
+            },
+        ),
         Command::Instances(ask) => ask_for(
             &ask,
             |view, request| view.instances(request),
-            |_, answer, look| render::instances(answer, look),
+            |file, request, answer, look| {
+                render::instances(answer, &request.filter, look) + &next::instances(&file.file, answer, look)
+            },
         ),
         Command::Inspect(ask) => ask_for(
             &ask,
             |view, request| view.inspect(request),
-            |_, answer, look| render::inspection(answer, look),
+            |file, request, answer, look| {
+                render::inspection(answer, &request.filter, look)
+                    + &next::inspection(&file.file, &answer.node.info, look)
+            },
         ),
         Command::Retainers(ask) => ask_for(
             &ask,
             |view, request| view.retainers(request),
-            |_, answer, look| render::retainers(answer, look),
+            |file, request, answer, look| {
+                render::retainers(answer, &request.filter, look) + &next::retainers(&file.file, answer, look)
+            },
         ),
         Command::Dominators(ask) => ask_for(
             &ask,
             |view, request| view.dominators(request),
-            |_, answer, look| render::dominators(answer, look),
+            |file, request, answer, look| {
+                render::dominators(answer, &request.filter, look)
+                    + &next::dominators(&file.file, answer, look)
+            },
         ),
         Command::Containment(ask) => ask_for(
             &ask,
             |view, request| view.containment(request),
-            |_, answer, look| render::containment(answer, look),
+            |file, request, answer, look| {
+                render::containment(answer, &request.filter, look)
+                    + &next::containment(&file.file, answer, look)
+            },
         ),
         Command::Strings(ask) => ask_for(
             &ask,
             |view, request| view.strings(request),
-            |_, answer, look| render::strings(answer, look),
+            |file, request, answer, look| {
+                render::strings(answer, &request.filter, look) + &next::strings(&file.file, answer, look)
+            },
         ),
         Command::Closures(ask) => ask_for(
             &ask,
             |view, request| view.closures(request),
-            |_, answer, look| render::closures(answer, look),
+            |file, request, answer, look| {
+                render::closures(answer, &request.filter, look) + &next::closures(&file.file, answer, look)
+            },
         ),
-        Command::Timeline(ask) => ask_for(
+        Command::Timeline(ask) => timeline(&ask),
+        Command::Query(ask) => ask_for(
             &ask,
-            |view, request| view.timeline(request),
-            |_, answer, look| render::timeline(answer, look),
+            |view, request| view.query(request),
+            |file, _, answer, look| render::query(answer, look) + &next::query(&file.file, answer, look),
         ),
-        Command::Query(ask) => {
-            ask_for(&ask, |view, request| view.query(request), |_, answer, look| render::query(answer, look))
-        }
     }
+}
+
+fn completions(shell: clap_complete::Shell) -> i32 {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut help::command(), "stillheap", &mut script);
+    let mut console = Console::new();
+    console.text(&String::from_utf8_lossy(&script));
+    end(console, OK)
+}
+
+/// A file without a timeline is an answer, but not the one that was asked for.
+fn timeline(ask: &FileQuestion<questions::TimelineRequest>) -> i32 {
+    let missing = std::cell::Cell::new(false);
+    let code = ask_for(
+        ask,
+        |view, request| {
+            let answer = view.timeline(request)?;
+            missing.set(answer.samples.is_empty() && answer.page.total == 0 && request.filter.is_empty());
+            Ok(answer)
+        },
+        |file, request, answer, look| {
+            if missing.get() {
+                let text = format!(
+                    "{} has no allocation timeline. Record one in Chrome DevTools (Memory, \"Allocations on \
+                     timeline\") or with HeapProfiler.startTrackingHeapObjects of the inspector.\n",
+                    render::visible(&file.file)
+                );
+                return look.wrap(&text, 0, 0) + "\n";
+            }
+            render::timeline(answer, &request.filter, look)
+        },
+    );
+    if code == OK && missing.get() { NO } else { code }
 }
 
 /// Opens the file, asks, prints.
 fn ask_for<R: Args, A: Serialize>(
     ask: &FileQuestion<R>,
     question: impl FnOnce(&View<'_>, &R) -> Result<A, Failure>,
-    draw: impl FnOnce(&Opened, &A, TextStyle) -> String,
+    draw: impl FnOnce(&Opened, &R, &A, TextStyle) -> String,
 ) -> i32 {
     let json = ask.common.json;
     let opened = match load::open(&ask.source.file, &ask.common) {
@@ -129,7 +197,7 @@ fn ask_for<R: Args, A: Serialize>(
     if json {
         console.json(&opened.report(answer));
     } else {
-        let text = draw(&opened, &answer, console.look());
+        let text = draw(&opened, &ask.request, &answer, console.look());
         console.text(&text);
     }
     let code = end(console, code);
@@ -241,12 +309,15 @@ fn diff(args: &DiffArgs) -> i32 {
     };
     let question = |all: &[&Opened]| questions::diff(all, &args.request);
     let code = |answer: &questions::Diff| if answer.failed() { NO } else { OK };
-    ask_about_all(files, json, "comparing", question, code, render::diff)
+    let draw = |answer: &questions::Diff, look: TextStyle| {
+        render::diff(answer, &args.request.filter, look) + &next::diff(answer, look)
+    };
+    ask_about_all(files, json, "comparing", question, code, draw)
 }
 
 fn leaks(args: &LeaksArgs) -> i32 {
     let json = args.common.json;
-    let files = match load::open_all(&args.files, &args.common) {
+    let files = match find::given(&args.files).and_then(|files| load::open_all(&files, &args.common)) {
         Ok(files) => files,
         Err(failure) => return refuse(&failure, json),
     };
@@ -254,7 +325,10 @@ fn leaks(args: &LeaksArgs) -> i32 {
     let question = |all: &[&Opened]| questions::leaks(all, &args.request, &scripts);
     let least = args.fail_on.map(args::LeastConfidence::confidence);
     let code = |answer: &questions::LeaksAnswer| if answer.fails(least) { NO } else { OK };
-    ask_about_all(files, json, "looking for leaks", question, code, render::leaks)
+    let draw = |answer: &questions::LeaksAnswer, look: TextStyle| {
+        render::leaks(answer, look) + &next::leaks(answer, args.files.is_empty(), look)
+    };
+    ask_about_all(files, json, "looking for leaks", question, code, draw)
 }
 
 fn report(args: &ReportArgs) -> i32 {
@@ -266,17 +340,14 @@ fn report(args: &ReportArgs) -> i32 {
 
 #[cfg(not(feature = "mcp"))]
 fn serve() -> i32 {
-    refuse(
-        &Failure::new("ERR_STILLHEAP_UNSUPPORTED", "this binary was built without the server for assistants"),
-        false,
-    )
+    refuse(&Failure::new("ERR_STILLHEAP_UNSUPPORTED", "this binary was built without the MCP server"), false)
 }
 
 #[cfg(feature = "mcp")]
 fn serve() -> i32 {
     if std::io::stdin().is_terminal() {
         say(
-            "this is a server for assistants; it speaks the Model Context Protocol on standard input and output",
+            "this is a server for AI assistants: it speaks the Model Context Protocol on standard input and output",
         );
     }
     let served = read_limits(None).and_then(|limits| stillheap_mcp::serve(index_options(false), limits));
@@ -321,7 +392,7 @@ fn watch(args: &args::WatchArgs) -> i32 {
     refuse(
         &Failure::new(
             "ERR_STILLHEAP_UNSUPPORTED",
-            "'watch' finds the process through /proc, which only Linux has; here, use watch() in the process",
+            "'watch' finds the process through /proc, which only Linux has: call watch() in the process instead",
         ),
         args.json,
     )
@@ -332,7 +403,7 @@ fn dump(args: &args::DumpArgs) -> i32 {
     refuse(
         &Failure::new(
             "ERR_STILLHEAP_UNSUPPORTED",
-            "'dump' finds the process through /proc, which only Linux has; here, send SIGUSR2 to it yourself",
+            "'dump' finds the process through /proc, which only Linux has: send it SIGUSR2 instead",
         ),
         args.json,
     )

@@ -87,7 +87,7 @@ pub fn open(path: &Path, common: &Common) -> Result<Opened, Failure> {
 /// Opens several files, oldest first; standard input can be one of them.
 pub fn open_all(paths: &[PathBuf], common: &Common) -> Result<Vec<Opened>, Failure> {
     if paths.iter().filter(|path| is_stdin(path)).count() > 1 {
-        return Err(Failure::argument("standard input can be only one of the snapshots"));
+        return Err(Failure::argument("only one of the snapshots can be standard input"));
     }
     paths.iter().map(|path| open(path, common).inspect(warn_of_salvage)).collect()
 }
@@ -97,7 +97,7 @@ pub fn warn_of_salvage(opened: &Opened) {
     let Some(salvage) = opened.salvage() else { return };
     let nodes = salvage.nodes_expected.map_or_else(String::new, |n| format!(" of {n}"));
     say(&format!(
-        "warning: {} is truncated after {} bytes, inside \"{}\": {}{nodes} nodes and {} of {} edges are there; \
+        "warning: {} is truncated after {} bytes, inside \"{}\": {}{nodes} nodes and {} of {} edges were read; \
          all numbers are of that part only",
         opened.file,
         salvage.position,

@@ -11,7 +11,7 @@ use stillheap_redact::{Key, Options};
 use stillheap_sink::{Compression, Destination, OpenedFile, Written};
 
 use crate::args::{CompressionName, RedactArgs, SourceText};
-use crate::console::RetryWriter;
+use crate::console::{RetryWriter, of_output};
 use crate::load::{ReadingBar, is_stdin};
 use stillheap_questions::{Failure, SCHEMA_VERSION};
 use stillheap_render::{count, plural, size, visible};
@@ -43,13 +43,13 @@ impl Redaction {
     /// For people.
     pub fn text(&self) -> String {
         format!(
-            "wrote {} ({}): {} replaced, {} of {} kept{}\n",
+            "Wrote {} ({}): {} replaced, {} of {} kept{}\n",
             visible(&self.output.to_string_lossy()),
             size(self.bytes),
             plural(self.values_replaced, "different value"),
             count(self.names_kept),
             plural(self.names_kept + self.names_replaced, "name"),
-            if self.source { "" } else { "; the source text is in it" }
+            if self.source { "" } else { "; source text kept" }
         )
     }
 }
@@ -60,10 +60,9 @@ pub fn redact(args: &RedactArgs) -> Result<Redaction, Failure> {
     let shown = if stdin { "standard input".to_owned() } else { args.file.to_string_lossy().into_owned() };
     let of_input = |error: &stillheap_analysis::Error| Failure::of_file(error, &shown);
     let (mut input, length) = match stdin {
-        true => (
-            stillheap_snapshot::unpack(Box::new(RetryWriter(std::io::stdin()))).map_err(|e| of_input(&e))?,
-            None,
-        ),
+        true => {
+            (stillheap_snapshot::unpack(Box::new(RetryWriter(std::io::stdin()))).map_err(|e| of_input(&e))?, None)
+        }
         false => stillheap_snapshot::open_unpacked(&args.file).map_err(|e| of_input(&e))?,
     };
     let key = match &args.key {
@@ -76,8 +75,8 @@ pub fn redact(args: &RedactArgs) -> Result<Redaction, Failure> {
     let path =
         std::path::absolute(&args.output).map_err(|error| Failure::of_io(&error, "getcwd", &args.output))?;
     let destination = Destination { path, overwrite: false, generated: false };
-    let opened = OpenedFile::create(destination, compression_of(args.compress, &args.output))
-        .map_err(Failure::of_sink)?;
+    let refused = |failure| of_output(Failure::of_sink(failure), &args.output, "Choose another name.");
+    let opened = OpenedFile::create(destination, compression_of(args.compress, &args.output)).map_err(refused)?;
     let options = Options { source, key: key.clone() };
     let mut output = opened.redacting(Some(options)).start().map_err(Failure::of_sink)?;
     let mut progress = ReadingBar::new(length);
@@ -132,7 +131,7 @@ fn key_from(path: &Path) -> Result<Key, Failure> {
     let failed = |syscall: &'static str| move |error: std::io::Error| Failure::of_io(&error, syscall, path);
     match fs::read(path) {
         Ok(secret) if secret.trim_ascii().len() < LEAST_KEY => Err(Failure::argument(format!(
-            "the key in {} is shorter than {LEAST_KEY} characters: who can guess it can guess what was redacted",
+            "the key in {} is too short: it needs at least {LEAST_KEY} characters",
             path.display()
         ))),
         Ok(secret) => Ok(Key::from_secret(secret.trim_ascii())),

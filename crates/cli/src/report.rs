@@ -5,34 +5,40 @@ use stillheap_render::{size, visible};
 use stillheap_report::OutputFile;
 
 use crate::args::ReportArgs;
-use crate::console::{Console, say};
-use crate::load;
+use crate::console::{Console, of_output, say};
+use crate::{find, load};
 
 /// Makes the page and writes it; the second half of the result is whether an input was truncated.
 pub fn report(args: &ReportArgs) -> Result<(Console, bool), Failure> {
     let to_stdout = load::is_stdin(&args.output);
     if to_stdout && args.common.json {
-        return Err(Failure::argument("standard output cannot hold both the page and --json"));
+        return Err(Failure::argument(
+            "standard output cannot be both the page and --json: name a file with -o",
+        ));
     }
+    let inputs = find::given(&args.files)?;
     let place = OutputFile { output: args.output.clone(), overwrite: args.overwrite };
     let scripts = Scripts::new(args.source_maps.as_deref());
+    let written =
+        |failure| of_output(failure, &args.output, "Use --overwrite, or choose another name with -o.");
     if !to_stdout {
-        place.refuse_early(&args.files)?;
+        place.refuse_early(&inputs).map_err(written)?;
     }
-    let files = load::open_all(&args.files, &args.common)?;
+    let files = load::open_all(&inputs, &args.common)?;
     let all: Vec<&Opened> = files.iter().collect();
     let mut console = Console::new();
     if to_stdout {
         console.text(&load::working("analysing", || stillheap_report::make(&all, args.as_given, &scripts))?);
     } else {
         let outcome =
-            load::working("analysing", || stillheap_report::write(&all, args.as_given, &place, &scripts))?;
+            load::working("analysing", || stillheap_report::write(&all, args.as_given, &place, &scripts))
+                .map_err(written)?;
         outcome.notes.iter().for_each(|note| say(note));
         if args.common.json {
             console.json(&outcome);
         } else {
             let (name, size) = (visible(&outcome.report), size(outcome.bytes));
-            console.text(&format!("{name} ({size}): open it in a browser\n"));
+            console.text(&format!("Wrote {name} ({size}). Open it in a browser.\n"));
         }
     }
     let salvaged = all.iter().any(|file| file.salvage().is_some());

@@ -43,7 +43,7 @@ impl Target {
                 USAGE,
                 "ESRCH",
                 format!(
-                    "there is no process {pid}; a process in a container has another id outside \
+                    "there is no process {pid}; a process in a container has another PID outside it \
                      (docker inspect -f '{{{{.State.Pid}}}}' NAME)"
                 ),
             ));
@@ -66,8 +66,8 @@ impl Target {
                 USAGE,
                 "ERR_STILLHEAP_NOT_LOADED",
                 format!(
-                    "process {pid} ({}) has not loaded stillheap; start it with 'node -r stillheap app.js', or \
-                     put require('stillheap') into it",
+                    "process {pid} ({}) has not loaded stillheap: start it with 'node -r stillheap app.js', or \
+                     add require('stillheap')",
                     command(pid)
                 ),
             ));

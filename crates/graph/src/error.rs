@@ -56,7 +56,7 @@ impl Error {
     }
 
     pub fn io(error: io::Error, doing: &str) -> Error {
-        let message = format!("{doing}: {error}");
+        let message = format!("{doing}: {}", reason(&error));
         Error(Box::new(Inner { kind: ErrorKind::Io, position: None, message, source: Some(error) }))
     }
 
@@ -76,11 +76,20 @@ impl Error {
     }
 }
 
+/// What the system says, in words: without the number that Rust adds.
+pub fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.find(" (os error ") {
+        Some(end) => text[..end].to_lowercase(),
+        None => text,
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.position {
-            Some(position) => write!(f, "{} (at byte {position})", self.0.message),
-            None => f.write_str(&self.0.message),
+            Some(position) if position > 0 => write!(f, "{} (at byte {position})", self.0.message),
+            _ => f.write_str(&self.0.message),
         }
     }
 }

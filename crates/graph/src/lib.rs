@@ -21,7 +21,7 @@ pub mod types;
 pub use builder::{GraphBuilder, NewNode};
 pub use column::{Blocks, Column};
 pub use data::{Completeness, Packing, Salvage, SnapshotData};
-pub use error::{Error, ErrorKind, Result};
+pub use error::{Error, ErrorKind, Result, reason};
 pub use graph::{Graph, Location, Locations};
 pub use meta::{EdgeLayout, Fields, Header, HeaderSpec, NodeLayout};
 pub use rows::NodeRows;

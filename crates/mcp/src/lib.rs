@@ -94,7 +94,10 @@ impl ServerHandler for Server {
             tools.call(&store, &request.name, request.arguments.unwrap_or_default())
         });
         let answer = answer.await.unwrap_or_else(|_| {
-            Err(Failure::new("ERR_STILLHEAP_INTERNAL", "the analysis failed in a way it should not"))
+            Err(Failure::new(
+                "ERR_STILLHEAP_INTERNAL",
+                "the analysis failed: a bug in stillheap; please report it",
+            ))
         });
         let result = match answer {
             Ok(value) => CallToolResult::success(vec![ContentBlock::text(bounds::bounded(value))]),

@@ -56,7 +56,7 @@ struct NoRequest {}
 struct LeaksArguments {
     #[serde(flatten)]
     request: LeaksRequest,
-    /// A directory in which source maps and original sources are looked for, too
+    /// A directory in which to look for source maps and original sources
     source_maps: Option<PathBuf>,
 }
 
@@ -66,11 +66,11 @@ struct LeaksArguments {
 struct ReportRequest {
     /// Where to write the page, such as leak.html
     output: String,
-    /// Replace a page that is there already
+    /// Replace an existing file
     overwrite: bool,
-    /// Take the files as one process's in the order given, whatever they say of themselves
+    /// Take the files as snapshots of one process in the order given
     as_given: bool,
-    /// A directory in which source maps and original sources are looked for, too
+    /// A directory in which to look for source maps and original sources
     source_maps: Option<PathBuf>,
 }
 
@@ -84,8 +84,8 @@ impl Default for Tools {
         t.add(
             Work::Open,
             "open",
-            "Open a heap snapshot and say what it is: size, nodes, process, where the bytes are. Not needed before \
-             the other tools, which open files themselves.",
+            "Open a heap snapshot and describe it: size, nodes, process, statistics. The other tools open files \
+             themselves, so this is optional.",
             schema_for!(NoRequest),
             &["file"],
         );
@@ -99,7 +99,7 @@ impl Default for Tools {
         question(
             t,
             "summary",
-            "The classes of a snapshot: objects, their own size, what they retain. Start here for what takes the memory.",
+            "The classes of a snapshot: objects, shallow and retained sizes. Start here to see what takes the memory.",
             schema_for!(SummaryRequest),
             &[],
         );
@@ -114,36 +114,42 @@ impl Default for Tools {
         question(
             t,
             "retainers",
-            "Who holds an object (@id) or the objects of a class, and the paths from a root that keep them alive.",
+            "What retains an object (@id) or a class, and the retaining paths from a root.",
             schema_for!(RetainersRequest),
             &["target"],
         );
         question(
             t,
             "dominators",
-            "What an object alone keeps alive, and what keeps it alive; of the root if no id is given.",
+            "What would be freed with an object, and its dominators; without an id, those of the root.",
             schema_for!(DominatorsRequest),
             &[],
         );
-        question(t, "containment", "What an object holds, as a tree.", schema_for!(ContainmentRequest), &[]);
+        question(
+            t,
+            "containment",
+            "What an object references, as a tree.",
+            schema_for!(ContainmentRequest),
+            &[],
+        );
         question(
             t,
             "strings",
-            "The largest strings, or with duplicates those that are there more than once.",
+            "The largest strings, or with duplicates the duplicated ones.",
             schema_for!(StringsRequest),
             &[],
         );
         question(
             t,
             "closures",
-            "Functions whose closures keep variables alive, and the functions that share their contexts.",
+            "Functions whose closures retain variables, and the functions that share their contexts.",
             schema_for!(ClosuresRequest),
             &[],
         );
         question(
             t,
             "timeline",
-            "When and where live objects were allocated; for .heaptimeline files.",
+            "Where live objects were allocated; for .heaptimeline files.",
             schema_for!(TimelineRequest),
             &[],
         );
@@ -158,8 +164,8 @@ impl Default for Tools {
         t.add(
             Work::Leaks,
             "leaks",
-            "What leaks, who holds it, through which variable, and at which line of the source, as snapshots of one \
-             process, oldest first, tell. Start here when memory grows; three snapshots tell most.",
+            "The leak in snapshots of one process: its class, what retains it, the variable and the line of the \
+             source. Start here when memory grows. Three snapshots are best.",
             schema_for!(LeaksArguments),
             &["files"],
         );
@@ -174,7 +180,7 @@ impl Default for Tools {
         t.add(
             Work::Report,
             "report",
-            "Write one self-contained HTML page about the snapshots for a person to look at.",
+            "Write one self-contained HTML page about the snapshots for a person to read.",
             schema_for!(ReportRequest),
             &["files", "output"],
         );

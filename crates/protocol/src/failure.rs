@@ -95,7 +95,7 @@ fn describe(error: &io::Error) -> (String, String) {
 /// What the reader can do about it, where that isn't plain from the words.
 fn hint(code: &str) -> &'static str {
     match code {
-        "EEXIST" => " (give another name, or ask for overwrite)",
+        "EEXIST" => " (choose another name, or set overwrite)",
         "EROFS" | "EACCES" => " (choose a writable directory with STILLHEAP_DIR or the option dir)",
         "ENOSPC" | "EDQUOT" => " (free some space, choose another directory with STILLHEAP_DIR, or compress)",
         _ => "",

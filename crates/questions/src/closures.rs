@@ -16,12 +16,15 @@ pub struct ClosuresRequest {
     #[command(flatten)]
     #[serde(flatten)]
     pub window: Window,
-    /// What comes first
+    /// The order of the rows
     #[arg(long, value_enum, default_value_t)]
     pub sort: ClosureOrder,
     /// Only functions whose name or script matches: text, gl*b or /regex/
     #[arg(long, value_name = "PATTERN")]
     pub filter: Vec<String>,
+    /// Also list functions of Node.js itself (scripts named node:…) and native ones
+    #[arg(long)]
+    pub all: bool,
 }
 
 /// Orders of functions.
@@ -44,6 +47,8 @@ pub enum ClosureOrder {
 pub struct Closures {
     /// The rows.
     pub closures: Vec<ClosureRow>,
+    /// Functions of Node.js itself and native ones that match and are left out.
+    pub hidden: usize,
     /// Which rows.
     pub page: PageInfo,
 }
@@ -53,15 +58,19 @@ impl View<'_> {
     pub fn closures(&self, request: &ClosuresRequest) -> Result<Closures, Failure> {
         let analysis = self.analysis();
         let patterns = patterns(&request.filter)?;
-        if patterns.is_empty() && request.sort == ClosureOrder::Retained {
+        if request.all && patterns.is_empty() && request.sort == ClosureOrder::Retained {
             let found = analysis.closures(request.window.page());
-            return Ok(Closures { closures: found.items, page: request.window.of(found.total) });
+            return Ok(Closures { closures: found.items, hidden: 0, page: request.window.of(found.total) });
         }
         let mut rows = analysis.closures(Page::ALL).items;
-        rows.retain(|row| {
-            let script = row.position.as_ref().and_then(|p| p.script.as_deref()).unwrap_or_default();
-            patterns.iter().all(|p| p.matches(&row.name) || p.matches(script))
-        });
+        rows.retain(|row| patterns.iter().all(|p| p.matches(&row.name) || p.matches(script(row))));
+        let matching = rows.len();
+        // Where V8 gave positions, only native functions have none.
+        let positioned = rows.iter().any(|row| !script(row).is_empty());
+        let foreign =
+            |row: &ClosureRow| script(row).starts_with(NODE) || positioned && script(row).is_empty();
+        rows.retain(|row| request.all || !foreign(row));
+        let hidden = matching - rows.len();
         match request.sort {
             ClosureOrder::Retained => {}
             ClosureOrder::Count => rows.sort_by_key(|row| std::cmp::Reverse(row.count)),
@@ -70,6 +79,13 @@ impl View<'_> {
         }
         let total = rows.len();
         let (closures, page) = request.window.cut(rows, total);
-        Ok(Closures { closures, page })
+        Ok(Closures { closures, hidden, page })
     }
+}
+
+/// How the names of Node's own scripts begin.
+const NODE: &str = "node:";
+
+fn script(row: &ClosureRow) -> &str {
+    row.position.as_ref().and_then(|position| position.script.as_deref()).unwrap_or_default()
 }

@@ -20,13 +20,13 @@ pub struct DiffRequest {
     #[command(flatten)]
     #[serde(flatten)]
     pub window: Window,
-    /// What comes first
+    /// The order of the rows
     #[arg(long, value_enum, default_value_t)]
     pub sort: DiffOrder,
     /// Only classes whose name matches: text, gl*b or /regex/
     #[arg(long, value_name = "PATTERN")]
     pub filter: Vec<String>,
-    /// How objects of the files are matched
+    /// How to match the objects of the files
     #[arg(long = "match", value_enum, default_value_t)]
     pub matching: MatchingBy,
     /// End with exit code 1 if this holds, such as 'EmailTemplate:count>100', '*:size>10MB', 'total:size>50MB',
@@ -57,7 +57,7 @@ pub enum MatchingBy {
     /// By id if the files are of one process that kept its ids, else by class.
     #[default]
     Auto,
-    /// By id, whatever the files look like, as DevTools does.
+    /// By id in any case, as DevTools does.
     Id,
     /// By class.
     Class,

@@ -168,7 +168,7 @@ impl Condition {
     fn growing(&self, course: Option<&[SeriesClass]>) -> Result<Vec<ConditionHit>, Failure> {
         let Some(course) = course else {
             return Err(Failure::argument(format!(
-                "the condition {:?} asks whether a class grows in every step: that needs three snapshots or more",
+                "the condition {:?} needs three snapshots or more",
                 self.text
             )));
         };

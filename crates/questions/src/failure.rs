@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 use stillheap_analysis::{Error, ErrorKind};
+use stillheap_graph::reason;
 
 /// System calls by which writing a file can fail.
 const SYSTEM_CALLS: [&str; 7] = ["open", "read", "write", "rename", "fsync", "getcwd", "getrandom"];
@@ -67,10 +68,12 @@ impl Failure {
         };
         let io = error.io_error();
         let message = match io {
-            Some(io) => format!("{file} cannot be read: {io}"),
+            Some(io) if io.kind() == std::io::ErrorKind::NotFound => format!("{file} does not exist"),
+            Some(io) => format!("{file} cannot be read: {}", reason(io)),
             None if error.kind() == ErrorKind::OverLimit => {
-                format!("{file}: {error}; --read-limit or STILLHEAP_READ_LIMIT allows more")
+                format!("{file}: {error}; raise the limit with --read-limit or STILLHEAP_READ_LIMIT")
             }
+            None if error.kind() == ErrorKind::NotASnapshot => format!("{file} is {error}"),
             // It names the file itself.
             None if error.kind() == ErrorKind::Refused => error.to_string(),
             None => format!("{file}: {error}"),

@@ -13,7 +13,7 @@ impl std::str::FromStr for Id {
 
     fn from_str(text: &str) -> Result<Id, String> {
         let digits = text.strip_prefix('@').unwrap_or(text);
-        digits.parse().map(Id).map_err(|_| "an id is a number, with or without @ before it: @123".to_owned())
+        digits.parse().map(Id).map_err(|_| "an id is a number, such as @123".to_owned())
     }
 }
 

@@ -21,7 +21,7 @@ pub struct InspectRequest {
     #[command(flatten)]
     #[serde(flatten)]
     pub window: Window,
-    /// What comes first among the fields
+    /// The order of the fields
     #[arg(long, value_enum, default_value = "name")]
     pub sort: EdgeOrder,
     /// Only fields whose name matches: text, gl*b or /regex/

@@ -21,7 +21,7 @@ pub struct InstancesRequest {
     #[command(flatten)]
     #[serde(flatten)]
     pub window: Window,
-    /// What comes first
+    /// The order of the rows
     #[arg(long, value_enum, default_value_t)]
     pub sort: NodeOrder,
     /// Only objects whose name (a string's text) matches: text, gl*b or /regex/
@@ -103,10 +103,10 @@ impl View<'_> {
                 .collect();
             alike.dedup();
             let hint = match alike.as_slice() {
-                [] => "; 'summary' lists the classes".to_owned(),
-                names => format!("; there is {}", names.join(", ")),
+                [] => "; list the classes with 'stillheap summary'".to_owned(),
+                names => format!("; did you mean {}?", names.join(", ")),
             };
-            Failure::not_found(format!("no class {class:?} in {}{hint}", self.file))
+            Failure::not_found(format!("there is no class {class:?} in {}{hint}", self.file))
         })
     }
 

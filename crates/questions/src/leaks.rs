@@ -16,10 +16,10 @@ pub struct LeaksRequest {
     /// Suspects to show
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     pub limit: u16,
-    /// Suspect what grows by so many bytes from file to file, instead of 6 kB or 0.3 % of the heap
+    /// Least growth of a suspect from file to file, in bytes, instead of 6 kB or 0.3 % of the heap
     #[arg(long, value_name = "BYTES")]
     pub least_growth: Option<u32>,
-    /// Compare the files as one process's in the order given, oldest first, whatever they say of themselves
+    /// Take the files as snapshots of one process in the order given, oldest first
     #[arg(long)]
     pub as_given: bool,
 }
@@ -107,7 +107,7 @@ pub fn suspects(
     sources: &dyn Sources,
 ) -> Result<LeaksAnswer, Failure> {
     let Some(first) = files.first() else {
-        return Err(Failure::argument("a verdict needs a snapshot"));
+        return Err(Failure::argument("a verdict needs at least one snapshot"));
     };
     let arranged = arrange(files, request.as_given)?;
     let least_growth = request.least_growth.map(i64::from);
@@ -124,7 +124,7 @@ pub fn suspects(
     };
     let mut groups = arranged.groups.into_iter().map(judged);
     let Some(main) = groups.next() else {
-        return Err(Failure::argument("a verdict needs a snapshot"));
+        return Err(Failure::argument("a verdict needs at least one snapshot"));
     };
     Ok(LeaksAnswer {
         schema_version: SCHEMA_VERSION,

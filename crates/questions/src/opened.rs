@@ -91,7 +91,8 @@ pub fn ask_all<T>(
     });
     asked.unwrap_or_else(|lost| {
         let file = &files[lost.which].file;
-        let message = format!("{file}: its index is damaged, and it cannot be read again or has changed");
+        let message =
+            format!("{file}: its index is damaged, and the snapshot cannot be read again or has changed");
         Err(Failure::new("EIO", message))
     })
 }
@@ -111,7 +112,7 @@ impl<'s> View<'s> {
     pub(crate) fn node(&self, id: Id) -> Result<NodeOrdinal, Failure> {
         self.snapshot.node_by_id(id.0).ok_or_else(|| {
             Failure::not_found(format!(
-                "no node @{} in {}; ids are the numbers behind the @, and mean something in one file only",
+                "there is no node @{} in {}; ids are valid in one file only",
                 id.0, self.file
             ))
         })

@@ -41,8 +41,8 @@ impl OrderedBy {
             OrderedBy::One | OrderedBy::Given => "as given",
             OrderedBy::Time => "by the times in their headers",
             OrderedBy::Name => "by the numbers in their names",
-            OrderedBy::Ids => "by their object ids, which V8 counts up",
-            OrderedBy::Modified => "by their times of change",
+            OrderedBy::Ids => "by their object ids",
+            OrderedBy::Modified => "by their modification times",
         }
     }
 }
@@ -149,8 +149,8 @@ pub fn arrange_one<'o>(
     };
     let each: Vec<String> = arranged.groups.iter().map(|group| names(group).join(" ")).collect();
     Err(Failure::argument(format!(
-        "these files are of {} processes or threads: {}. Make a page of each, or add --as-given to have all of them on \
-         one in the order given",
+        "the files come from {} processes or threads: {}. Make one page for each, or add --as-given to put all of \
+         them on one page in the order given",
         each.len(),
         each.join("; ")
     )))
@@ -164,13 +164,13 @@ pub(crate) fn objections(files: &[View<'_>]) -> Vec<String> {
     for group in arranged.groups.iter().filter(|group| !group.files.is_sorted()) {
         let names: Vec<&str> = group.files.iter().map(name).collect();
         notes.push(format!(
-            "The files are compared in the order given, which is not their own: {} they are {}, oldest first.",
+            "The files are compared in the order given. Sorted {} the order would be: {}.",
             group.ordered_by.words(),
             names.join(", ")
         ));
     }
     if arranged.groups.len() > 1 {
-        notes.push(format!("The files are of {} processes or threads.", arranged.groups.len()));
+        notes.push(format!("The files come from {} processes or threads.", arranged.groups.len()));
     }
     notes
 }
@@ -224,12 +224,12 @@ fn put_in_order(infos: &[FileInfo], relation: &(impl FileRelation + ?Sized)) -> 
     groups.sort_by_key(|group| std::cmp::Reverse((group.files.len(), newest(group))));
     for group in groups.iter().filter(|group| !group.files.is_sorted()) {
         let names: Vec<&str> = group.files.iter().map(|&i| infos[i].file.as_str()).collect();
-        notes.push(format!("Put in order {}: {}.", group.ordered_by.words(), names.join(", ")));
+        notes.push(format!("Sorted {}: {}.", group.ordered_by.words(), names.join(", ")));
     }
     if groups.len() > 1 {
         notes.push(format!(
-            "These files are of {} processes or threads, so each is judged by itself. --as-given compares all of them \
-             in the order given.",
+            "The files come from {} processes or threads; each is judged separately. Use --as-given to compare all of \
+             them in the order given.",
             groups.len()
         ));
     }
@@ -255,7 +255,7 @@ fn without_twins(
         }
         kept[place] = stays;
         notes.push(format!(
-            "{} is the same snapshot as {}; it is left out.",
+            "{} is the same snapshot as {} and is left out.",
             infos[goes].file, infos[stays].file
         ));
     }
@@ -342,9 +342,8 @@ fn by_modification(infos: &[FileInfo], files: &[usize]) -> Option<Vec<usize>> {
 fn undecided(infos: &[FileInfo], files: &[usize]) -> Failure {
     let names: Vec<&str> = files.iter().map(|&i| infos[i].file.as_str()).collect();
     Failure::argument(format!(
-        "nothing tells in which order these files were taken: {}. They have no header of stillheap's, their ids don't \
-         belong together, and their times of change are no guide. If the order given is right, oldest first, add \
-         --as-given",
+        "the order of these files is unknown: {}. They have no header from stillheap, their ids do not belong to one \
+         process, and their modification times do not help. If the order given is oldest first, add --as-given",
         names.join(", ")
     ))
 }

@@ -22,13 +22,13 @@ pub struct QueryRequest {
     #[command(flatten)]
     #[serde(flatten)]
     pub window: Window,
-    /// What comes first
+    /// The order of the rows
     #[arg(long, value_enum, default_value_t)]
     pub sort: NodeOrder,
     /// Only nodes whose name (a string's text) matches: text, gl*b or /regex/
     #[arg(long, value_name = "PATTERN")]
     pub filter: Vec<String>,
-    /// Also nodes of size 0, which no other list counts
+    /// Also list nodes of size 0, which other lists leave out
     #[arg(long)]
     pub all: bool,
 }

@@ -13,14 +13,14 @@ use crate::window::{PageInfo, Window};
 #[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema, clap::Args)]
 #[serde(default)]
 pub struct StringsRequest {
-    /// Texts that several strings have, instead of the largest strings
+    /// Duplicated strings instead of the largest ones
     #[arg(long)]
     pub duplicates: bool,
     /// The part of the list.
     #[command(flatten)]
     #[serde(flatten)]
     pub window: Window,
-    /// What comes first; wasted and count are for duplicates
+    /// The order of the rows; wasted and count are for duplicates
     #[arg(long, value_enum, default_value_t)]
     pub sort: StringOrder,
     /// Only texts that match: text, gl*b or /regex/
@@ -96,7 +96,7 @@ impl View<'_> {
 
     fn largest_strings(&self, request: &StringsRequest) -> Result<Strings, Failure> {
         if request.sort == StringOrder::Count {
-            return Err(Failure::argument("the order 'count' is for duplicates"));
+            return Err(Failure::argument("--sort count works only with --duplicates"));
         }
         let analysis = self.analysis();
         let patterns = patterns(&request.filter)?;

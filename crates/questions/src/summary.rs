@@ -17,7 +17,7 @@ pub struct SummaryRequest {
     #[serde(flatten)]
     /// The part of the list.
     pub window: Window,
-    /// What comes first
+    /// The order of the rows
     #[arg(long, value_enum, default_value_t)]
     pub sort: ClassOrder,
     /// Only classes whose name matches (text, gl*b or /regex/), or one of DevTools' filters, such as
@@ -51,6 +51,8 @@ pub struct Summary {
     pub totals: Totals,
     /// Where the bytes are.
     pub statistics: Statistics,
+    /// Classes in the snapshot, or under DevTools' filter, whatever their names.
+    pub class_total: u64,
     /// The rows.
     pub classes: Vec<ClassRow>,
     /// Which rows.
@@ -100,6 +102,7 @@ impl View<'_> {
             ClassOrder::Distance => ClassSort::Distance,
             ClassOrder::Name => ClassSort::Name,
         };
+        let class_total = table.rows.len() as u64;
         let (classes, page) = if patterns.is_empty() {
             let found = table.sorted(sort, request.window.page());
             (found.items, request.window.of(found.total))
@@ -109,7 +112,8 @@ impl View<'_> {
             let total = rows.len();
             request.window.cut(rows, total)
         };
-        Ok(Summary { totals: self.totals(), statistics: analysis.statistics().clone(), classes, page })
+        let statistics = analysis.statistics().clone();
+        Ok(Summary { totals: self.totals(), statistics, class_total, classes, page })
     }
 
     /// The statistics alone.

@@ -104,7 +104,7 @@ pub struct DominatorsRequest {
     #[command(flatten)]
     #[serde(flatten)]
     pub shape: TreeShape,
-    /// What comes first
+    /// The order of the rows
     #[arg(long, value_enum, default_value_t)]
     pub sort: DominatedOrder,
     /// Only nodes whose class or name matches: text, gl*b or /regex/
@@ -142,7 +142,7 @@ pub struct ContainmentRequest {
     #[command(flatten)]
     #[serde(flatten)]
     pub shape: TreeShape,
-    /// What comes first
+    /// The order of the rows
     #[arg(long, value_enum, default_value_t)]
     pub sort: EdgeOrder,
     /// Only edges whose name matches: text, gl*b or /regex/

@@ -52,7 +52,10 @@ pub fn verify(read: &Result<Indexed, Error>, file: &str) -> Result<Verification,
             schema_version: SCHEMA_VERSION,
             file: file.to_owned(),
             whole: false,
-            problems: vec![error.to_string()],
+            problems: vec![match error.kind() {
+                ErrorKind::NotASnapshot => format!("it is {error}"),
+                _ => error.to_string(),
+            }],
             position: error.position(),
             packing: None,
             nodes: None,
@@ -71,7 +74,7 @@ fn of_snapshot(snapshot: &Indexed, file: &str) -> Verification {
     if let Some(s) = salvage {
         let of = s.nodes_expected.map_or_else(String::new, |n| format!(" of {n}"));
         problems.push(format!(
-            "the file ends after {} bytes, inside \"{}\": {}{of} nodes and {} of {} edges are there{}",
+            "the file ends after {} bytes, inside \"{}\": {}{of} nodes and {} of {} edges were read{}",
             s.position,
             s.section,
             s.nodes_read,
@@ -85,10 +88,10 @@ fn of_snapshot(snapshot: &Indexed, file: &str) -> Verification {
         ));
     } else {
         if !completeness.closed {
-            problems.push(format!("the file does not end as it should, after {} bytes", completeness.bytes));
+            problems.push(format!("the end of the file is wrong, after {} bytes", completeness.bytes));
         }
         if !completeness.counts_match {
-            problems.push("the header counts other numbers of nodes or edges than the file holds".to_owned());
+            problems.push("the numbers of nodes or edges differ from those in the header".to_owned());
         }
     }
     Verification {

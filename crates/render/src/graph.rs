@@ -5,45 +5,34 @@ use std::fmt::Write;
 use stillheap_analysis::{EdgeInfo, NodeInfo, RootPath};
 
 use super::{
-    Align, Table, TextStyle, count, distance, edge, more, node, nodes, plural, position, shorten, size,
-    visible,
+    Cell, Column, TextStyle, Table, Tone, count, distance, edge, more, node, node_row, node_table, nodes,
+    none_matches, plural, shorten, size, visible,
 };
 use stillheap_questions::{
     ClassRetainers, Contained, Containment, Dominated, Dominators, Holder, Inspection, MergedPath,
     MergedTree, NodeRetainers, PathEnd, Retainers,
 };
 
-fn headline(info: &NodeInfo) -> String {
-    format!(
-        "{}: {} {}, {} of its own, {} retained, distance {}\n",
-        node(info),
+fn headline(info: &NodeInfo, look: TextStyle) -> String {
+    let text = format!(
+        "{} {}, {} shallow, {} retained, distance {}",
         visible(&info.node_type),
         visible(&shorten(&info.class_name, 60)),
         size(info.self_size),
         size(info.retained_size),
         distance(info.distance)
-    )
-}
-
-/// Columns of every tree.
-fn tree_table(last: &'static str) -> Table {
-    Table::new(&[
-        ("Distance", Align::Right),
-        ("Self", Align::Right),
-        ("Retained", Align::Right),
-        (last, Align::Left),
-    ])
+    );
+    let name = node(info);
+    format!("{}: {}\n", look.bold(&name), look.wrap(&text, super::width_of(&name) + 2, 2))
 }
 
 fn tree_row(table: &mut Table, info: &NodeInfo, level: usize, text: &str) {
-    let text = format!("{}{text}", indent(level));
-    table.row(vec![distance(info.distance), size(info.self_size), size(info.retained_size), text]);
+    node_row(table, info, format!("{}{text}", indent(level)));
 }
 
 fn more_row(table: &mut Table, more: Option<usize>, level: usize) {
     if let Some(more) = more {
-        let text = format!("{}… and {} more (use --branch 0)", indent(level), count(more as u64));
-        table.row(vec![String::new(), String::new(), String::new(), text]);
+        table.remark(format!("{}… and {} more (use --branch 0)", indent(level), count(more as u64)));
     }
 }
 
@@ -79,88 +68,97 @@ fn held(edge_info: &EdgeInfo) -> String {
     format!("{} in {}", link(edge_info), node(&edge_info.node))
 }
 
-/// Everything about a node.
-pub fn inspection(answer: &Inspection, look: TextStyle) -> String {
+/// Everything about a node. `filter` is what was asked for.
+pub fn inspection(answer: &Inspection, filter: &[String], look: TextStyle) -> String {
     let detail = &answer.node;
-    let mut out = headline(&detail.info);
-    let _ = writeln!(
-        out,
-        "  class key {}, dominated by @{}, {}, {}",
-        visible(&detail.class_key),
+    let mut out = headline(&detail.info, look);
+    let mut line = |text: String| {
+        let _ = writeln!(out, "  {}", look.wrap(&text, 2, 4));
+    };
+    // A key that is more than the name tells classes of one name apart.
+    let key = detail.class_key.strip_prefix(',').is_none();
+    line(format!(
+        "{}dominated by @{}, {}, {}",
+        if key { format!("class key {}, ", visible(&detail.class_key)) } else { String::new() },
         detail.dominator,
         plural(u64::from(detail.edge_count), "edge"),
         plural(u64::from(detail.retainer_count), "retainer")
-    );
+    ));
     if let Some(location) = &detail.location {
-        let _ = writeln!(out, "  source {}", position(location));
+        line(format!("source {}", look.position(location)));
     }
     if let Some(value) = &detail.value {
-        let _ = writeln!(out, "  value {}", visible(value));
+        line(format!("value {}", visible(value)));
     }
     if let Some(elements) = detail.elements {
-        let _ = writeln!(out, "  {}", plural(elements, "element"));
+        line(plural(elements, "element"));
     }
     if detail.info.detachedness == 2 {
-        out.push_str("  detached from the document\n");
+        line("detached from the document".to_owned());
     }
     if let Some(string) = &detail.string {
         let length = string.length.map_or_else(String::new, |n| format!(" of {}", plural(n, "character")));
-        let cut = if string.truncated { ", cut" } else { "" };
-        let _ = writeln!(out, "  text{length}{cut}: \"{}\"", visible(&string.text));
+        let cut = if string.truncated { ", truncated" } else { "" };
+        line(format!("text{length}{cut}: \"{}\"", visible(&string.text)));
     }
     if let Some(function) = &detail.function {
         let context = function.context.as_ref().map_or_else(|| "none".to_owned(), node);
-        let _ = writeln!(out, "  context {context}");
+        line(format!("context {context}"));
     }
     if let Some(variables) = &answer.variables {
         for variable in variables {
-            let _ = writeln!(
-                out,
-                "    {}: {}, {} retained",
+            line(format!(
+                "  {}: {}, {} retained",
                 visible(variable.variable.as_ref().unwrap_or(&variable.name)),
                 node(&variable.node),
                 size(variable.node.retained_size)
-            );
+            ));
         }
     }
     if let Some(stack) = &answer.allocation_stack {
-        out.push_str("  allocated by\n");
+        line("allocated by".to_owned());
         for frame in stack {
             let name = if frame.name.is_empty() { "(anonymous)" } else { &frame.name };
-            let at = frame.position.as_ref().map_or_else(String::new, |p| format!("  {}", position(p)));
-            let _ = writeln!(out, "    {}{at}", visible(name));
+            let at = frame.position.as_ref().map_or_else(String::new, |p| format!("  {}", look.position(p)));
+            line(format!("  {}{at}", visible(name)));
         }
     }
     out.push('\n');
     if answer.fields.is_empty() {
-        out.push_str("It holds nothing.\n");
+        out += &if filter.is_empty() {
+            "It references nothing.\n".to_owned()
+        } else {
+            none_matches("field", filter, Some(u64::from(detail.edge_count)))
+        };
         return out;
     }
-    let mut table = tree_table("Field");
+    let mut table = node_table("Field");
     for edge_info in &answer.fields {
         tree_row(&mut table, &edge_info.node, 0, &field(edge_info));
     }
     out + &table.draw(look) + &more(&answer.page, answer.fields.len())
 }
 
-/// Who holds a node or a class.
-pub fn retainers(answer: &Retainers, look: TextStyle) -> String {
+/// The retainers of a node or a class. `filter` is what was asked for.
+pub fn retainers(answer: &Retainers, filter: &[String], look: TextStyle) -> String {
     match answer {
-        Retainers::Node(answer) => node_retainers(answer, look),
-        Retainers::Class(answer) => class_retainers(answer, look),
+        Retainers::Node(answer) => node_retainers(answer, filter, look),
+        Retainers::Class(answer) => class_retainers(answer, filter, look),
     }
 }
 
-fn node_retainers(answer: &NodeRetainers, look: TextStyle) -> String {
-    let mut out = headline(&answer.node);
+fn node_retainers(answer: &NodeRetainers, filter: &[String], look: TextStyle) -> String {
+    let mut out = headline(&answer.node, look);
     out.push('\n');
     if answer.paths.iter().any(|path| path.steps.is_empty()) {
-        out.push_str("It is a root itself.\n");
+        out.push_str("It is a root.\n");
+    } else if answer.retainers.is_empty() && filter.is_empty() {
+        out.push_str("Only roots retain it.\n");
     } else if answer.retainers.is_empty() {
-        out.push_str("Nothing holds it but roots.\n");
+        out.push_str(&none_matches("retainer", filter, None));
     }
     if !answer.retainers.is_empty() {
-        let mut table = tree_table("Held as");
+        let mut table = node_table("Retainer");
         for holder in &answer.retainers {
             holder_rows(&mut table, holder, 0);
         }
@@ -168,7 +166,7 @@ fn node_retainers(answer: &NodeRetainers, look: TextStyle) -> String {
         out.push_str(&more(&answer.page, answer.retainers.len()));
     }
     for (i, path) in answer.paths.iter().filter(|path| !path.steps.is_empty()).enumerate() {
-        out.push_str(&root_path(i + 1, path));
+        out.push_str(&root_path(i + 1, path, look));
     }
     out
 }
@@ -182,54 +180,55 @@ fn holder_rows(table: &mut Table, holder: &Holder, level: usize) {
     more_row(table, holder.more, level + 1);
 }
 
-fn root_path(number: usize, path: &RootPath) -> String {
-    let end = if path.user_root { "a root" } else { "the system" };
+fn root_path(number: usize, path: &RootPath, look: TextStyle) -> String {
+    let end = if path.user_root { "a root" } else { "a root of V8" };
     let steps = plural(path.steps.len() as u64, "step");
     let mut out = format!("\nPath {number}, {steps} to {end}:\n  {}\n", node(&path.node));
     for step in &path.steps {
-        let _ = writeln!(out, "  ← {}", held(step));
+        let _ = writeln!(out, "  ← {}", look.wrap(&held(step), 4, 6));
     }
     out
 }
 
-fn class_retainers(answer: &ClassRetainers, look: TextStyle) -> String {
+fn class_retainers(answer: &ClassRetainers, filter: &[String], look: TextStyle) -> String {
     let class = &answer.class;
     let mut out = format!(
-        "{}: {}, {} shallow, {} retained together\n\n",
-        visible(&class.name),
+        "{}: {}, {} shallow, {} retained\n\n",
+        look.bold(&visible(&class.name)),
         plural(class.count, "object"),
         size(class.shallow_size),
         size(class.retained_size)
     );
     let mut table = Table::new(&[
-        ("Objects", Align::Right),
-        ("Holders", Align::Right),
-        ("Distance", Align::Right),
-        ("Example", Align::Left),
-        ("Held as", Align::Left),
+        Column::name("Retainer"),
+        Column::number("Objects"),
+        Column::number("Retainers").worth(4),
+        Column::number("Distance").worth(2),
+        Column::text("Example").worth(5),
     ]);
     for row in &answer.retainers {
         merged_rows(&mut table, row, 0);
     }
-    if table.is_empty() {
-        out.push_str("Nothing holds them but roots.\n");
+    if table.is_empty() && filter.is_empty() {
+        out.push_str("Only roots retain them.\n");
+    } else if table.is_empty() {
+        out.push_str(&none_matches("retainer", filter, None));
     } else {
         out.push_str(&table.draw(look));
         out.push_str(&more(&answer.page, answer.retainers.len()));
     }
     if !answer.paths.is_empty() {
-        let _ = write!(
-            out,
-            "\nShortest ways to a root: {} of {} different ones",
-            answer.paths.len(),
-            count(answer.paths_total as u64)
-        );
+        let (shown, total) = (answer.paths.len(), answer.paths_total);
+        let mut text = match shown == total {
+            true => "Shortest paths to a root".to_owned(),
+            false => format!("Shortest paths to a root: {shown} of {}", count(total as u64)),
+        };
         if (answer.examined as u64) < class.count {
-            let _ = write!(out, ", of {} objects spread evenly", count(answer.examined as u64));
+            let _ = write!(text, ", from a sample of {} objects", count(answer.examined as u64));
         }
-        out.push('\n');
+        let _ = writeln!(out, "\n{}", look.wrap(&text, 0, 2));
         for path in &answer.paths {
-            out.push_str(&merged_path(path, &class.name));
+            out.push_str(&merged_path(path, &class.name, look));
         }
     }
     out
@@ -238,55 +237,55 @@ fn class_retainers(answer: &ClassRetainers, look: TextStyle) -> String {
 fn merged_rows(table: &mut Table, row: &MergedTree, level: usize) {
     let holder = &row.holder;
     let kind = kind(&holder.edge_type, &holder.edge);
+    let name = format!(
+        "{}{}{kind} in {}",
+        indent(level),
+        visible(&shorten(&holder.edge, 100)),
+        visible(&shorten(&holder.class_name, 60))
+    );
     table.row(vec![
-        count(holder.objects),
-        count(holder.holders),
-        distance(holder.distance),
-        format!("@{}", holder.example.id),
-        format!(
-            "{}{}{kind} in {}",
-            indent(level),
-            visible(&shorten(&holder.edge, 100)),
-            visible(&shorten(&holder.class_name, 60))
-        ),
+        name.into(),
+        count(holder.objects).into(),
+        count(holder.holders).into(),
+        Cell::new(distance(holder.distance), Tone::Dim),
+        Cell::new(format!("@{}", holder.example.id), Tone::Dim),
     ]);
     for above in row.retainers.iter().flatten() {
         merged_rows(table, above, level + 1);
     }
-    if let Some(more) = row.more {
-        let text = format!("{}… and {} more (use --branch 0)", indent(level + 1), count(more as u64));
-        table.row(vec![String::new(), String::new(), String::new(), String::new(), text]);
-    }
+    more_row(table, row.more, level + 1);
 }
 
-fn merged_path(path: &MergedPath, class: &str) -> String {
+fn merged_path(path: &MergedPath, class: &str, look: TextStyle) -> String {
     let end = match path.ends_at {
         PathEnd::UserRoot => "a root".to_owned(),
-        PathEnd::SystemRoot => "the system".to_owned(),
+        PathEnd::SystemRoot => "a root of V8".to_owned(),
         PathEnd::SameClass => format!("another {}", visible(class)),
-        PathEnd::Cut => "somewhere far".to_owned(),
-        PathEnd::Unreachable => "nowhere".to_owned(),
+        PathEnd::Cut => "a root (too long to show)".to_owned(),
+        PathEnd::Unreachable => "no root".to_owned(),
     };
     let objects = plural(path.count as u64, "object");
-    let mut out = format!("\n  {objects}, such as {}, to {end}:\n", node(&path.example));
+    let title = format!("{objects}, for example {}, to {end}:", node(&path.example));
+    let mut out = format!("\n  {}\n", look.wrap(&title, 2, 4));
     for step in &path.steps {
         let kind = kind(&step.edge_type, &step.edge);
-        let repeats = if step.repeats { "  (again and again)" } else { "" };
+        let repeats = if step.repeats { "  (repeated)" } else { "" };
         let holder = match step.function_name.as_deref() {
             Some("") => "(anonymous function)".to_owned(),
             Some(name) => format!("{}()", visible(&shorten(name, 60))),
             None => visible(&shorten(&step.class_name, 60)),
         };
-        let _ = writeln!(out, "    ← {}{kind} in {holder}{repeats}", visible(&shorten(&step.edge, 100)));
+        let text = format!("{}{kind} in {holder}{repeats}", visible(&shorten(&step.edge, 100)));
+        let _ = writeln!(out, "    ← {}", look.wrap(&text, 6, 8));
     }
     out
 }
 
-/// The dominator tree around a node.
-pub fn dominators(answer: &Dominators, look: TextStyle) -> String {
-    let mut out = headline(&answer.node);
+/// The dominator tree around a node. `filter` is what was asked for.
+pub fn dominators(answer: &Dominators, filter: &[String], look: TextStyle) -> String {
+    let mut out = headline(&answer.node, look);
     if !answer.chain.is_empty() {
-        out.push_str("\nDominated by, nearest first; without any of these it would be freed:\n");
+        out.push_str("\nDominators, nearest first (freed if any of them is):\n");
         out.push_str(&nodes(&answer.chain, look));
         if answer.chain_length > answer.chain.len() {
             let left = answer.chain_length - answer.chain.len();
@@ -294,11 +293,16 @@ pub fn dominators(answer: &Dominators, look: TextStyle) -> String {
         }
     }
     if answer.dominated.is_empty() {
-        out.push_str("\nIt dominates nothing.\n");
+        out.push('\n');
+        out += &if filter.is_empty() {
+            "It dominates nothing.\n".to_owned()
+        } else {
+            none_matches("dominated object", filter, None)
+        };
         return out;
     }
-    out.push_str("\nDominates, largest first; these would be freed with it:\n");
-    let mut table = tree_table("Object");
+    out.push_str("\nDominated objects, largest first (freed with it):\n");
+    let mut table = node_table("Object");
     for below in &answer.dominated {
         dominated_rows(&mut table, below, 0);
     }
@@ -313,15 +317,19 @@ fn dominated_rows(table: &mut Table, row: &Dominated, level: usize) {
     more_row(table, row.more, level + 1);
 }
 
-/// What a node holds.
-pub fn containment(answer: &Containment, look: TextStyle) -> String {
-    let mut out = headline(&answer.node);
+/// What a node references. `filter` is what was asked for.
+pub fn containment(answer: &Containment, filter: &[String], look: TextStyle) -> String {
+    let mut out = headline(&answer.node, look);
     out.push('\n');
     if answer.edges.is_empty() {
-        out.push_str("It holds nothing.\n");
+        out += &if filter.is_empty() {
+            "It references nothing.\n".to_owned()
+        } else {
+            none_matches("field", filter, None)
+        };
         return out;
     }
-    let mut table = tree_table("Field");
+    let mut table = node_table("Field");
     for below in &answer.edges {
         contained_rows(&mut table, below, 0);
     }

@@ -1,24 +1,26 @@
-//! The verdict for somebody who has been woken up by it.
+//! The verdict, for a reader who has been woken up by it.
 
 use std::fmt::Write;
 
-use stillheap_verdict::{CauseKind, Confidence, Leaks, Owner, PathStep, SourceLocation, StandsOut, Suspect};
+use stillheap_verdict::{
+    CauseKind, Confidence, Leaks, Owner, PathStep, SourceLocation, StandsOut, Suspect, count, size,
+};
 
-use super::{TextStyle, count, shorten, signed_size, size, visible};
+use super::{TextStyle, Tone, shorten, signed_size, spark, visible, width_of};
 use stillheap_questions::LeaksAnswer;
 
 /// Classes named beside a suspect.
 const CLASSES: usize = 4;
 /// Steps before the growth that are always shown.
 const NEAR: usize = 8;
-/// Characters of a line, where the terminal's width isn't known.
-const WIDTH: usize = 100;
+/// Columns before a label's text.
+const LABEL: usize = 17;
 
 /// What leaks.
 pub fn leaks(answer: &LeaksAnswer, look: TextStyle) -> String {
     let mut out = String::new();
     for note in &answer.notes {
-        let _ = writeln!(out, "{}", wrap(&visible(note), look, ""));
+        let _ = writeln!(out, "{}", look.wrap(&visible(note), 0, 0));
     }
     if !answer.notes.is_empty() {
         out.push('\n');
@@ -27,10 +29,9 @@ pub fn leaks(answer: &LeaksAnswer, look: TextStyle) -> String {
     for (at, process) in answer.processes().enumerate() {
         if several {
             let whose = process.process.as_deref().unwrap_or("one process");
-            let files = process.files.join(", ");
-            let heading = format!("== {whose}: {files}");
+            let heading = look.wrap(&visible(&format!("== {whose}: {}", process.files.join(", "))), 0, 3);
             let space = if at > 0 { "\n" } else { "" };
-            let _ = writeln!(out, "{space}{}\n", wrap(&look.bold(&visible(&heading)), look, ""));
+            let _ = writeln!(out, "{space}{}\n", look.bold(&heading));
         }
         out.push_str(&of_process(&process.leaks, look));
     }
@@ -38,28 +39,56 @@ pub fn leaks(answer: &LeaksAnswer, look: TextStyle) -> String {
 }
 
 fn of_process(leaks: &Leaks, look: TextStyle) -> String {
-    let mut out = format!("{}\n", wrap(&look.bold(&visible(&leaks.verdict)), look, ""));
-    let heap: Vec<String> = leaks.heap.sizes.iter().map(|&bytes| size(bytes)).collect();
-    let _ = writeln!(out, "\nHeap: {}{}", heap.join(" → "), per_step(leaks.heap.growth_per_step, heap.len()));
-    let outside = match (&leaks.heap.outside_sizes, &leaks.heap.allocated_sizes) {
-        (Some(sizes), _) => Some(("Native memory that no object owns", sizes)),
-        (None, Some(sizes)) => Some(("Memory outside it, from malloc", sizes)),
+    let snapshots = leaks.heap.sizes.len();
+    let tone = match (leaks.suspects.is_empty(), snapshots) {
+        (true, 0 | 1) => Tone::Plain,
+        (true, _) => Tone::Good,
+        (false, 1) => Tone::Doubt,
+        (false, _) => Tone::Bad,
+    };
+    let sentence = look.wrap(&visible(&leaks.verdict), 0, 0);
+    let mut out = format!("{}\n\n", look.heading(tone, &sentence));
+    let course = |sizes: &[u64]| {
+        let texts: Vec<String> = sizes.iter().map(|&bytes| size(bytes)).collect();
+        texts.join(" → ")
+    };
+    let heap = &leaks.heap;
+    let mut text = course(&heap.sizes) + &per_snapshot(heap.growth_per_step, snapshots);
+    text += &graph(&heap.sizes);
+    out.push_str(&labelled("Heap", &text, 0, look));
+    let outside = match (&heap.outside_sizes, &heap.allocated_sizes) {
+        (Some(sizes), _) => Some(("Native memory not owned by JavaScript objects:", sizes)),
+        (None, Some(sizes)) => Some(("Memory allocated with malloc, outside the JavaScript heap:", sizes)),
         (None, None) => None,
     };
     if let Some((what, sizes)) = outside {
-        let sizes: Vec<String> = sizes.iter().map(|&bytes| size(bytes)).collect();
-        let _ = writeln!(out, "{what}: {}", sizes.join(" → "));
+        let text = format!("{what} {}", course(sizes));
+        let _ = writeln!(out, "{}", look.wrap(&text, 0, LABEL));
     }
     let many = leaks.suspects.len() > 1;
     for (number, suspect) in leaks.suspects.iter().enumerate() {
         out.push('\n');
-        out.push_str(&one(suspect, many.then_some(number + 1), look, leaks.heap.sizes.len()));
+        out.push_str(&one(suspect, many.then_some(number + 1), look, snapshots));
     }
     out
 }
 
-fn per_step(growth: i64, snapshots: usize) -> String {
-    if snapshots < 2 { String::new() } else { format!(" ({} per step)", signed_size(growth)) }
+fn per_snapshot(growth: i64, snapshots: usize) -> String {
+    if snapshots < 2 { String::new() } else { format!(", {} per snapshot", signed_size(growth)) }
+}
+
+fn graph(numbers: &[u64]) -> String {
+    let bars = spark(numbers);
+    if bars.is_empty() { bars } else { format!("  {bars}") }
+}
+
+/// A line with its label in front; what doesn't fit goes on below the text.
+fn labelled(label: &str, text: &str, indent: usize, look: TextStyle) -> String {
+    let margin = " ".repeat(indent);
+    let width = LABEL - indent;
+    let head = look.tone(Tone::Dim, label);
+    let pad = " ".repeat(width.saturating_sub(width_of(label)));
+    format!("{margin}{head}{pad}{}\n", look.wrap(text, LABEL, LABEL))
 }
 
 fn one(suspect: &Suspect, number: Option<usize>, look: TextStyle, snapshots: usize) -> String {
@@ -69,20 +98,19 @@ fn one(suspect: &Suspect, number: Option<usize>, look: TextStyle, snapshots: usi
         (Some(stands_out), Some(confidence)) => standing(stands_out, confidence),
         _ => kind(suspect.cause.kind).to_owned(),
     };
-    let mut out = look.bold(&format!("{number}{} — {what}", visible(class)));
-    out.push('\n');
-    let share = suspect.share_of_growth * 100.0;
-    let sizes: Vec<String> = suspect.retained_sizes.iter().map(|&bytes| size(bytes)).collect();
+    let title = look.wrap(&format!("{number}{}: {what}", visible(class)), 0, 2);
+    let mut out = format!("{}\n", look.bold(&title));
+    let mut line = |label: &str, text: &str| out.push_str(&labelled(label, text, 2, look));
     if suspect.class_name.is_some() {
         let counts: Vec<String> = suspect.counts.iter().map(|&n| count(n)).collect();
-        let _ = writeln!(out, "   Objects:  {}", counts.join(" → "));
+        line("Objects", &(counts.join(" → ") + &graph(&suspect.counts)));
     }
-    let of_what = if snapshots < 2 { "of the heap" } else { "of all growth" };
-    let _ = writeln!(
-        out,
-        "   Retained: {}{}, {share:.0} % {of_what}",
-        sizes.join(" → "),
-        per_step(suspect.growth_per_step, snapshots)
+    let of_what = if snapshots < 2 { "of the heap" } else { "of the growth" };
+    let sizes: Vec<String> = suspect.retained_sizes.iter().map(|&bytes| size(bytes)).collect();
+    let growth = per_snapshot(suspect.growth_per_step, snapshots);
+    line(
+        "Retained",
+        &format!("{}{growth}, {:.0} % {of_what}", sizes.join(" → "), suspect.share_of_growth * 100.0),
     );
     let others: Vec<String> = suspect
         .classes
@@ -92,76 +120,96 @@ fn one(suspect: &Suspect, number: Option<usize>, look: TextStyle, snapshots: usi
         .map(|other| visible(&shorten(&other.class_name, 40)))
         .collect();
     if !others.is_empty() {
-        let _ = writeln!(out, "   With it:  {}", others.join(", "));
+        line("Also retained", &others.join(", "));
     }
     if let Some(location) = &suspect.cause.location {
         let function = suspect.cause.function.as_deref().filter(|name| !name.is_empty());
         let function = function.map_or_else(String::new, |name| format!(", in {}", visible(name)));
-        let _ = writeln!(out, "   Look at:  {}{function}", look.bold(&place(location)));
+        line("TextStyle at", &format!("{}{function}", look.bold(&place(location, look))));
         if let Some(text) = &location.text {
-            let _ = writeln!(out, "             {}", visible(text));
+            let mark = look.tone(Tone::Bad, &visible(text.trim()));
+            line("", &mark);
         }
     }
     for related in suspect.cause.related.iter().take(4) {
-        let _ = writeln!(out, "             {}: {}", visible(&related.what), place(&related.location));
+        line("", &format!("{}: {}", visible(&related.what), place(&related.location, look)));
     }
-    let _ = writeln!(out, "\n   What happens: {}", wrap(&visible(&suspect.explanation), look, "   "));
-    let _ = writeln!(out, "   What to do:   {}", wrap(&visible(&suspect.advice), look, "   "));
+    line("Cause", &visible(&suspect.explanation));
+    line("Fix", &visible(&suspect.advice));
     if !suspect.path.is_empty() {
-        out.push_str("\n   What keeps it, from the root:\n");
+        let _ = writeln!(out, "\n  {}", look.tone(Tone::Dim, "Retaining path (root first)"));
         out.push_str(&path(&suspect.path, look));
     }
     out
 }
 
-/// The steps, those of libraries and the runtime folded.
+/// The steps; those of libraries and the runtime are folded.
 fn path(steps: &[PathStep], look: TextStyle) -> String {
     let mut out = String::new();
     let foreign = |step: &PathStep| matches!(step.owner, Owner::Runtime | Owner::Library | Owner::Root);
     let grows = steps.iter().position(|step| step.grows).unwrap_or(steps.len());
     let mut at = 0;
     while at < steps.len() {
-        let step = &steps[at];
         // Only on the way to the application: what grows is shown in full.
         let run = steps[at..grows.max(at)].iter().take_while(|s| foreign(s) && !s.decisive).count();
         let far = grows.saturating_sub(at + NEAR);
         let before = steps[at..].iter().take(far).take_while(|s| !s.decisive).count();
         if at > 0 && run.max(before) > 1 {
             let run = run.max(before);
-            let through = if before < run { " through Node and libraries" } else { "" };
-            let _ = writeln!(out, "     … {run} steps{through}");
+            let through = if before < run { " through Node.js and libraries" } else { "" };
+            let _ = writeln!(out, "    {}", look.tone(Tone::Dim, &format!("… {run} steps{through}")));
             at += run;
             continue;
         }
-        let mark = if step.grows { '+' } else { ' ' };
-        let text = visible(&step.text);
-        let line = if step.decisive { look.bold(&text) } else { text.clone() };
-        let shown = step.location.as_ref().map_or_else(String::new, |l| format!("   {}", place(l)));
-        let _ = writeln!(out, "   {mark} {line}{shown}");
-        if step.decisive {
-            let width = unicode_width::UnicodeWidthStr::width(text.as_str());
-            let _ = writeln!(out, "     {}", "^".repeat(width.min(WIDTH)));
-        }
-        if step.repeats > 0 {
-            let _ = writeln!(out, "     (from here on the pattern repeats, {} times at least)", step.repeats);
-        }
+        out.push_str(&step(&steps[at], look));
         at += 1;
     }
     out
 }
 
-/// `/srv/app/server.js:35:9`.
-fn place(location: &SourceLocation) -> String {
-    let script = location.script.as_deref().unwrap_or("(unnamed script)");
-    format!("{}:{}:{}", visible(script), location.line, location.column)
+fn step(step: &PathStep, look: TextStyle) -> String {
+    let text = visible(&step.text);
+    let mark = if step.grows { look.tone(Tone::Bad, "+") } else { " ".to_owned() };
+    let shown = look.wrap(&text, 4, 6);
+    let tone = if step.decisive { Tone::Bad } else { Tone::Plain };
+    let mut out =
+        format!("  {mark} {}", if step.decisive { look.heading(tone, &shown) } else { shown.clone() });
+    if let Some(location) = &step.location {
+        let place = place(location, look);
+        let last = shown.rsplit('\n').next().map_or(0, width_of);
+        let first = if shown.contains('\n') { 0 } else { 4 };
+        // Beside the text if there is room, else below it.
+        if first + last + 3 + width_of(&place) <= look.prose() {
+            let _ = write!(out, "   {}", look.tone(Tone::Dim, &place));
+        } else {
+            let _ = write!(out, "\n      {}", look.tone(Tone::Dim, &look.wrap(&place, 6, 6)));
+        }
+    }
+    out.push('\n');
+    if step.decisive {
+        let mark =
+            if shown.contains('\n') { "^ this reference".to_owned() } else { "^".repeat(width_of(&text)) };
+        let _ = writeln!(out, "    {}", look.tone(Tone::Bad, &mark));
+    }
+    if step.repeats > 0 {
+        let text = format!("(from here on the pattern repeats at least {} times)", count(step.repeats));
+        let _ = writeln!(out, "    {}", look.tone(Tone::Dim, &look.wrap(&text, 4, 4)));
+    }
+    out
 }
 
-/// Of one snapshot, which can't show growth.
+/// `server.js:35:9`.
+fn place(location: &SourceLocation, look: TextStyle) -> String {
+    let script = location.script.as_deref().unwrap_or("(unnamed script)");
+    look.place(script, location.line, location.column)
+}
+
+/// Why something of one snapshot, which can't show growth, is listed.
 fn standing(stands_out: StandsOut, confidence: Confidence) -> String {
     let what = match stands_out {
         StandsOut::Large => "large",
-        StandsOut::UnboundedLooking => "so many that nothing seems to bound them",
-        StandsOut::Dead => "looks dead",
+        StandsOut::UnboundedLooking => "a collection without a visible bound",
+        StandsOut::Dead => "probably no longer used",
     };
     let confidence = match confidence {
         Confidence::Low => "low",
@@ -173,44 +221,24 @@ fn standing(stands_out: StandsOut, confidence: Confidence) -> String {
 
 fn kind(kind: CauseKind) -> &'static str {
     match kind {
-        CauseKind::SharedContext => "kept by a closure that never reads it",
-        CauseKind::Chain => "a chain in which each keeps the one before",
+        CauseKind::SharedContext => "retained by a closure that never reads it",
+        CauseKind::Chain => "a chain in which each object retains the one before",
         CauseKind::Collection => "a collection that is never emptied",
-        CauseKind::ModuleCache => "a module that is loaded again and again",
-        CauseKind::WeakMap => "values of a WeakMap whose keys live on",
+        CauseKind::ModuleCache => "a module that is loaded repeatedly",
+        CauseKind::WeakMap => "values of a WeakMap whose keys stay alive",
         CauseKind::Listeners => "listeners that are never removed",
         CauseKind::Timer => "timers that are never cleared",
         CauseKind::Promise => "promises that never settle",
         CauseKind::AsyncContext => "an asynchronous context that outlives its work",
         CauseKind::Global => "a global variable",
-        CauseKind::DetachedTree => "trees that have been taken out and are still held",
-        CauseKind::Inspector => "held by the inspector",
+        CauseKind::DetachedTree => "detached trees that are still referenced",
+        CauseKind::Inspector => "retained by the inspector",
         CauseKind::NativeHandle => "handles that are never closed",
         CauseKind::ExternalMemory => "memory of Buffers",
-        CauseKind::SlicedString => "slices that keep long strings",
-        CauseKind::ConcatenatedString => "a string that becomes longer and longer",
-        CauseKind::DuplicateStrings => "the same texts many times",
+        CauseKind::SlicedString => "substrings that retain long strings",
+        CauseKind::ConcatenatedString => "a string that grows",
+        CauseKind::DuplicateStrings => "duplicated strings",
         CauseKind::OutsideHeap => "native memory",
         CauseKind::Growth => "it grows",
     }
-}
-
-/// Breaks a text into lines, those after the first indented.
-fn wrap(text: &str, look: TextStyle, indent: &str) -> String {
-    let most = look.width.unwrap_or(WIDTH).clamp(40, WIDTH) - indent.len();
-    let mut out = String::new();
-    let mut length = 0;
-    for word in text.split(' ') {
-        let width = unicode_width::UnicodeWidthStr::width(word);
-        if length > 0 && length + 1 + width > most {
-            let _ = write!(out, "\n{indent}");
-            length = 0;
-        } else if length > 0 {
-            out.push(' ');
-            length += 1;
-        }
-        out.push_str(word);
-        length += width;
-    }
-    out
 }

@@ -2,6 +2,7 @@
 //!
 //! Every function turns one answer into one string. Names and strings out of a heap are untrusted, so all of
 //! them pass [`visible`] before they reach a terminal. What is piped is neither coloured nor cut to a width.
+//! Functions that list what a filter left take the filter's patterns, to say so if it left nothing.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -9,64 +10,22 @@
 mod classes;
 mod graph;
 mod leaks;
+mod look;
+pub mod next;
 mod places;
 mod table;
 
 pub use classes::*;
 pub use graph::*;
 pub use leaks::*;
+pub use look::*;
 pub use places::*;
 pub use stillheap_verdict::{count, size};
-pub use table::{Align, Table};
+pub use table::{Cell, Column, Table};
 
-use std::fmt::Write;
-
-use stillheap_analysis::{NodeInfo, SYSTEM_DISTANCE, SourcePosition};
+use stillheap_analysis::{NodeInfo, SYSTEM_DISTANCE};
 
 use stillheap_questions::PageInfo;
-
-/// How to draw.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct TextStyle {
-    /// With colours.
-    pub colour: bool,
-    /// Columns there are; None if nothing is to be cut.
-    pub width: Option<usize>,
-}
-
-impl TextStyle {
-    /// A heading.
-    pub fn bold(self, text: &str) -> String {
-        self.styled(anstyle::Style::new().bold(), text)
-    }
-
-    fn styled(self, style: anstyle::Style, text: &str) -> String {
-        if self.colour { format!("{style}{text}{style:#}") } else { text.to_owned() }
-    }
-}
-
-/// A text in which nothing can move the cursor, change colours or turn the direction of writing around.
-pub fn visible(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            c if is_dangerous(c) => {
-                let _ = write!(out, "\\u{{{:x}}}", c as u32);
-            }
-            c => out.push(c),
-        }
-    }
-    out
-}
-
-/// Control characters (a C1 one begins an escape sequence on some terminals) and invisible ones that reorder.
-pub fn is_dangerous(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
-}
 
 /// The same with a sign.
 pub fn signed_size(bytes: i64) -> String {
@@ -108,21 +67,15 @@ pub fn plural(number: u64, one: &str) -> String {
 /// A node as it is called in lists: `EmailTemplate @12`, `send() @14`, `"text" @16`.
 pub fn node(node: &NodeInfo) -> String {
     let name = match node.node_type.as_str() {
-        "string" | "concatenated string" | "sliced string" => format!("\"{}\"", shorten(&node.name, 60)),
+        "string" | "concatenated string" | "sliced string" => {
+            return format!("{} @{}", quoted(&node.name, 60, false), node.id);
+        }
         "closure" if node.name.is_empty() => "(anonymous function)".to_owned(),
         "closure" => format!("{}()", shorten(&node.name, 60)),
         _ if node.name.is_empty() => node.class_name.clone(),
         _ => shorten(&node.name, 100),
     };
     format!("{} @{}", visible(&name), node.id)
-}
-
-/// At most `most` characters.
-pub fn shorten(text: &str, most: usize) -> String {
-    match text.char_indices().nth(most) {
-        Some((cut, _)) => format!("{}…", &text[..cut]),
-        None => text.to_owned(),
-    }
 }
 
 /// An edge's name as in source: `.name`, `[3]`, or with its type where it is not plain.
@@ -134,13 +87,11 @@ pub fn edge(name: &str, edge_type: &str) -> String {
     }
 }
 
-/// `app.js:12:5`, or the script's number where the snapshot has no name.
-pub fn position(position: &SourcePosition) -> String {
-    let script = match &position.script {
-        Some(script) => visible(script),
-        None => format!("script {}", position.script_id),
-    };
-    format!("{script}:{}:{}", position.line, position.column)
+/// That a filter left nothing, and of how many.
+pub fn none_matches(what: &str, filter: &[String], of: Option<u64>) -> String {
+    let patterns: Vec<String> = filter.iter().map(|pattern| format!("'{}'", visible(pattern))).collect();
+    let of = of.map_or_else(String::new, |total| format!(" ({})", plural(total, what)));
+    format!("No {what} matches {}{of}.\n", patterns.join(" and "))
 }
 
 /// What comes after the rows shown.
@@ -154,13 +105,6 @@ pub fn more(page: &PageInfo, shown: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn nothing_reaches_the_terminal_unseen() {
-        assert_eq!(visible("a\x1b[31m\u{9b}2J\n\t\u{7f}"), "a\\u{1b}[31m\\u{9b}2J\\n\\t\\u{7f}");
-        assert_eq!(visible("abc\u{202e}def"), "abc\\u{202e}def");
-        assert_eq!(visible("größe 名前 🙂"), "größe 名前 🙂");
-    }
 
     #[test]
     fn sizes_have_three_digits() {

@@ -5,100 +5,120 @@ use std::fmt::Write;
 use stillheap_analysis::{StackFrame, TimelineSample};
 use stillheap_graph::sums::sum;
 
-use super::{Align, Table, TextStyle, count, more, node, plural, position, size, visible};
+use super::{Cell, Column, TextStyle, Table, Tone, count, more, node, none_matches, plural, size, visible};
 use stillheap_questions::{Closures, Timeline};
 
-/// How many variables and neighbours of a function are shown.
+/// Variables and neighbours of a function that are shown.
 const SHOWN: usize = 5;
 
-fn function(name: &str, at: Option<&stillheap_analysis::SourcePosition>) -> String {
+fn function(name: &str, at: Option<&stillheap_analysis::SourcePosition>, look: TextStyle) -> String {
     let name = if name.is_empty() { "(anonymous)".to_owned() } else { format!("{}()", visible(name)) };
-    at.map_or_else(|| name.clone(), |at| format!("{name} {}", position(at)))
+    at.map_or_else(|| name.clone(), |at| format!("{name} {}", look.position(at)))
 }
 
-/// Closures by function.
-pub fn closures(answer: &Closures, look: TextStyle) -> String {
-    if answer.closures.is_empty() {
-        return "No closures.\n".to_owned();
+/// Closures by function. `filter` is what was asked for.
+pub fn closures(answer: &Closures, filter: &[String], look: TextStyle) -> String {
+    if answer.closures.is_empty() && !filter.is_empty() {
+        return none_matches("function", filter, None);
     }
     let mut out = String::new();
     for row in &answer.closures {
-        let _ = writeln!(
-            out,
-            "{}: {} with {}, {} retained, such as {}",
-            look.bold(&function(&row.name, row.position.as_ref())),
-            plural(row.count, "closure"),
-            plural(row.contexts, "context"),
-            size(row.retained_size),
-            node(&row.example)
+        let name = function(&row.name, row.position.as_ref(), look);
+        let mut line = |indent: usize, text: &str| {
+            let margin = " ".repeat(indent);
+            let _ = writeln!(out, "{margin}{}", look.wrap(text, indent, indent + 2));
+        };
+        line(0, &look.bold(&name));
+        line(
+            2,
+            &format!(
+                "{}, {}, {} retained, for example {}",
+                plural(row.count, "closure"),
+                plural(row.contexts, "context"),
+                size(row.retained_size),
+                node(&row.example)
+            ),
         );
         for variable in row.variables.iter().take(SHOWN) {
-            let _ = writeln!(
-                out,
-                "    {}: {} retained by {}, such as {}",
+            let text = format!(
+                "variable {}: {}, {} retained, for example {}",
                 visible(&variable.name),
-                size(variable.retained_size),
                 plural(variable.objects, "object"),
+                size(variable.retained_size),
                 node(&variable.example)
             );
+            line(4, &text);
         }
         if row.variables.len() > SHOWN {
-            let _ =
-                writeln!(out, "    … and {}", plural((row.variables.len() - SHOWN) as u64, "more variable"));
+            line(4, &format!("… and {}", plural((row.variables.len() - SHOWN) as u64, "more variable")));
         }
-        for other in row.shared_with.iter().take(SHOWN) {
-            let _ = writeln!(
-                out,
-                "    shares {} with {}",
-                plural(other.contexts, "context"),
-                function(&other.name, other.position.as_ref())
-            );
-        }
-        if row.shared_with.len() > SHOWN {
-            let left = (row.shared_with.len() - SHOWN) as u64;
-            let _ = writeln!(out, "    … and with {}", plural(left, "other function"));
+        let others: Vec<String> = row
+            .shared_with
+            .iter()
+            .take(SHOWN)
+            .map(|other| function(&other.name, other.position.as_ref(), look))
+            .collect();
+        if !others.is_empty() {
+            let left = row.shared_with.len().saturating_sub(SHOWN);
+            let more = if left > 0 { format!(", and {} more", count(left as u64)) } else { String::new() };
+            let contexts = row.shared_with.iter().map(|other| other.contexts).max().unwrap_or(0);
+            let text = format!("shares {} with {}{more}", plural(contexts, "context"), others.join(", "));
+            line(4, &look.tone(Tone::Dim, &text));
         }
     }
-    out + &more(&answer.page, answer.closures.len())
+    if answer.closures.is_empty() {
+        out.push_str("No function has closures that retain variables.\n");
+    }
+    out += &more(&answer.page, answer.closures.len());
+    if answer.hidden > 0 {
+        let text = format!(
+            "{} of Node.js and native code not shown (use --all)",
+            plural(answer.hidden as u64, "function")
+        );
+        let _ = writeln!(out, "{}", look.tone(Tone::Dim, &look.wrap(&text, 0, 0)));
+    }
+    out
 }
 
-/// When and where live objects were allocated.
-pub fn timeline(answer: &Timeline, look: TextStyle) -> String {
+/// When and where live objects were allocated. `filter` is what was asked for.
+pub fn timeline(answer: &Timeline, filter: &[String], look: TextStyle) -> String {
     let mut out = String::new();
-    if answer.samples.is_empty() && answer.sites.is_empty() {
-        return "This file has no allocation timeline. Record one in DevTools (\"Allocations on timeline\"), or with \
-                the inspector's HeapProfiler.startTrackingHeapObjects.\n"
-            .to_owned();
-    }
     if !answer.samples.is_empty() {
         out.push_str(&histogram(&answer.samples, look));
     }
     if answer.sites.is_empty() {
-        out.push_str("\nAllocation stacks were not recorded.\n");
+        out.push('\n');
+        out += &if filter.is_empty() {
+            "The file has no allocation stacks.\n".to_owned()
+        } else {
+            none_matches("allocation site", filter, None)
+        };
         return out;
     }
-    out.push_str("\nWhere objects were allocated:\n");
+    out.push_str("\nAllocation sites:\n");
     let mut table = Table::new(&[
-        ("Live", Align::Right),
-        ("Live size", Align::Right),
-        ("Allocated", Align::Right),
-        ("Size", Align::Right),
-        ("Stack", Align::Left),
+        Column::name("Stack"),
+        Column::number("Live"),
+        Column::number("Live size"),
+        Column::number("Allocated").worth(3),
+        Column::number("Size").worth(2),
     ]);
+    let plain = TextStyle { links: false, ..look };
     for site in &answer.sites {
         table.row(vec![
-            count(site.live_count),
-            size(site.live_size),
-            count(site.count),
-            size(site.size),
-            stack(&site.stack),
+            stack(&site.stack, plain).into(),
+            count(site.live_count).into(),
+            size(site.live_size).into(),
+            count(site.count).into(),
+            size(site.size).into(),
         ]);
     }
     out + &table.draw(look) + &more(&answer.page, answer.sites.len())
 }
 
-fn stack(frames: &[StackFrame]) -> String {
-    let shown: Vec<String> = frames.iter().take(3).map(|f| function(&f.name, f.position.as_ref())).collect();
+fn stack(frames: &[StackFrame], look: TextStyle) -> String {
+    let shown: Vec<String> =
+        frames.iter().take(3).map(|f| function(&f.name, f.position.as_ref(), look)).collect();
     let rest = if frames.len() > 3 { " ← …" } else { "" };
     format!("{}{rest}", shown.join(" ← "))
 }
@@ -116,14 +136,15 @@ fn histogram(samples: &[TimelineSample], look: TextStyle) -> String {
         .collect();
     let most = rows.iter().map(|row| row.2).max().unwrap_or(0).max(1);
     let mut table = Table::new(&[
-        ("Until", Align::Right),
-        ("Live", Align::Right),
-        ("Live size", Align::Right),
-        ("", Align::Left),
+        Column::name("Until"),
+        Column::number("Live"),
+        Column::number("Live size"),
+        Column::text("").worth(1),
     ]);
     for (end, objects, bytes) in rows {
         let bar = "█".repeat((bytes * 30).div_ceil(most) as usize);
-        table.row(vec![format!("{:.1} s", end as f64 / 1e6), count(objects), size(bytes), bar]);
+        let until = format!("{:.1} s", end as f64 / 1e6);
+        table.row(vec![until.into(), count(objects).into(), size(bytes).into(), Cell::new(bar, Tone::Dim)]);
     }
-    format!("Objects allocated since the sample before and alive at the end:\n{}", table.draw(look))
+    format!("Live objects by the time of their allocation:\n{}", table.draw(look))
 }

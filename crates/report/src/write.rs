@@ -116,7 +116,7 @@ impl OutputFile {
         {
             let name = self.output.display();
             return Err(Failure::argument(format!(
-                "'{name}' is one of the snapshots: give the page another name"
+                "{name} is one of the snapshots. Choose another name with -o."
             )));
         }
         Temporary::create(self.destination(), Compression::None)

@@ -315,11 +315,11 @@ fn refuse_what_must_not_be_replaced(destination: &Destination) -> Result<(), Fai
     }
     let mut failure = Failure::system(&io::Error::from(io::ErrorKind::AlreadyExists), "open", path);
     let kind = if metadata.is_file() {
-        "is there already: give another name, or ask for overwrite"
+        "already exists: choose another name, or set overwrite"
     } else if metadata.is_symlink() {
-        "is a symbolic link, and links are not followed: give the name of a file"
+        "is a symbolic link, and links are not followed: choose the name of a file"
     } else {
-        "is not a regular file: give the name of a file"
+        "is not a regular file: choose the name of a file"
     };
     "EEXIST".clone_into(&mut failure.code);
     failure.message = format!("EEXIST: '{}' {kind}", path.display());

@@ -146,13 +146,18 @@ impl Sections<'_> {
             Some(b'{') => self.scanner.bump(),
             None => return Err(Error::new(ErrorKind::Truncated, Some(0), "the input is empty")),
             Some(b) => {
-                let found = (b as char).escape_default();
-                let message = format!("not a heap snapshot: expected `{{`, found `{found}`");
+                let word = self.scanner.word();
+                let found = if word.is_empty() { (b as char).escape_default().to_string() } else { word };
+                let message = format!("not a heap snapshot (it starts with `{found}`)");
                 return Err(Error::new(ErrorKind::NotASnapshot, Some(self.scanner.position()), message));
             }
         }
         if self.scanner.peek()? == Some(b'}') {
-            return Err(Error::new(ErrorKind::NotASnapshot, Some(1), "not a heap snapshot: an empty object"));
+            return Err(Error::new(
+                ErrorKind::NotASnapshot,
+                Some(1),
+                "not a heap snapshot (it is an empty object)",
+            ));
         }
         loop {
             let Some(key) = self.key()? else { return Ok(false) };
@@ -444,12 +449,12 @@ impl Sections<'_> {
         let truncated = !closed && (self.cut_in.is_some() || !self.seen.iter().any(|s| s == "strings"));
         let position = if truncated { self.scanner.end_position() } else { self.scanner.position() };
         let Some(header) = self.header.take() else {
-            let kind = if closed { ErrorKind::NotASnapshot } else { ErrorKind::Truncated };
-            return Err(Error::new(
-                kind,
-                Some(position),
-                "the section \"snapshot\" is missing: nothing can be salvaged",
-            ));
+            let (kind, message) = if closed {
+                (ErrorKind::NotASnapshot, "not a heap snapshot (it has no section \"snapshot\")")
+            } else {
+                (ErrorKind::Truncated, "the input ends before its section \"snapshot\" is complete")
+            };
+            return Err(Error::new(kind, Some(position), message));
         };
         let has = |name: &str| self.seen.iter().any(|s| s == name);
         let sections_present = ["nodes", "edges", "strings"].into_iter().all(has);

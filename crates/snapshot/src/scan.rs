@@ -130,6 +130,16 @@ impl<'p> Scanner<'p> {
         }
     }
 
+    /// The printable characters that follow, at most 20, without taking them.
+    pub(crate) fn word(&self) -> String {
+        let rest = &self.data[self.pos..self.len];
+        rest.iter()
+            .take(20)
+            .take_while(|byte| byte.is_ascii_graphic())
+            .map(|&byte| char::from(byte))
+            .collect()
+    }
+
     /// Takes the byte that [`Scanner::peek`] showed.
     pub(crate) fn bump(&mut self) {
         self.pos += 1;

@@ -60,7 +60,7 @@ const MOST_CLASSES: usize = 10;
 pub fn leaks(snapshots: &[Analysis<'_>], sources: &dyn Sources, options: Options) -> Leaks {
     let Some(&newest) = snapshots.last() else {
         let heap = outside::course(snapshots);
-        return Leaks { verdict: "There is no snapshot.".to_owned(), heap, suspects: Vec::new() };
+        return Leaks { verdict: "No snapshot was given.".to_owned(), heap, suspects: Vec::new() };
     };
     let mut tree = GrowthTree::new(snapshots);
     let mut heads = heads::find(&tree, options.least_growth);
@@ -268,7 +268,7 @@ fn verdict(suspects: &[Suspect], snapshots: usize) -> String {
         return single::verdict(suspects, &place);
     }
     let Some(first) = suspects.first() else {
-        return format!("Nothing grows steadily over these {snapshots} snapshots.");
+        return format!("No leak found in these {snapshots} snapshots.");
     };
     match &first.class_name {
         // "Array leaks: Array kept is filled" says the same twice.
@@ -276,6 +276,6 @@ fn verdict(suspects: &[Suspect], snapshots: usize) -> String {
             format!("{}{place}.", first.cause.detail)
         }
         Some(class) => format!("{class} leaks: {}{place}.", first.cause.detail),
-        None => format!("The JavaScript heap is not what grows: {}.", first.cause.detail),
+        None => format!("The leak is outside the JavaScript heap: {}.", first.cause.detail),
     }
 }

@@ -75,10 +75,10 @@ pub(crate) fn per_step(sizes: &[u64]) -> i64 {
 fn measure(course: &HeapCourse, heap: i64) -> Option<(&[u64], &'static str, i64)> {
     match course {
         HeapCourse { outside_sizes: Some(sizes), .. } => {
-            Some((sizes, "native memory that no object owns", 0))
+            Some((sizes, "native memory not owned by JavaScript objects", 0))
         }
         HeapCourse { allocated_sizes: Some(sizes), .. } => {
-            Some((sizes, "what the process has from malloc", heap))
+            Some((sizes, "memory allocated with malloc", heap))
         }
         HeapCourse { resident_sizes: Some(sizes), .. } => {
             Some((sizes, "the process's resident memory", heap))

@@ -20,15 +20,15 @@ pub(crate) fn reword(suspects: &mut Vec<Suspect>) {
         if stands_out != StandsOut::Dead {
             suspect.explanation = match stands_out {
                 StandsOut::UnboundedLooking => {
-                    "So many objects of one kind below one holder look like a collection without a bound. They may \
-                     as well be data that the service needs: one snapshot can't tell."
+                    "So many objects of one kind in one place look like a collection without a bound. They may also be \
+                     data that the service needs: one snapshot cannot show which."
                 }
-                _ => "It is much of the heap. That may be what the service needs: one snapshot can't tell.",
+                _ => "This is a large part of the heap. The service may need it: one snapshot cannot show that.",
             }
             .to_owned();
             suspect.advice = format!(
                 "Take a second snapshot of the same process some minutes later, under load, and give both to \
-                 'stillheap leaks': what grows from one to the other leaks. If this does: {}",
+                 'stillheap leaks', which then shows what grows. If this does: {}",
                 suspect.advice
             );
         }
@@ -40,13 +40,13 @@ pub(crate) fn verdict(suspects: &[Suspect], place: &str) -> String {
     let Some((first, stands_out, confidence)) =
         suspects.first().and_then(|s| Some((s, s.stands_out?, s.confidence?)))
     else {
-        return "Nothing stands out in this one snapshot. It can't show growth: two or three of the same process do."
+        return "Nothing stands out in this snapshot. One snapshot cannot show growth: take two more of the same process."
             .to_owned();
     };
     let what = match stands_out {
-        StandsOut::Dead => "This looks dead",
-        StandsOut::UnboundedLooking => "Nothing seems to bound this",
-        StandsOut::Large => "This is large",
+        StandsOut::Dead => "Probably no longer used",
+        StandsOut::UnboundedLooking => "A collection without a visible bound",
+        StandsOut::Large => "A large part of the heap",
     };
     let confidence = match confidence {
         Confidence::Low => "low",
@@ -54,7 +54,7 @@ pub(crate) fn verdict(suspects: &[Suspect], place: &str) -> String {
         Confidence::High => "high",
     };
     format!(
-        "{what} (confidence: {confidence}; one snapshot can't show growth): {}{place}.",
+        "{what} (confidence: {confidence}; one snapshot cannot show growth): {}{place}.",
         first.cause.detail
     )
 }
@@ -87,7 +87,7 @@ fn confidence(suspect: &Suspect, stands_out: StandsOut) -> Confidence {
     }
 }
 
-/// `12,000 Order objects, 2.4 MB and 61 % of the heap, kept by variable orders: Map`.
+/// `12,000 Order objects, 2.4 MB and 61 % of the heap, retained by variable orders: Map`.
 fn detail(suspect: &Suspect) -> String {
     let (many, bytes) =
         (suspect.counts.last().copied().unwrap_or(0), suspect.retained_sizes.last().copied().unwrap_or(0));
@@ -99,5 +99,5 @@ fn detail(suspect: &Suspect) -> String {
 }
 
 fn kept_by(step: &PathStep) -> String {
-    format!(", kept by {}", step.text)
+    format!(", retained by {}", step.text)
 }

@@ -91,14 +91,14 @@ fn in_words(case: &Case<'_, '_>, at: usize) -> String {
         edge::PROPERTY if is_index(name.as_bytes()) => format!("element [{name}]: {what}"),
         edge::PROPERTY => format!("property {name}: {what}"),
         edge::ELEMENT => format!("element [{}]: {what}", view.analysis.edge_name(e)),
-        _ if weak_table(name.as_bytes()).is_some() => format!("the value of a living key: {what}"),
+        _ if weak_table(name.as_bytes()).is_some() => format!("value of a live key: {what}"),
         edge::INTERNAL if name == "context" && view.is_context(case.node(at)) => {
-            format!("the variables around it: {what}")
+            format!("its scope: {what}")
         }
-        edge::INTERNAL if name == "previous" => format!("the scope around that: {what}"),
+        edge::INTERNAL if name == "previous" => format!("outer scope: {what}"),
         edge::INTERNAL if case.view.is_part(case.node(at)) => what,
-        edge::INTERNAL if is_index(name.as_bytes()) => format!("an entry: {what}"),
-        edge::INTERNAL => format!("its {}: {what}", name.replace('_', " ")),
+        edge::INTERNAL if is_index(name.as_bytes()) => format!("entry: {what}"),
+        edge::INTERNAL => format!("{}: {what}", name.replace('_', " ")),
         _ => what,
     }
 }
@@ -125,7 +125,7 @@ fn object(case: &Case<'_, '_>, at: usize) -> String {
             let text = view.string_text(n, MOST_TEXT + 1).unwrap_or_default();
             format!("the string \"{}\"", shorten(&text))
         }
-        node::ARRAY | node::HIDDEN if name.is_empty() || name.starts_with('(') => "its table".to_owned(),
+        node::ARRAY | node::HIDDEN if name.is_empty() || name.starts_with('(') => "internal table".to_owned(),
         node::OBJECT => view.analysis.class_name(n),
         _ => name.trim_start_matches("system / ").to_owned(),
     }

@@ -629,7 +629,7 @@ fn modules() {
         RULES,
         children("Module"),
     );
-    assert_eq!(found.cause.detail, "rules.js is loaded again and again, and Node keeps all 300 copies");
+    assert_eq!(found.cause.detail, "rules.js is loaded repeatedly, and Node.js retains all 300 copies");
     assert_eq!(verdict(RULES, children("Order")).suspects[0].cause.kind, CauseKind::Collection);
 
     // Imported under ever new URLs.

@@ -1,4 +1,4 @@
-//! "The JavaScript heap is not what grows": what files say of the process that they are from.
+//! "The leak is outside the JavaScript heap": what files say of the process that they are from.
 
 mod program;
 
@@ -47,7 +47,11 @@ fn what_nothing_owns_is_told_from_what_is_known() {
         assert_eq!(!found.suspects.is_empty(), leaks, "{what}: {}", found.verdict);
         if leaks {
             assert_eq!(found.suspects[0].cause.kind, CauseKind::OutsideHeap);
-            assert!(found.verdict.starts_with("The JavaScript heap is not what grows"), "{}", found.verdict);
+            assert!(
+                found.verdict.starts_with("The leak is outside the JavaScript heap"),
+                "{}",
+                found.verdict
+            );
         }
     }
     let found = verdict("cleared", [[10, 1, 1], [20, 1, 1], [30, 1, 1]], 1);

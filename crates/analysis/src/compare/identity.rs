@@ -48,8 +48,8 @@ const ENOUGH_TO_AGREE: u64 = 20;
 /// Decides how to match two snapshots, and says why.
 pub fn decide(old: &Snapshot, new: &Snapshot, matching: Matching) -> (MatchedBy, String) {
     match matching {
-        Matching::Id => return (MatchedBy::Id, "asked for".to_owned()),
-        Matching::Class => return (MatchedBy::Class, "asked for".to_owned()),
+        Matching::Id => return (MatchedBy::Id, "as requested".to_owned()),
+        Matching::Class => return (MatchedBy::Class, "as requested".to_owned()),
         Matching::Auto => {}
     }
     if let Some(reason) = headers_forbid(old, new) {
@@ -57,7 +57,7 @@ pub fn decide(old: &Snapshot, new: &Snapshot, matching: Matching) -> (MatchedBy,
     }
     match ids_forbid(old, new) {
         Some(reason) => (MatchedBy::Class, reason),
-        None => (MatchedBy::Id, "the ids belong together".to_owned()),
+        None => (MatchedBy::Id, "the ids belong to one process".to_owned()),
     }
 }
 
@@ -121,7 +121,7 @@ fn headers_forbid(old: &Snapshot, new: &Snapshot) -> Option<String> {
         }
         if text(snapshot, "mode").as_ref().and_then(Value::as_str) == Some("fork") {
             return Some(format!(
-                "the {which} snapshot was taken in a forked process, whose ids nobody else knows"
+                "the {which} snapshot was taken in a forked process, whose ids mean nothing elsewhere"
             ));
         }
     }

@@ -163,7 +163,7 @@ fn redacting_writes_what_was_asked_for_and_never_over_a_file() {
         }
         let again = stillheap(&["redact", "leak.heapsnapshot", &scratch.at(name)]).output().unwrap();
         assert_eq!(again.status.code(), Some(2));
-        assert!(String::from_utf8(again.stderr).unwrap().contains("EEXIST"));
+        assert!(String::from_utf8(again.stderr).unwrap().contains("already exists. Choose another name."));
         assert_eq!(std::fs::read(scratch.at(name)).unwrap(), bytes);
     }
     let forced = json(&["redact", "leak.heapsnapshot", &scratch.at("b.gz"), "--compress", "none", "--json"]);

@@ -41,7 +41,7 @@ pub fn stillheap(args: &[&str]) -> Command {
     fixtures_first();
     let mut command = Command::new(env!("CARGO_BIN_EXE_stillheap"));
     command.args(args).current_dir(fixture_directory());
-    for name in ["COLUMNS", "CLICOLOR_FORCE", "CLICOLOR", "NO_COLOR"] {
+    for name in ["COLUMNS", "CLICOLOR_FORCE", "CLICOLOR", "NO_COLOR", "STILLHEAP_COLUMNS", "PAGER"] {
         command.env_remove(name);
     }
     command
@@ -313,6 +313,47 @@ const CASES: &[(&str, &[&str])] = &[
     ("query-mistake-json", &["query", "leak.heapsnapshot", "klass = 1", "--json"]),
 ];
 
+/// Widths of terminals.
+const WIDTHS: [&str; 3] = ["60", "80", "120"];
+
+/// Answers of which the golden files show what they look like at each of the widths.
+const LAID_OUT: [&str; 12] = [
+    "leaks",
+    "leaks-one-file",
+    "summary",
+    "diff",
+    "diff-series",
+    "retainers-class",
+    "retainers-node",
+    "inspect-function",
+    "dominators-node",
+    "strings-duplicates",
+    "closures",
+    "timeline",
+];
+
+fn at_width(args: &[&str], width: &str) -> Output {
+    stillheap(args).env("STILLHEAP_COLUMNS", width).output().unwrap()
+}
+
+#[test]
+fn nothing_is_wider_than_the_terminal() {
+    // Texts that are not laid out: JSON, and what is as long as it was given.
+    let free = |name: &str| name.ends_with("-json") || name.ends_with("-help") || name.contains("evil");
+    let mut wrong = Vec::new();
+    for (name, args) in CASES.iter().filter(|(name, _)| !free(name) && !name.starts_with("verify")) {
+        for width in WIDTHS {
+            let columns: usize = width.parse().unwrap();
+            let text = String::from_utf8(at_width(args, width).stdout).unwrap();
+            if !text.starts_with('{') && !text.starts_with("Heap snapshots of") {
+                let wide = text.lines().filter(|line| line.chars().count() > columns);
+                wrong.extend(wide.map(|line| format!("{name} at {width}: {line}")));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 /// The output as one text.
 fn transcript(args: &[&str], output: &Output) -> String {
     let quoted: Vec<String> = args
@@ -349,10 +390,16 @@ fn fixtures_are_what_their_program_writes() {
 fn output_is_as_it_was() {
     let mut wrong = Vec::new();
     let mut names: Vec<String> = Vec::new();
+    let mut outputs: Vec<(String, String)> = Vec::new();
     for (name, args) in CASES {
-        let text = transcript(args, &stillheap(args).output().unwrap());
-        let path = golden_directory().join(format!("{name}.txt"));
-        names.push(format!("{name}.txt"));
+        outputs.push((format!("{name}.txt"), transcript(args, &stillheap(args).output().unwrap())));
+        for width in WIDTHS.iter().filter(|_| LAID_OUT.contains(name)) {
+            outputs.push((format!("{name}@{width}.txt"), transcript(args, &at_width(args, width))));
+        }
+    }
+    for (name, text) in outputs {
+        let path = golden_directory().join(&name);
+        names.push(name.clone());
         if updating() {
             std::fs::write(&path, &text).unwrap();
         }

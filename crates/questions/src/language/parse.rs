@@ -40,7 +40,7 @@ pub(super) const LONGEST: usize = 10_000;
 
 pub(super) fn parse(text: &str) -> Result<Expression, Failure> {
     if text.len() > LONGEST {
-        let what = format!("the query has {} bytes; at most {LONGEST} are read", text.len());
+        let what = format!("the query has {} bytes; at most {LONGEST} are allowed", text.len());
         return Err(Failure::new("ERR_STILLHEAP_QUERY", what));
     }
     let mut parser = Parser { text, tokens: tokens(text)?, next: 0, depth: 0 };
@@ -102,7 +102,9 @@ impl Parser<'_> {
     fn unary(&mut self) -> Result<Expression, Failure> {
         self.depth += 1;
         if self.depth > DEEPEST {
-            return Err(self.mistake(&format!("brackets and negations nest at most {DEEPEST} deep")));
+            return Err(
+                self.mistake(&format!("parentheses and negations can be nested at most {DEEPEST} deep"))
+            );
         }
         let expression = if self.is_word("not") {
             self.take();

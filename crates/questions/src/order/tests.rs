@@ -59,10 +59,7 @@ fn the_header_s_time_undoes_the_shell_s_order() {
     let arranged = put_in_order(&files, &Unknown).unwrap();
     assert_eq!(order(&arranged), [[0, 3, 1, 2]]);
     assert_eq!(arranged.groups[0].ordered_by, OrderedBy::Time);
-    assert_eq!(
-        arranged.notes,
-        ["Put in order by the times in their headers: snap-1, snap-2, snap-10, snap-11."]
-    );
+    assert_eq!(arranged.notes, ["Sorted by the times in their headers: snap-1, snap-2, snap-10, snap-11."]);
 }
 
 #[test]
@@ -72,7 +69,7 @@ fn the_same_file_twice_is_one_and_the_whole_one_stays() {
     let files = [cut, with_header("whole", 7, 1), with_header("next", 7, 2)];
     let arranged = put_in_order(&files, &Unknown).unwrap();
     assert_eq!(order(&arranged), [[1, 2]]);
-    assert_eq!(arranged.notes, ["cut is the same snapshot as whole; it is left out."]);
+    assert_eq!(arranged.notes, ["cut is the same snapshot as whole and is left out."]);
     // Without headers it is the contents that tell.
     let files = [plain("a", 9, 0), plain("copy of a", 9, 5_000)];
     assert_eq!(order(&put_in_order(&files, &Heaps(&[1, 1])).unwrap()), [[0]]);
@@ -85,7 +82,7 @@ fn processes_are_kept_apart() {
     let arranged = put_in_order(&files, &Unknown).unwrap();
     assert_eq!(order(&arranged), [&[1, 3, 2][..], &[0][..]]);
     assert_eq!(arranged.groups[0].process.as_deref(), Some("process 8"));
-    assert!(arranged.notes.iter().any(|note| note.contains("of 2 processes")), "{:?}", arranged.notes);
+    assert!(arranged.notes.iter().any(|note| note.contains("from 2 processes")), "{:?}", arranged.notes);
 }
 
 #[test]

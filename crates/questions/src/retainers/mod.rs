@@ -32,7 +32,7 @@ pub struct RetainersRequest {
     /// Paths to a root to show, shortest first
     #[arg(long, value_name = "N", default_value_t = 3)]
     pub paths: usize,
-    /// What comes first
+    /// The order of the rows
     #[arg(long, value_enum, default_value_t)]
     pub sort: HolderOrder,
     /// Only holders whose class matches: text, gl*b or /regex/

@@ -19,18 +19,18 @@ pub(crate) fn detect(case: &Case<'_, '_>) -> Option<Finding> {
     let reference = case.path[at].edge.map(|edge| Reference { edge, from, to: case.node(at) });
     let place = reference.map(|found| case.namer().place(&found)).unwrap_or_default();
     let what = if view.is_context(from) {
-        "function keeps, in its variable"
+        "function retains, in its variable"
     } else {
-        "object keeps, in its property"
+        "object retains, in its property"
     };
     let detail =
         format!("a chain of at least {} objects: each {what} {variable}, the one before", case.chain);
     let explanation = format!(
-        "The objects form a chain: each {what} {variable}, the one before it, and the newest is held. Retained sizes \
-         mislead here, since each {class} retains all earlier ones; what counts is that the chain is never cut."
+        "The objects form a chain: each {what} {variable}, the one before it, and the newest one is still referenced. Retained sizes \
+         mislead here, since each {class} retains all earlier ones; the problem is that the chain is never cut."
     );
     let advice = format!(
-        "Don't keep the one before in {variable}, or cut the chain: set {variable} to null, or keep the last few only."
+        "Don't store the previous object in {variable}, or cut the chain: set {variable} to null, or keep only the last few."
     );
     let cause = cause_at(CauseKind::Chain, Some(variable), place, detail);
     Some(Finding { cause, explanation, advice, decisive: at })

@@ -126,12 +126,14 @@ pub(crate) fn weak_map(case: &Case<'_, '_>) -> Option<Finding> {
     own_place(case, &mut held.place);
     let variable = held.owned().or_else(|| held.variable.clone());
     let variable = variable.map_or_else(|| "a WeakMap".to_owned(), |name| format!("WeakMap {name}"));
-    let detail = format!("the keys of {variable} live on, so their values do");
+    let detail = format!("the keys of {variable} stay alive, and so do their values");
     let explanation = format!(
-        "A WeakMap lets go of a value only when its key is gone. The keys of {variable} are still held elsewhere, and \
-         what they lead to grows."
+        "A WeakMap releases a value only when its key is gone. The keys of {variable} are still referenced elsewhere, \
+         and what they retain grows."
     );
-    let advice = format!("Delete from {variable} what is done with, or bound what a key's value collects.");
+    let advice = format!(
+        "Delete entries of {variable} that are no longer needed, or limit what the value of a key collects."
+    );
     let cause = cause_at(CauseKind::WeakMap, held.variable, held.place, detail);
     Some(Finding { cause, explanation, advice, decisive: held.at })
 }
@@ -161,16 +163,16 @@ pub(crate) fn detect(case: &Case<'_, '_>) -> Option<Finding> {
     let fill = if case.head.in_place || held_by != Some(&1) {
         String::new()
     } else {
-        format!(" and holds {} objects by now", count(entries))
+        format!(" and holds {} objects now", count(entries))
     };
     let detail = format!("{what} is filled and never emptied{fill}");
     let explanation = format!(
-        "{} is held for as long as the program runs, something is put into it again and again, and nothing is taken \
+        "{} stays alive as long as the program runs; entries are added all the time, and none is taken \
          out.",
         capital(&what)
     );
     let advice = format!(
-        "Remove entries of {variable} when they are done with, or bound it (a largest size, a time to live, an LRU \
+        "Remove entries of {variable} that are no longer needed, or limit it (a maximum size, a time to live, an LRU \
          cache)."
     );
     let mut place = held.place;

@@ -48,7 +48,7 @@ pub(crate) fn listeners(case: &Case<'_, '_>) -> Option<Finding> {
     let of_event = event.as_deref().map_or_else(String::new, |event| format!(" for '{event}'"));
     let detail = format!("listeners{of_event} are added to {owner} and never removed");
     let explanation = format!(
-        "Each time {} runs, it adds a listener{of_event} to {owner}. {owner} lives on, so it keeps every listener and \
+        "Each time {} runs, it adds a listener{of_event} to {owner}. {owner} stays alive, so it retains every listener and \
          all that the listener refers to.",
         called(&place)
     );
@@ -122,16 +122,16 @@ pub(crate) fn timers(case: &Case<'_, '_>) -> Option<Finding> {
         None => None,
     };
     let detail =
-        format!("{what} are started and not cleared; each keeps its callback and what that refers to");
+        format!("{what} are started and never cleared; each retains its callback and what that refers to");
     let explanation = format!(
-        "{} starts {what} again and again. Node keeps each of them, with its callback and the variables around it, \
+        "{} starts {what} repeatedly. Node.js retains each of them, with its callback and the variables around it, \
          until it has fired for the last time or is cleared.",
         called(&place)
     );
     let advice = if repeats {
         "Call clearInterval when the work is done."
     } else {
-        "Call clearTimeout when the timer is not needed any more, or use shorter times."
+        "Call clearTimeout when the timer is no longer needed, or use shorter times."
     };
     let cause = cause_at(CauseKind::Timer, variable, place, detail);
     Some(Finding {

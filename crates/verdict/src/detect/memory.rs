@@ -13,13 +13,13 @@ pub(crate) fn external(case: &Case<'_, '_>) -> Option<Finding> {
     }
     let held = name(case, case.holder);
     let (name, what) = (held.variable.clone()?, held.called()?);
-    let detail = format!("{what} keeps Buffers, whose bytes lie outside the JavaScript heap");
+    let detail = format!("{what} retains Buffers, whose bytes are outside the JavaScript heap");
     let explanation = format!(
-        "What {what} keeps is small on the heap, but owns memory outside of it. The heap's limit does not count that \
+        "What {what} retains is small on the heap, but owns memory outside of it. The heap's limit does not count that \
          memory, so the process is killed before V8 complains."
     );
     let advice = format!(
-        "Remove entries of {name} when they are done with; where only a part of a Buffer is needed, copy that."
+        "Remove entries of {name} that are no longer needed. If only a part of a Buffer is needed, copy that part."
     );
     let cause = cause_at(CauseKind::ExternalMemory, held.variable, held.place, detail);
     Some(Finding { cause, explanation, advice, decisive: held.at })
@@ -49,11 +49,10 @@ pub(crate) fn detached(case: &Case<'_, '_>) -> Option<Finding> {
     }
     let held = name(case, case.holder);
     let what = held.called().unwrap_or_else(|| "a reference".to_owned());
-    let detail =
-        format!("{what} keeps elements of trees that have been taken out, and each keeps its whole tree");
+    let detail = format!("{what} retains elements of detached trees, and each retains its whole tree");
     let explanation = format!(
         "The trees are not part of anything any more, but {what} still holds an element of each. An element knows its \
-         parent and a parent its children, so one of them keeps all."
+         parent and a parent its children, so one of them retains all."
     );
     let advice = format!(
         "Let go of the element when its tree is taken out: remove it from {}, or hold it by WeakRef.",

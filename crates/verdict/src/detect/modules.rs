@@ -37,27 +37,27 @@ pub(crate) fn detect(case: &Case<'_, '_>) -> Option<Finding> {
             place(case, file.as_deref(), "require"),
             Some("children".to_owned()),
             "A module that is taken out of require.cache and required again is a new one. The module that requires it \
-             lists each of them in its module.children, and so keeps them with everything that their code has made.",
+             lists each of them in its module.children, and so retains them with everything that their code has created.",
             "Require it once. To read data anew, use fs.readFile and JSON.parse; run code that changes in a worker or \
              a process that can be replaced. If it has to be required anew, take it out of module.children as well.",
         ),
         ModuleHolder::Cache => (
             place(case, None, "require"),
             Some("_cache".to_owned()),
-            "require keeps every module that it has loaded, by its file, and ever more files are required.",
+            "require keeps every module that it has loaded, by its file, and more and more files are required.",
             "Don't write files in order to require them. To read data, use fs.readFile and JSON.parse; run code that \
              is made at run time in a worker or process that ends.",
         ),
         ModuleHolder::Urls => (
             place(case, None, "import"),
             None,
-            "import() keeps a module for each URL that it has loaded, for as long as the program runs. A URL that \
+            "import() keeps a module for each URL that it has loaded, as long as the program runs. A URL that \
              differs each time (by a query such as ?v=1, or a data: URL) makes a new module each time.",
             "Import each module once, by a URL that stays the same. To read data anew, use fs.readFile and JSON.parse; \
              run code that changes in a worker that ends.",
         ),
     };
-    let detail = format!("{name} is loaded again and again, and Node keeps all {} copies", count(copies));
+    let detail = format!("{name} is loaded repeatedly, and Node.js retains all {} copies", count(copies));
     let cause = cause_at(CauseKind::ModuleCache, variable, place, detail);
     let (explanation, advice) = (happens.to_owned(), advice.to_owned());
     Some(Finding { cause, explanation, advice, decisive: case.holder })

@@ -24,13 +24,13 @@ pub(crate) fn inspector(case: &Case<'_, '_>) -> Option<Finding> {
     let member = case.members.first().copied();
     let place =
         CodeSite { location: member.and_then(|n| case.source_index.location_of(n)), ..CodeSite::default() };
-    let detail = "only a handle of native code holds the objects, as the inspector does for each object that it gives out".to_owned();
+    let detail = "only a handle of native code retains the objects, as the inspector does for each object that it returns".to_owned();
     let explanation = format!(
         "No JavaScript holds these objects ({class} and others): native code does, by a handle each. That is what the \
          inspector does: each object that the console prints or Runtime.evaluate returns is kept for the client."
     );
     let advice = "Close the inspector's session, or release what it was given (Runtime.releaseObjectGroup, \
-                  returnByValue); don't log large objects while DevTools are open."
+                  returnByValue); don't log large objects while DevTools is open."
         .to_owned();
     let cause = cause_at(CauseKind::Inspector, None, place, detail);
     Some(Finding { cause, explanation, advice, decisive: case.grows })
@@ -64,13 +64,13 @@ pub(crate) fn handles(case: &Case<'_, '_>) -> Option<Finding> {
         })
     });
     let place = closure.map(|c| case.source_index.made_in(c)).unwrap_or_default();
-    let detail = format!("native code holds each {class} by a handle, and it is never closed");
+    let detail = format!("native code retains each {class} through a handle that is never closed");
     let explanation = format!(
-        "A {class} has a native side that keeps it alive until it is closed, however little JavaScript still refers to \
-         it; and it keeps its listeners and what they refer to."
+        "A {class} has a native part that keeps it alive until it is closed, even if no JavaScript refers to it any more. It \
+         also retains its listeners and what they refer to."
     );
     let advice = format!(
-        "Close each {class} when it is done with (close, destroy or terminate; unref is not enough)."
+        "Close each {class} when it is no longer needed (close, destroy or terminate; unref is not enough)."
     );
     let cause = cause_at(CauseKind::NativeHandle, None, place, detail);
     Some(Finding { cause, explanation, advice, decisive: case.grows })

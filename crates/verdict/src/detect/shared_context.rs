@@ -39,16 +39,16 @@ pub(crate) fn detect(case: &Case<'_, '_>) -> Option<Finding> {
         |user| user.what.replace(&format!(" uses {variable}"), " does"),
     );
     if let Some(location) = case.source_index.location_of(closure) {
-        place.related.push(Related { what: format!("{keeper} is made and keeps the context"), location });
+        place.related.push(Related { what: format!("{keeper} is created and retains the context"), location });
     }
     place.related.extend(users);
     let detail = format!(
-        "variable {variable} of {function} is kept by {keeper}, which never reads it: {who_uses}, and all closures \
-         made in {function} share one context"
+        "variable {variable} of {function} is retained by {keeper}, which never reads it: {who_uses}, and all closures \
+         created in {function} share one context"
     );
     let explanation = format!(
-        "Each {held} has a function ({keeper}) that was made in {function}. V8 keeps all variables of {function} that \
-         any of its closures uses in one context, so {keeper} keeps {variable}, the {held} before, which has such a \
+        "Each {held} has a function ({keeper}) that was created in {function}. V8 keeps all variables of {function} that \
+         any of its closures uses in one context, so {keeper} retains {variable}, the previous {held}, which has such a \
          function of its own, and so on: none of them can ever be freed."
     );
     let advice = format!(

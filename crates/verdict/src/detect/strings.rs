@@ -35,7 +35,7 @@ pub(crate) fn sliced(case: &Case<'_, '_>) -> Option<Finding> {
     );
     let explanation = format!(
         "A string cut out of another (slice, substring, split, a match) of 13 characters or more is a view of it, and \
-         keeps all of it. {} collects such slices.",
+         retains all of it. {} collects such slices.",
         capital(&what)
     );
     let advice =
@@ -60,12 +60,12 @@ pub(crate) fn concatenated(case: &Case<'_, '_>) -> Option<Finding> {
     let first = (0..case.path.len()).find(|&i| view.is_string(case.node(i)))?;
     let held = name(case, first);
     let what = held.called().unwrap_or_else(|| "a string".to_owned());
-    let detail = format!("{what} becomes longer and longer");
+    let detail = format!("{what} grows without end");
     let explanation = format!(
-        "Text is added to {what} again and again. V8 keeps each part until the whole is needed in one piece, so short \
+        "Text is added to {what} all the time. V8 keeps each part until the whole is needed in one piece, so short \
          parts cost more than their characters."
     );
-    let advice = "Write the text out and begin anew, or keep the last part only.".to_owned();
+    let advice = "Write the text out and start a new string, or keep only the last part.".to_owned();
     let cause = cause_at(CauseKind::ConcatenatedString, held.variable, held.place, detail);
     Some(Finding { cause, explanation, advice, decisive: held.at })
 }
@@ -99,15 +99,14 @@ pub(crate) fn duplicates(case: &Case<'_, '_>) -> Option<Finding> {
     let name = held.variable.clone().unwrap_or_else(|| "it".to_owned());
     let what = held.called().unwrap_or_else(|| "something".to_owned());
     let percent = again * 100.0 / f64::max(all, 1.0);
-    let detail =
-        format!("{what} collects the same texts again and again: {percent:.0} % of the bytes are copies");
+    let detail = format!("{what} collects duplicated strings: {percent:.0} % of the bytes are copies");
     let explanation = format!(
         "{} is filled and never emptied, and most of what is in it are copies of the same strings: text that comes \
          out of JSON, a socket or a file is a new string each time.",
         capital(&what)
     );
     let advice =
-        format!("Bound {name}, and keep one copy of each text: a Map from text to text before it is stored.");
+        format!("Limit {name}, and keep one copy of each text, for example with a Map from text to text.");
     let cause = cause_at(CauseKind::DuplicateStrings, held.variable, held.place, detail);
     Some(Finding { cause, explanation, advice, decisive: held.at })
 }

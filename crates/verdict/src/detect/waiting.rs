@@ -63,13 +63,13 @@ pub(crate) fn promises(case: &Case<'_, '_>) -> Option<Finding> {
         }
     }
     let which = owned.unwrap_or_else(|| "a promise".to_owned());
-    let detail = format!("{which} never settles, and everything that waits for it is kept");
+    let detail = format!("{which} never settles, and everything that waits for it is retained");
     let explanation = format!(
-        "{which} stays pending. Every await, then, or Promise.race on it adds a reaction that the promise keeps until \
+        "{which} stays pending. Every await, then, or Promise.race on it adds a reaction that the promise retains until \
          it settles, together with the result promise and what that refers to."
     );
     let advice = format!(
-        "Don't wait for a long-lived promise again and again (Promise.race with {which}): use an AbortSignal or a \
+        "Don't wait for a long-lived promise repeatedly (Promise.race with {which}): use an AbortSignal or a \
          single listener instead, or settle it."
     );
     let cause = cause_at(CauseKind::Promise, variable, place, detail);
@@ -114,8 +114,8 @@ fn async_chain(case: &Case<'_, '_>) -> Finding {
     let function = called(&place);
     let detail = format!("a chain of at least {} suspended calls: each waits for the next one", case.chain);
     let explanation = format!(
-        "{function} waits for a call that waits for the next one, and none ever returns: each suspended call keeps its \
-         variables and is kept by the promise that it waits for."
+        "{function} waits for a call that waits for the next one, and none ever returns: each suspended call retains its \
+         variables and is retained by the promise that it waits for."
     );
     let advice =
         format!("Turn the recursion of {function} into a loop (for await, while), so that each call ends.");
@@ -141,10 +141,10 @@ pub(crate) fn async_context(case: &Case<'_, '_>) -> Option<Finding> {
     if let Some(location) = case.source_index.location_of(first) {
         place.location = Some(location);
     }
-    let detail = "what was in an asynchronous context is kept by what was started in it".to_owned();
+    let detail = "the store of an asynchronous context is retained by what was started in it".to_owned();
     let explanation =
         "Everything that is started inside AsyncLocalStorage.run or after enterWith (timers, promises, \
-                       handles) keeps the store that was current, for as long as it lives."
+                       handles) retains the store that was current, as long as it lives."
             .to_owned();
     let advice =
         "Put less into the store, end what is started in it, or start long-lived work outside of it \
