@@ -134,7 +134,7 @@ fn errors_say_what_was_expected_and_where() {
         ("],\n\"trace_function", ",5],\n\"trace_function", "the last edge has 1 of 3 fields"),
         ("\"edges\":[", "\"edge\":[", "the section \"edges\" is missing"),
         ("\"edge_count\",", "\"edges\",", "no field `edge_count`"),
-        ("{\"snapshot\"", "[\"snapshot\"", "expected `{`"),
+        ("{\"snapshot\"", "[\"snapshot\"", "it starts with `[\"snapshot"),
         ("\"meta\":", "\"beta\":", "no `meta`"),
         ("\"strings\":[\"\"", "\"strings\":[7", "expected a string, found `7`"),
         ("],\n\"strings\"", "]\n\"strings\"", "expected `,` or `}`"),
