@@ -27,7 +27,7 @@ use std::ffi::OsString;
 use std::io::IsTerminal;
 
 use crate::core::TextAnswer;
-use args::{FileQuestion, Cli, Color, Command, DiffArgs, LeaksArgs, ReportArgs, VerifyArgs};
+use args::{Cli, Color, Command, DiffArgs, FileQuestion, LeaksArgs, ReportArgs, VerifyArgs};
 use clap::{Args, FromArgMatches};
 use console::{Console, fail, say};
 use exit::{NO, OK, SALVAGED, USAGE};

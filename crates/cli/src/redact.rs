@@ -60,9 +60,10 @@ pub fn redact(args: &RedactArgs) -> Result<Redaction, Failure> {
     let shown = if stdin { "standard input".to_owned() } else { args.file.to_string_lossy().into_owned() };
     let of_input = |error: &stillheap_analysis::Error| Failure::of_file(error, &shown);
     let (mut input, length) = match stdin {
-        true => {
-            (stillheap_snapshot::unpack(Box::new(RetryWriter(std::io::stdin()))).map_err(|e| of_input(&e))?, None)
-        }
+        true => (
+            stillheap_snapshot::unpack(Box::new(RetryWriter(std::io::stdin()))).map_err(|e| of_input(&e))?,
+            None,
+        ),
         false => stillheap_snapshot::open_unpacked(&args.file).map_err(|e| of_input(&e))?,
     };
     let key = match &args.key {
@@ -76,7 +77,8 @@ pub fn redact(args: &RedactArgs) -> Result<Redaction, Failure> {
         std::path::absolute(&args.output).map_err(|error| Failure::of_io(&error, "getcwd", &args.output))?;
     let destination = Destination { path, overwrite: false, generated: false };
     let refused = |failure| of_output(Failure::of_sink(failure), &args.output, "Choose another name.");
-    let opened = OpenedFile::create(destination, compression_of(args.compress, &args.output)).map_err(refused)?;
+    let opened =
+        OpenedFile::create(destination, compression_of(args.compress, &args.output)).map_err(refused)?;
     let options = Options { source, key: key.clone() };
     let mut output = opened.redacting(Some(options)).start().map_err(Failure::of_sink)?;
     let mut progress = ReadingBar::new(length);

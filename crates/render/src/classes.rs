@@ -7,7 +7,7 @@ use stillheap_analysis::{MatchedBy, NodeInfo};
 use stillheap_graph::sums::sum;
 
 use super::{
-    Cell, Column, TextStyle, Table, Tone, count, distance, more, node, none_matches, percent, plural, quoted,
+    Cell, Column, Table, TextStyle, Tone, count, distance, more, node, none_matches, percent, plural, quoted,
     shorten, signed_count, signed_size, size, spark, visible,
 };
 use stillheap_questions::{Diff, Instances, Opened, QueryAnswer, Strings, Summary, Verification};

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use stillheap_analysis::{EdgeInfo, NodeInfo, RootPath};
 
 use super::{
-    Cell, Column, TextStyle, Table, Tone, count, distance, edge, more, node, node_row, node_table, nodes,
+    Cell, Column, Table, TextStyle, Tone, count, distance, edge, more, node, node_row, node_table, nodes,
     none_matches, plural, shorten, size, visible,
 };
 use stillheap_questions::{

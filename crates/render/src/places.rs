@@ -5,7 +5,7 @@ use std::fmt::Write;
 use stillheap_analysis::{StackFrame, TimelineSample};
 use stillheap_graph::sums::sum;
 
-use super::{Cell, Column, TextStyle, Table, Tone, count, more, node, none_matches, plural, size, visible};
+use super::{Cell, Column, Table, TextStyle, Tone, count, more, node, none_matches, plural, size, visible};
 use stillheap_questions::{Closures, Timeline};
 
 /// Variables and neighbours of a function that are shown.

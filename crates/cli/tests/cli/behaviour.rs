@@ -299,3 +299,64 @@ fn ids_tell_the_order_of_files_without_a_header() {
     assert_eq!(answer["files"], serde_json::json!([first, third]));
     assert_eq!(answer["orderedBy"], "ids");
 }
+
+#[test]
+fn without_files_leaks_and_report_take_the_newest_process_here() {
+    let scratch = Scratch::new("found");
+    let folder = scratch.at("");
+    let output = stillheap(&["leaks"]).current_dir(&folder).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("no snapshots in this directory"));
+    let write = |name: &str, number: u32, second: u64| {
+        let path = scratch.at(name);
+        std::fs::copy(fixture_directory().join(format!("growing-{number}.heapsnapshot")), &path).unwrap();
+        let file = std::fs::File::options().append(true).open(&path).unwrap();
+        file.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(second)).unwrap();
+    };
+    write("heapdump-20261128T100000.000Z-7-0.heapsnapshot", 3, 1);
+    write("heapdump-20261128T100200.000Z-8-0.heapsnapshot", 3, 30);
+    write("heapdump-20261128T100100.000Z-8-0.heapsnapshot", 1, 20);
+    let output = stillheap(&["leaks"]).current_dir(&folder).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(
+        said,
+        "stillheap: reading 2 snapshots: heapdump-20261128T100100.000Z-8-0.heapsnapshot, \
+         heapdump-20261128T100200.000Z-8-0.heapsnapshot; 1 of other processes left out\n"
+    );
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.ends_with("Next: stillheap report -o leak.html\n"), "{text}");
+    let output = stillheap(&["report", "-o", "leak.html"]).current_dir(&folder).output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let output = stillheap(&["report", "-o", "leak.html"]).current_dir(&folder).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        said.contains("leak.html already exists. Use --overwrite, or choose another name with -o."),
+        "{said}"
+    );
+}
+
+#[test]
+fn colours_are_asked_for_or_refused() {
+    let coloured = |args: &[&str], no_color: bool| {
+        let mut command = stillheap(&[&["summary", "leak.heapsnapshot", "--limit", "1"], args].concat());
+        if no_color {
+            command.env("NO_COLOR", "1");
+        }
+        String::from_utf8(command.output().unwrap().stdout).unwrap().contains('\u{1b}')
+    };
+    assert!(!coloured(&[], false), "a pipe gets none");
+    assert!(coloured(&["--color", "always"], false));
+    assert!(!coloured(&["--color", "never"], false));
+    assert!(!coloured(&[], true));
+}
+
+#[test]
+fn completions_know_the_commands() {
+    for shell in ["bash", "zsh", "fish"] {
+        let output = stillheap(&["completions", shell]).output().unwrap();
+        assert_eq!(output.status.code(), Some(0));
+        let script = String::from_utf8(output.stdout).unwrap();
+        assert!(script.contains("retainers") && script.contains("read-limit"), "{shell}");
+    }
+}

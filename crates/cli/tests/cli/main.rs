@@ -203,7 +203,6 @@ const CASES: &[(&str, &[&str])] = &[
     ("leaks-backwards", &["leaks", "growing-3.heapsnapshot", "growing-1.heapsnapshot", "--as-given"]),
     ("leaks-twins", &["leaks", "growing-3.heapsnapshot", "growing-3.heapsnapshot"]),
     ("leaks-truncated", &["leaks", "leak.heapsnapshot", "truncated.heapsnapshot", "--as-given"]),
-    ("leaks-no-file", &["leaks"]),
     ("leaks-wrong-limit", &["leaks", "leak.heapsnapshot", "--limit", "0"]),
     ("leaks-two-stdins", &["leaks", "-", "-"]),
     ("diff-help", &["diff", "--help"]),

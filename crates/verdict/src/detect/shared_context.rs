@@ -39,7 +39,9 @@ pub(crate) fn detect(case: &Case<'_, '_>) -> Option<Finding> {
         |user| user.what.replace(&format!(" uses {variable}"), " does"),
     );
     if let Some(location) = case.source_index.location_of(closure) {
-        place.related.push(Related { what: format!("{keeper} is created and retains the context"), location });
+        place
+            .related
+            .push(Related { what: format!("{keeper} is created and retains the context"), location });
     }
     place.related.extend(users);
     let detail = format!(
