@@ -7,6 +7,7 @@
 #![warn(missing_docs)]
 
 mod args;
+mod commands;
 mod console;
 mod core;
 #[cfg(target_os = "linux")]
@@ -39,7 +40,7 @@ use stillheap_render::{self as render, TextStyle, next};
 /// Runs a command, given without the program's name, and prints what comes of it; returns the exit code.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> i32 {
     let all = std::iter::once(OsString::from("stillheap")).chain(args);
-    match help::command().try_get_matches_from(all).and_then(|matches| Cli::from_arg_matches(&matches)) {
+    match commands::command().try_get_matches_from(all).and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => {
             match cli.terminal.color {
                 Color::Auto => anstream::ColorChoice::Auto,
@@ -144,7 +145,7 @@ fn dispatch(command: Command) -> i32 {
 
 fn completions(shell: clap_complete::Shell) -> i32 {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut help::command(), "stillheap", &mut script);
+    clap_complete::generate(shell, &mut commands::command(), "stillheap", &mut script);
     let mut console = Console::new();
     console.text(&String::from_utf8_lossy(&script));
     end(console, OK)

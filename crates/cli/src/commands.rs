@@ -1,0 +1,109 @@
+//! The command line as clap has it, its commands listed in groups.
+
+use clap::{Command, CommandFactory};
+
+use crate::args::Cli;
+
+/// The commands in the order of a user's work. A test checks that every command is in one group.
+const GROUPS: [(&str, &[&str]); 4] = [
+    ("Capture", &["dump", "watch"]),
+    ("Find the leak", &["leaks", "diff", "report", "summary", "retainers", "closures"]),
+    (
+        "Look around",
+        &[
+            "instances",
+            "inspect",
+            "dominators",
+            "containment",
+            "strings",
+            "query",
+            "timeline",
+            "info",
+            "stack",
+        ],
+    ),
+    ("Share and automate", &["verify", "redact", "convert", "mcp", "completions", "help"]),
+];
+
+/// The whole command line, its commands in groups.
+pub fn command() -> Command {
+    let mut command = Cli::command();
+    command.build();
+    let groups = groups(&command);
+    command.help_template(format!(
+        "{{about}}\n\nUsage: stillheap <COMMAND> [OPTIONS]\n{groups}\nOptions:\n{{options}}{{after-help}}"
+    ))
+}
+
+fn groups(command: &Command) -> String {
+    let mut out = String::new();
+    for (title, names) in GROUPS {
+        out.push_str(&format!("\n{title}:\n"));
+        for name in names {
+            let about = command.find_subcommand(name).and_then(Command::get_about);
+            let about = match *name {
+                "help" => "Show the help of a command".to_owned(),
+                _ => about.map(ToString::to_string).unwrap_or_default(),
+            };
+            out.push_str(&format!("  {name:<12} {about}\n"));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_is_in_one_group() {
+        let grouped: Vec<&str> = GROUPS.iter().flat_map(|(_, names)| names.iter().copied()).collect();
+        let mut command = Cli::command();
+        command.build();
+        for name in &grouped {
+            assert!(command.find_subcommand(name).is_some(), "there is no command {name}");
+        }
+        for subcommand in command.get_subcommands().filter(|c| !c.is_hide_set()) {
+            let times = grouped.iter().filter(|name| **name == subcommand.get_name()).count();
+            assert_eq!(times, 1, "{} is in {times} groups", subcommand.get_name());
+        }
+    }
+
+    /// The man pages in the package are made of the same texts; `UPDATE_GOLDEN=1` writes them.
+    #[test]
+    fn man_pages_are_up_to_date() {
+        let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../man");
+        let mut wrong = Vec::new();
+        let mut names = Vec::new();
+        let mut all = command();
+        all.build();
+        let subcommands = all.get_subcommands().filter(|c| c.get_name() != "help").cloned();
+        let pages = subcommands.map(|c| (format!("stillheap-{}", c.get_name()), c));
+        let pages: Vec<_> = pages.chain([("stillheap".to_owned(), Cli::command())]).collect();
+        for (name, command) in pages {
+            let mut page = Vec::new();
+            // The version would change every page with each release.
+            let title: &'static str = name.clone().leak();
+            let command = command.name(title).version(None::<&'static str>);
+            clap_mangen::Man::new(command).render(&mut page).unwrap();
+            let path = directory.join(format!("{name}.1"));
+            if std::env::var_os("UPDATE_GOLDEN").is_some() {
+                std::fs::write(&path, &page).unwrap();
+            }
+            if std::fs::read(&path).unwrap_or_default() != page {
+                wrong.push(name.clone());
+            }
+            names.push(format!("{name}.1"));
+        }
+        assert!(wrong.is_empty(), "UPDATE_GOLDEN=1 writes the man pages anew: {}", wrong.join(", "));
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            assert!(names.contains(&name), "man/{name} belongs to no command");
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        command().debug_assert();
+    }
+}
