@@ -28,7 +28,7 @@ interface CommonOptions {
   name?: string;
   /**
    * `'inline'`: in this process, which stands still meanwhile. `'fork'`: in a forked child (Linux, glibc; see
-   * docs/fork.md), for a pause of milliseconds. `'auto'`: `'fork'` where it can be had, else `'inline'`,
+   * docs/fork.md), for a pause of milliseconds. `'auto'`: `'fork'` where it works, else `'inline'`,
    * which `modeReason` then explains. Default: `STILLHEAP_MODE`, else `'auto'`. `writeSnapshot()` is inline
    * unless `NODE_HEAPDUMP_OPTIONS` has the word `fork`.
    */
@@ -204,7 +204,7 @@ interface CaptureResult {
   report?: string | null;
   /** Forked captures: how many children it took. */
   attempts?: number;
-  /** Forked captures: what became of those that failed. */
+  /** Forked captures that failed, with the reason. */
   failedAttempts?: string[];
   /**
    * Forked captures: system calls that native finalizers tried in the child and weren't let do (docs/fork.md).
@@ -253,7 +253,7 @@ interface StillheapError extends Error {
 }
 
 interface StillheapEvents {
-  /** Every capture that went well, whoever asked for it. */
+  /** Every capture that succeeded, from a call or a signal. */
   snapshot: [result: CaptureResult];
   /** A signal's capture that failed. Without a listener, one line is written to stderr. */
   error: [error: StillheapError];
@@ -290,7 +290,7 @@ interface Stillheap extends EventEmitter<StillheapEvents> {
 
   /**
    * Has one snapshot of this thread's heap taken when V8 comes to its limit (`--max-old-space-size`, or a
-   * worker's `resourceLimits`) and is about to end the process: in a forked child where that can be had
+   * worker's `resourceLimits`) and is about to end the process: in a forked child where that works
    * (`mode: 'auto'`, the default here, whatever `configure` says), beside a small report that is written first.
    * Then the limit is raised once; V8 takes that back if the heap comes down again.
    *

@@ -1,7 +1,7 @@
 'use strict';
 
 // Two dependencies may each bring a copy of stillheap. In one thread the first copy serves both, so that
-// there is one set of listeners; across threads and versions the addon sees to it that a signal is
+// there is one set of listeners; across threads and versions the addon ensures that a signal is
 // answered once.
 
 const { version } = require('./package.json');

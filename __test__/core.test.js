@@ -153,9 +153,9 @@ test('what can not be read is refused with what to do', { timeout: 120_000 }, as
   const cases = [
     [
       [copy('no-memory', (target) => truncateSync(target, 20_000))],
-      /program of this core isn't at hand|no page of a V8/,
+      /program of this core was not found|no page of a V8/,
     ],
-    [[copy('cut', (target) => truncateSync(target, 3_000_000))], /truncated|no page of a V8|isn't at hand/],
+    [[copy('cut', (target) => truncateSync(target, 3_000_000))], /truncated|no page of a V8|was not found/],
     [[copy('32-bit', (target) => write(target, 4, [1]))], /32-bit/],
     [[copy('a-program', (target) => write(target, 16, [3, 0]))], /a program or a library, not a core/],
     [[copy('riscv', (target) => write(target, 18, [243, 0]))], /another machine/],

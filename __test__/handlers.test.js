@@ -135,7 +135,7 @@ test('a handler that throws is the application’s affair; ours is done', async 
   assert.equal(caught, 'theirs');
 });
 
-test('a listener of ours that throws reaches uncaughtException, and nothing else breaks', async (t) => {
+test('a listener for an event of stillheap that throws reaches uncaughtException, and nothing else breaks', async (t) => {
   const agent = await startAgent(t);
   await agent.call(({ stillheap, send }) => {
     process.on('uncaughtException', (error) => send('caught', error.message));

@@ -180,7 +180,7 @@ test('a recording that begins after a kept capture survives a clearing one', asy
   assert.deepEqual(await agent.ended, { code: 0, signal: null });
 });
 
-test('an inspector session that is open, and its snapshot in the middle of ours', async (t) => {
+test('an inspector session that is open, and its snapshot during a capture', async (t) => {
   const agent = await startAgent(t);
   await agent.call(prepare);
   await agent.call(connect);

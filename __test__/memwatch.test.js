@@ -1,6 +1,6 @@
 'use strict';
 
-// memwatch's surface: the same names and payloads, for those who replace it.
+// memwatch's surface: the same names and payloads.
 
 const assert = require('node:assert/strict');
 const { writeFileSync } = require('node:fs');

@@ -110,7 +110,7 @@ test('an OpenTelemetry reader collects the same, by the names of the conventions
       async onForceFlush() {}
       async onShutdown() {}
     }
-    // What is told once isn't told again, so that whoever goes on observing is seen.
+    // What is told once isn't told again, so that a second observation is seen.
     const reader = new Reader({ aggregationTemporalitySelector: () => sdk.AggregationTemporality.DELTA });
     const provider = new sdk.MeterProvider({ readers: [reader] });
     const watch = stillheap.watch();

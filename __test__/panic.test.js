@@ -1,6 +1,6 @@
 'use strict';
 
-// A panic in our code is an error, and nothing of it reaches the host.
+// A panic in our code is an error, and nothing else reaches the host.
 
 const assert = require('node:assert/strict');
 const { readdirSync } = require('node:fs');

@@ -36,7 +36,7 @@ test('idle: the loop is woken; the line says path, size and pause', async (t) =>
   assert.equal(size, (readFileSync(file).length / 1e6).toFixed(1));
 });
 
-test('a line where nobody listens, and then no event for those who listen later', async (t) => {
+test('a line where nobody listens, and then no event for later listeners', async (t) => {
   const agent = await startAgent(t);
   // All of it happens while the loop is blocked, so that the listener is there before any event could be.
   const waiting = agent.call(({ stillheap, fs, send }) => {
@@ -57,7 +57,7 @@ test('a line where nobody listens, and then no event for those who listen later'
   assert.equal(agent.stderr.match(new RegExp(wrote, 'g')).length, 1);
 });
 
-test('a result for whoever listens, and no line then', async (t) => {
+test('a result for a listener, and no line then', async (t) => {
   const agent = await startAgent(t);
   await agent.call(({ stillheap, send }) => {
     stillheap.on('snapshot', (result) =>

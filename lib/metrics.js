@@ -156,7 +156,7 @@ function registerProm(registry, options) {
       registered.push(name);
     }
   } catch (error) {
-    // A name that is taken: nothing of ours stays behind.
+    // A name that is taken: nothing stays registered.
     remove();
     throw error;
   }

@@ -619,7 +619,7 @@ export interface LeakLocation {
   /** From 1, as is the column. */
   line: number;
   column: number;
-  /** The line's text, where the source is at hand. */
+  /** The line's text, where the source is known. */
   text?: string;
 }
 

@@ -24,7 +24,7 @@ function create(options, capture) {
     else pipeline(spool, output, () => {});
     return { ...rest, startTime: new Date(rest.startTime) };
   });
-  // Whoever only reads the stream gets the error there.
+  // A caller that only reads the stream gets the error there.
   result.catch((error) => output.destroy(error));
   output.result = result;
   return output;

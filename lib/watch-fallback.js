@@ -59,7 +59,7 @@ function observe(handle, processFigures, tell) {
       kinds[kind].totalMs += duration;
       kinds[kind].longestMs = Math.max(kinds[kind].longestMs, duration);
       full ||= kind === 'major';
-      // What was before is not to be had.
+      // What was before is unknown.
       if (detailed) gc.push({ kind, start: handle.now() - duration, duration, forced: false, after: heap() });
     }
     if (gc.length > 0) tell(JSON.stringify({ events: [], gc }));

@@ -1,7 +1,7 @@
 'use strict';
 
 // `watch()`: tells a leak from a heap that merely moves. The addon watches V8's collections and judges
-// (crates/watch); here its words become events. Nothing of it keeps the process alive.
+// (crates/watch); here its words become events. None of this keeps the process alive.
 
 const { EventEmitter } = require('node:events');
 const { toNative, watchOptions } = require('./watch-options.js');

@@ -26,7 +26,7 @@ const kinds = {
     'for (;;) { for (let i = 0; i < 1000; i++) { keep.push([i, i, i]); garbage = new Array(10).fill(i); } }',
 };
 
-/** Rivals never get longer than we do, and nobody waits for ever. */
+/** Rivals never get longer than we do, and no run is waited for without a limit. */
 const PATIENCE = 60_000;
 
 /** How the process asks for its snapshot; ours, and what else there is. */

@@ -113,7 +113,7 @@ async function client(port) {
   console.log(JSON.stringify(figures));
 }
 
-/** A child of ours, its output by lines. */
+/** A child process, its output by lines. */
 function start(binary, args, cwd) {
   const child = spawn(binary, [self, ...args], { cwd, stdio: ['ignore', 'pipe', 'inherit'] });
   let text = '';

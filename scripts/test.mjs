@@ -20,6 +20,7 @@ import { main as layers } from './layers.mjs';
 import { nodeBinary, supported } from './node-versions.mjs';
 import { root, setup } from './setup.mjs';
 import { unexpected } from './skips.mjs';
+import { main as words } from './words.mjs';
 
 /** The major on which what takes minutes is done at full length. */
 const thorough = 24;
@@ -184,6 +185,7 @@ function steps({ majors, files }) {
     lint: () => tool('@biomejs/biome/bin/biome', 'check', '--error-on-warnings', '.'),
     types: () => tool('typescript/bin/tsc', '--project', 'tsconfig.json'),
     layers: () => layers([]),
+    words,
     fmt: () => cargo('fmt', '--all', '--check'),
     licences: () => call(process.execPath, ['scripts/licences.mjs', '--check']),
     clippy: () => cargo('clippy', '--workspace', '--all-targets', '--quiet', '--', '-D', 'warnings'),
@@ -244,7 +246,9 @@ export function main(args) {
     summary.push(`FAILED  ${wrong.length} skipped that scripts/skips.mjs does not expect`);
     good = false;
   }
-  console.log(`\n${summary.join('\n')}\n${good ? 'All is well' : 'NOT all is well'} after${seconds(begun)}.`);
+  console.log(
+    `\n${summary.join('\n')}\n${good ? 'All steps passed' : 'NOT all steps passed'} after${seconds(begun)}.`,
+  );
   return good ? 0 : 1;
 }
 

@@ -65,7 +65,7 @@ enum Engine {
     Node(String),
 }
 
-/// What became of the ids that V8 gives to objects.
+/// Whether V8 kept or cleared the ids of objects.
 #[derive(Clone, Copy)]
 enum ObjectIds {
     Cleared,

@@ -192,7 +192,7 @@ impl Isolate {
         self.target.engine_reason().is_some() && self.target.take_pending()
     }
 
-    /// Makes known what came of a request that was taken over.
+    /// Reports the result of a request that was taken over.
     #[napi(catch_unwind)]
     pub fn publish(&self, outcome: String, quiet: bool) -> Result<()> {
         signal::publish(&self.target, &parse(&outcome)?, quiet);

@@ -1,5 +1,5 @@
 //! Panics: what catches them at an entry from a foreign frame, and what makes them, for the tests that show that
-//! nothing of it reaches the host. crates/frozen breaks the forked child.
+//! nothing reaches the host. crates/frozen breaks the forked child.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -11,7 +11,7 @@ use stillheap_protocol::Failure;
 #[repr(u8)]
 pub enum PanicPoint {
     Capture = 1,
-    /// A file is being finished, on a thread of ours or of libuv's.
+    /// A file is being finished, on the signal thread or one of libuv's.
     Finish,
     /// The outcome becomes JavaScript's.
     Resolve,

@@ -25,7 +25,6 @@ pub type Notify =
 
 /// Something to be done on an isolate's thread, at the next interrupt or turn of its event loop.
 pub trait Job: Send {
-    /// Does it.
     fn run(self: Box<Self>, target: &Target);
 
     /// Whether nobody waits for it any more.
@@ -135,7 +134,7 @@ pub fn remove(id: u64) {
 /// From now on no isolate is found any more; at exit. The entries stay: to drop them would be to call into
 /// a runtime that is being taken down.
 pub fn close() {
-    // Under the lock, so that whoever is busy with an isolate has finished.
+    // Under the lock, so that every thread that uses an isolate has finished.
     let list = lock(&LIST);
     CLOSED.store(true, Ordering::Release);
     list.iter().for_each(|target| target.close_jobs());
@@ -175,7 +174,7 @@ impl Target {
         self.notify("wake", String::new());
     }
 
-    /// Leaves a request for a capture; whoever takes it with [`Target::take_pending`] does it.
+    /// Leaves a request for a capture, for the thread that calls [`Target::take_pending`].
     pub fn set_pending(&self) {
         self.pending.store(true, Ordering::Release);
     }

@@ -8,7 +8,7 @@ use crate::sys::spawn_quiet;
 
 /// Writes a line to stderr. Nobody can be told if that is closed, and it must not be a panic.
 ///
-/// The caller never waits for whoever reads stderr (it may hold a lock, or be the service's own thread): a line
+/// The caller never waits for the reader of stderr (it may hold a lock, or be the service's own thread): a line
 /// that a full pipe has no room for is left to a thread, and lost if there is none.
 pub fn print(line: &str) {
     let mut text = line.replace('\n', " ");

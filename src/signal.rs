@@ -1,6 +1,6 @@
 //! A signal asks for a snapshot.
 //!
-//! The handler (signal-hook's) only writes a byte into a socket. A thread of ours reads it and asks the
+//! The handler (signal-hook's) only writes a byte into a socket. The signal thread reads it and asks the
 //! isolate in two ways, of which the first to be served wins: a V8 interrupt, which runs as soon as
 //! JavaScript checks its stack guard, even in `while (true) {}`; and a call through the event loop, which
 //! wakes one that idles. The same thread then waits for the file, so that the service doesn't.
@@ -209,7 +209,7 @@ pub fn redeliver(target: &Target) {
     }
 }
 
-/// Makes a signal's outcome known: to the status page, and to whoever listens in JavaScript, or else on stderr.
+/// Makes a signal's outcome known: to the status page, and to the listeners in JavaScript or else on stderr.
 /// It is one or the other: a listener that comes after the line was printed belongs to the next capture.
 pub fn publish(target: &Target, outcome: &serde_json::Value, quiet: bool) {
     status::ended(outcome.clone(), target.is_pending());
@@ -249,7 +249,7 @@ fn finish_elsewhere(job: Box<SignalJob>) {
             finish(*job);
         }
     });
-    // No thread is to be had at a limit of them: then it is done here.
+    // At the limit of threads none can be started: then it is done here.
     if begun.is_err()
         && let Some(job) = take(&shared)
     {

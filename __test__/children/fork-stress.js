@@ -131,7 +131,7 @@ async function server(report) {
   };
 }
 
-/** What became of all captures of a scenario. */
+/** The results of all captures of a scenario. */
 function emptyReport() {
   return { good: 0, forks: 0, retried: {}, errors: {}, longestPauseMs: 0, slowestMs: 0 };
 }

@@ -2,7 +2,7 @@
 
 const { test: nodeTest } = require('node:test');
 
-/** node:test's test, which never runs for ever. */
+/** node:test's test, with a limit on its time. */
 function test(name, options, body) {
   const [given, run] = typeof options === 'function' ? [{}, options] : [options, body];
   return nodeTest(name, { timeout: 60_000, ...given }, run);

@@ -176,7 +176,7 @@ function sameSize(said, exact) {
   return Math.abs(Number(number) * UNITS[unit] - exact) <= 0.5 * 10 ** -decimals * UNITS[unit] + 1e-6;
 }
 
-/** What of `answer` is not as expected, in words; nothing if all is well. */
+/** What of `answer` is not as expected, in words; nothing if all is as expected. */
 export function differences(answer, expected) {
   const found = [];
   const say = (what, said, right) => found.push(`${what} ${said} instead of ${right}`);

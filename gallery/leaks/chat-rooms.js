@@ -1,6 +1,6 @@
 'use strict';
 
-// A chat with eventemitter3. Whoever joins a room listens to it, and leaving means to be taken off the list of
+// A chat with eventemitter3. A client that joins a room listens to it, and leaving means to be taken off the list of
 // members, but not to stop listening.
 
 const { library } = require('../support/libraries.js');

@@ -1,7 +1,7 @@
 'use strict';
 
 // A monitoring agent that evaluates an expression through the inspector every minute. Without `returnByValue` or
-// `releaseObject`, the inspector keeps each result alive for whoever might ask for its properties.
+// `releaseObject`, the inspector keeps each result alive in case its properties are asked for.
 
 const inspector = require('node:inspector');
 const { traffic } = require('../support/traffic.js');

@@ -1,6 +1,6 @@
 'use strict';
 
-// Messages may come twice, so their ids are remembered; for ever.
+// Messages may come twice, so their ids are remembered, without a limit.
 
 const { traffic } = require('../support/traffic.js');
 

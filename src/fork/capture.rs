@@ -72,7 +72,7 @@ impl ForkedCapture {
     /// Ids that an earlier capture kept cost the service its speed as long as V8 knows them, and this capture does
     /// not ask for any. The child has its own copy of them; what it writes has an id space of its own.
     fn forget_ids(&self, target: &Target) {
-        // At the heap limit V8 may be in the middle of a collection that follows moves, whoever has asked for this
+        // At the heap limit V8 may be in the middle of a collection that follows moves, whatever has asked for this
         // capture: the callback serves those that wait.
         if !target.is_at_heap_limit()
             && target.ids_are_ours()

@@ -67,7 +67,7 @@ pub fn unsupported() -> Option<String> {
     Some(reason())
 }
 
-/// What becomes of children when the process ends.
+/// The children of a process that ends.
 #[derive(Default)]
 pub struct ChildrenAtExit {
     pub ended: usize,

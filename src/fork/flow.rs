@@ -1,6 +1,6 @@
 //! One forked capture from the request to the result.
 //!
-//! A thread of ours has the whole of it: it prepares, asks the isolate for the moment in which to fork (by
+//! One thread runs the whole capture: it prepares, asks the isolate for the moment in which to fork (by
 //! interrupt and through the event loop, like a signal's capture), watches the child, and forks again if
 //! that is worth trying. The JavaScript thread gives nothing but the moment. One child of the process at a
 //! time: each may need a multiple of its heap.
@@ -144,7 +144,7 @@ impl CaptureHandle {
         lock(&self.outcome).is_some()
     }
 
-    /// What came of it, once.
+    /// The result, taken once.
     pub fn take_outcome(&self) -> Option<Result<CaptureResult, Failure>> {
         lock(&self.outcome).take()
     }
@@ -185,7 +185,7 @@ impl Drop for CaptureHandle {
 }
 
 impl CaptureHandle {
-    /// Leaves the outcome for whoever asks.
+    /// Leaves the outcome for the next caller.
     pub fn put(&self, outcome: Result<CaptureResult, Failure>) {
         *lock(&self.outcome) = Some(outcome);
     }
@@ -266,7 +266,7 @@ fn ask(
         }
         let late = deadline.is_some_and(|deadline| Instant::now() > deadline);
         if late || handle.cancelled.load(Ordering::Relaxed) {
-            // Whoever comes to serve it from now on drops it; who is serving it already gives it back.
+            // A thread that takes it from now on drops it; one that has it already gives it back.
             cancelled.store(true, Ordering::Relaxed);
             target.drop_cancelled_jobs();
             return match answer.recv() {

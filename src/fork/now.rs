@@ -1,5 +1,5 @@
 //! A forked capture that must begin at once, on the isolate's thread: at the heap limit, where nobody knows
-//! whether there will be another moment. Nothing of it may wait for that thread.
+//! whether there will be another moment. None of this may wait for that thread.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
@@ -28,7 +28,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(120);
 pub type Ended<F> = (F, Result<CaptureResult, Failure>);
 
 /// Captures. With `hold` it returns when the file is there, else as soon as the child is under way: then `None`,
-/// and `ended` will be called on a thread of ours.
+/// and `ended` will be called on a thread of stillheap's own.
 pub fn take_now<F>(target: &Arc<Target>, request: CaptureRequest, hold: bool, ended: F) -> Option<Ended<F>>
 where
     F: FnOnce(&Arc<Target>, Result<CaptureResult, Failure>) + Send + 'static,
@@ -106,7 +106,7 @@ where
         }
         let (tell, told) = channel();
         let watched = Arc::clone(target);
-        // Whoever takes it out has it: the new thread, or this one where there is none to be started.
+        // One of them takes it out: the new thread, or this one where no thread can be started.
         let parcel = Arc::new(Mutex::new(Some((slot, capture, ended))));
         let theirs = Arc::clone(&parcel);
         let spawned = spawn_quiet("stillheap-fork", move || {
@@ -146,7 +146,7 @@ fn watch_released<F>(
     let ending = watch(&mut capture.forked, &AtomicBool::new(false), |forked| {
         if !under_way && forked.figures().beat.load(Ordering::Relaxed) >= UNDER_WAY {
             under_way = true;
-            // Whoever waits for it is there as long as nothing has been sent.
+            // The waiting thread is there as long as nothing has been sent.
             let _ = tell.send(Message::UnderWay);
         }
     });

@@ -144,7 +144,7 @@ impl Evidence {
         (!tops.is_empty()).then(|| format!("stillheap: what lives was allocated by {}", tops.join(", ")))
     }
 
-    /// What came of the snapshot.
+    /// The snapshot's result.
     pub(super) fn add_outcome(&mut self, outcome: &Result<CaptureResult, Failure>) {
         self.snapshot = Some(outcome_json(outcome));
     }

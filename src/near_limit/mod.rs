@@ -36,7 +36,7 @@ use evidence::Evidence;
 
 /// What the child may take beyond the limit at each call; more than any machine has, in the end.
 const CHILDS_RAISE: usize = 1 << 30;
-/// A collection of ours that comes to the limit is granted half of the raise, and a part of the rest each time
+/// A collection that the capture itself causes and that comes to the limit is granted half of the raise, and a part of the rest each time
 /// that it comes again, so often at most.
 const STEPS: usize = 8;
 
@@ -66,11 +66,11 @@ pub struct NearLimitRequest {
 struct ArmedIsolate {
     target: Arc<Target>,
     order: Mutex<NearLimitRequest>,
-    /// V8 samples allocations, and not on somebody else's behalf.
+    /// V8 samples allocations because of this request, not of another caller's.
     samples: AtomicBool,
     /// The callback is at work.
     at_work: AtomicBool,
-    /// How often a collection of ours has been granted a part of the raise.
+    /// How often a collection of the capture itself has been granted a part of the raise.
     steps: AtomicUsize,
     /// The limit before that, and with it.
     limit: AtomicUsize,
@@ -263,7 +263,7 @@ fn act(target: &Arc<Target>, order: &NearLimitRequest, limits: Limits) {
             publish(target, &outcome, report.as_deref(), quiet);
         }
     };
-    // Where there is nothing yet, the child goes on by itself, and a thread of ours waits for it.
+    // Where there is no result yet, the child goes on, and a thread of stillheap's waits for it.
     if let Some((ended, outcome)) = take(target, order, request, begun, ended) {
         ended(target, outcome);
     }

@@ -131,7 +131,7 @@ mod linux {
             entry & (PRESENT | SWAPPED) == 0 || entry & OF_FILE != 0
         };
         if entries.chunks_exact(8).all(is_of_file) {
-            // SAFETY: the pages are a private, unchanged mapping of a file that nothing writes to; whoever
+            // SAFETY: the pages are a private, unchanged mapping of a file that nothing writes to; a process that
             // touches them next gets the same contents from the file.
             unsafe { libc::madvise(start as *mut c_void, end - start, libc::MADV_DONTNEED) };
         }

@@ -81,19 +81,19 @@ impl Keeper {
 
     /// From now on libuv's handler is installed for `signal`; false if libuv refused.
     pub fn hold(&self, signal: i32) -> bool {
-        // SAFETY: the watcher is initialised and used on this thread only.
+        // SAFETY: `new` has initialised the watcher, and the type stays on its thread.
         unsafe { (self.start)(self.watcher, ignore, signal) == 0 }
     }
 
     /// Lets go: libuv resets the signal if nobody else watches it.
     pub fn release(&self) {
-        // SAFETY: as above.
+        // SAFETY: `new` has initialised the watcher, and the type stays on its thread.
         unsafe { (self.stop)(self.watcher) };
     }
 
     /// Takes libuv's messages about signals that came out of the loop's pipe.
     pub fn drain(&self) {
-        // SAFETY: as above; the only handle's callback does nothing.
+        // SAFETY: `new` has initialised the loop, the type stays on its thread, and the only handle's callback does nothing.
         unsafe { (self.run)(self.event_loop, UV_RUN_NOWAIT) };
     }
 }

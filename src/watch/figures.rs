@@ -68,7 +68,6 @@ pub struct GcKindFigures {
     buckets: Vec<(f64, u64)>,
 }
 
-/// By kind.
 #[derive(Serialize)]
 #[serde(transparent)]
 pub struct Kinds(BTreeMap<&'static str, GcKindFigures>);

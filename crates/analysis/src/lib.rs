@@ -14,7 +14,6 @@
 //! # Ok::<(), stillheap_graph::Error>(())
 //! ```
 #![forbid(unsafe_code)]
-#![warn(missing_docs)]
 
 mod bits;
 mod compare;

@@ -1,4 +1,4 @@
-//! The results that the `devtools` model's summary, inspections and retainers need, for those who keep them.
+//! The results that the `devtools` model's summary, inspections and retainers need, for an index to keep.
 
 use std::sync::OnceLock;
 
@@ -24,7 +24,6 @@ pub struct Results {
     pub distance: Column<i32>,
     /// Class of every node, a position in `classes`.
     pub class_of: Column<u32>,
-    /// The classes.
     pub classes: Vec<Class>,
     /// Folded self sizes, if any differ from the file's; those that don't fit are in the map.
     pub sizes: Option<(Column<u32>, std::collections::HashMap<u32, u64>)>,
@@ -62,7 +61,6 @@ pub struct ResultsRef<'s> {
     pub distance: &'s Column<i32>,
     /// Class of every node, a position in `classes`.
     pub class_of: &'s Column<u32>,
-    /// The classes.
     pub classes: &'s [Class],
     /// Folded self sizes, if any differ from the file's; those that don't fit are in the map.
     pub sizes: Option<(&'s Column<u32>, &'s std::collections::HashMap<u32, u64>)>,

@@ -132,7 +132,6 @@ impl Snapshot {
         self.data.graph.edge_count()
     }
 
-    /// The root node.
     pub fn root(&self) -> NodeOrdinal {
         NodeOrdinal(self.data.graph.root)
     }
@@ -239,7 +238,6 @@ impl<'s> Analysis<'s> {
         self.snapshot
     }
 
-    /// The model.
     pub fn model(&self) -> Model {
         self.model
     }

@@ -43,8 +43,6 @@
 //!
 //! Unsafe code is in `sys` (three calls that nix has no type for) and in `blob` (the address of the code).
 
-#![warn(missing_docs)]
-
 mod error;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod linux;

@@ -74,7 +74,7 @@ pub fn open(path: &Path, common: &Common) -> Result<Opened, Failure> {
     let core = common.core.options();
     let snapshot = match core == CoreOptions::default() {
         true => read(path, index, limits),
-        // Whoever names a binary or an isolate means a core; what isn't one is refused.
+        // A binary or an isolate is named for a core only; any other file is refused.
         false => working("reading the core", || stillheap_index::open_core(path, &core)),
     };
     let snapshot = snapshot.map_err(|error| {

@@ -40,7 +40,6 @@ pub struct Redaction {
 }
 
 impl Redaction {
-    /// For people.
     pub fn text(&self) -> String {
         format!(
             "Wrote {} ({}): {} replaced, {} of {} kept{}\n",

@@ -1,5 +1,5 @@
 //! A process that has loaded stillheap, found by its status page (stillheap-control) under `/proc/PID/fd`, which
-//! whoever may signal the process may read, from outside a container, too.
+//! any user who may signal the process may read, from outside a container, too.
 
 use std::fs::{self, File};
 use std::io;

@@ -1,13 +1,12 @@
 //! What a process that has loaded stillheap tells others about itself: the status page.
 //!
-//! The page is a small anonymous file (a memfd named [`MEMFD_NAME`]) that the process keeps open. Whoever
+//! The page is a small anonymous file (a memfd named [`MEMFD_NAME`]) that the process keeps open. Anyone who
 //! may signal the process can find it under `/proc/PID/fd` and read it, from outside a container, too; no
 //! file lies about, no port is open, and it is gone with the process.
 //!
 //! Layout: [`PAGE_SIZE`] bytes; a line with the length and checksum of the text, then that text, JSON of
 //! [`Status`]. A reader that meets a half-written page sees a wrong checksum and reads again.
 #![forbid(unsafe_code)]
-#![warn(missing_docs)]
 
 mod watch;
 
@@ -49,7 +48,6 @@ pub struct Status {
     pub signals: u64,
     /// How many captures a signal asked for have ended, well or badly.
     pub finished: u64,
-    /// The one that is running.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub running: Option<CaptureProgress>,
     /// The last [`KEPT`] outcomes, the newest last.

@@ -1,4 +1,4 @@
-//! What a growth watch shows of itself on the status page: the latest samples and events, for `stillheap watch`.
+//! What a growth watch shows on the status page: the latest samples and events, for `stillheap watch`.
 
 use serde::{Deserialize, Serialize};
 

@@ -82,7 +82,7 @@ fn find<'m>(
         (Some(found), true) => Ok(found),
         _ => Err(Refusal::new(
             format!(
-                "the program of this core isn't at hand ({})",
+                "the program of this core was not found ({})",
                 core.why_no_program().unwrap_or("no reason is known")
             ),
             "Give the Node binary that the process ran with --node PATH.",

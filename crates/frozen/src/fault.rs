@@ -66,7 +66,7 @@ const FAULTS: [(&str, Fault); 5] = [
     ("hang", Fault::Hang),
 ];
 
-/// Point, fault and how many children it befalls; 0 for none.
+/// Point, fault and the number of children that have it; 0 for none.
 static PLAN: AtomicU32 = AtomicU32::new(0);
 /// Which of a capture's children this is, from 1.
 static ATTEMPT: AtomicU32 = AtomicU32::new(1);

@@ -9,7 +9,6 @@ pub enum Packing {
     /// Plain JSON.
     #[default]
     Plain,
-    /// gzip.
     Gzip,
     /// Zstandard.
     Zstd,
@@ -25,11 +24,9 @@ pub struct Salvage {
     pub section: String,
     /// Nodes that the header promised, if it did.
     pub nodes_expected: Option<u64>,
-    /// Nodes read.
     pub nodes_read: u64,
     /// Edges that the nodes (or the header, if nodes are missing) promised.
     pub edges_expected: u64,
-    /// Edges read.
     pub edges_read: u64,
     /// Names whose text is lost; they show as [`crate::LOST_STRING`].
     pub strings_missing: u64,

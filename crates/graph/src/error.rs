@@ -1,7 +1,7 @@
 //! The one error type of the crate.
 //!
 //! Opaque on purpose: what callers need is the sentence, the byte position and whether the input or the
-//! machine is to blame. Size: one pointer; nothing is allocated on the good path.
+//! machine is the cause. Size: one pointer; nothing is allocated on the good path.
 
 use std::fmt;
 use std::io;

@@ -83,7 +83,6 @@ pub struct Header {
 pub struct HeaderSpec {
     /// Nodes in the snapshot.
     pub nodes: u64,
-    /// Edges in it.
     pub edges: u64,
     /// Whether nodes have the field `trace_node_id`.
     pub trace_ids: bool,

@@ -3,13 +3,11 @@
 //! Sizes are up to 2^64 in the format and nobody vouches for them, so every sum of them stops at the largest value
 //! instead of starting over. Real sums are far below.
 
-/// Adds to a total.
 #[inline(always)]
 pub fn add(total: &mut u64, more: u64) {
     *total = total.saturating_add(more);
 }
 
-/// The sum of all.
 #[inline]
 pub fn sum(numbers: impl IntoIterator<Item = u64>) -> u64 {
     numbers.into_iter().fold(0, u64::saturating_add)

@@ -31,7 +31,6 @@ pub mod node {
     pub const OBJECT: u8 = 3;
     /// Compiled code and what belongs to it.
     pub const CODE: u8 = 4;
-    /// A function.
     pub const CLOSURE: u8 = 5;
     /// A regular expression.
     pub const REGEXP: u8 = 6;
@@ -43,9 +42,7 @@ pub mod node {
     pub const SYNTHETIC: u8 = 9;
     /// A concatenated string ("cons string").
     pub const CONS_STRING: u8 = 10;
-    /// A sliced string.
     pub const SLICED_STRING: u8 = 11;
-    /// A symbol.
     pub const SYMBOL: u8 = 12;
     /// A BigInt.
     pub const BIGINT: u8 = 13;

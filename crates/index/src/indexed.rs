@@ -164,7 +164,7 @@ impl Indexed {
 
     /// Writes the index, if one was asked for, fits the input and is not there yet; call it when the user has the
     /// answer. It holds what the `devtools` model's summary, inspections and retainers need; what of that has not
-    /// been computed yet is computed now. Never an error: what came of it is in the status.
+    /// been computed yet is computed now. Never an error: the status has the result.
     pub fn write_index(&self) -> IndexStatus {
         let Some(wanted) = &self.wanted else { return self.index_status() };
         let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);

@@ -14,7 +14,6 @@
 //! the strings.
 
 #![forbid(unsafe_code)]
-#![warn(missing_docs)]
 
 mod codec;
 mod files;

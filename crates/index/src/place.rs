@@ -28,7 +28,7 @@ pub enum IndexPlace {
     /// In the snapshot's folder, as `.NAME.stillheap-index`.
     #[default]
     Beside,
-    /// In this folder, which is made if need be, under a name that stands for the snapshot's whole path.
+    /// In this folder, which is created if missing, under a name that stands for the snapshot's whole path.
     Directory(PathBuf),
 }
 
@@ -40,7 +40,7 @@ pub(crate) struct IndexTarget {
 }
 
 impl IndexTarget {
-    /// None if the options or the file speak against an index.
+    /// None if the options or the file rule out an index.
     pub(crate) fn new(path: &Path, file: &File, options: Option<&IndexOptions>) -> Option<IndexTarget> {
         let options = options?;
         let meta = file.metadata().ok().filter(|meta| meta.is_file() && meta.len() >= options.smallest)?;

@@ -512,12 +512,10 @@ impl ScriptText {
         self.is_name(before).then_some(before)
     }
 
-    /// Whether a token is inside a function.
     pub fn inside(&self, token: usize, function: &Function) -> bool {
         (function.start..=function.body.1).contains(&(token as u32))
     }
 
-    /// A class by its name.
     pub fn class(&self, name: &str) -> Option<&Function> {
         self.functions.iter().find(|f| f.class && f.name == name)
     }

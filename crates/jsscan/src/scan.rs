@@ -8,7 +8,6 @@
 //!
 //! Time and memory: one pass, 12 bytes per token.
 
-/// What a token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TokenKind {
     Word,
@@ -24,7 +23,6 @@ pub(crate) struct Token {
     pub(crate) end: u32,
 }
 
-/// The tokens of a text.
 pub(crate) fn tokens(text: &str) -> Vec<Token> {
     let mut scanner = Scanner { bytes: text.as_bytes(), at: 0, tokens: Vec::new(), braces: Vec::new() };
     scanner.run();

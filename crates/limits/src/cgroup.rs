@@ -17,7 +17,6 @@ pub enum Version {
 /// A group, one level of the path from ours to the root.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cgroup {
-    /// Its directory.
     pub directory: PathBuf,
     /// Which files are in it.
     pub version: Version,

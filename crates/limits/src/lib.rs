@@ -3,7 +3,6 @@
 //!
 //! Time: one pass per text; memory: one [`Mapping`] (64 bytes) per line of `maps`.
 #![forbid(unsafe_code)]
-#![warn(missing_docs)]
 
 mod cgroup;
 mod estimate;

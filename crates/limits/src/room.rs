@@ -11,7 +11,6 @@ use crate::process::status_kilobytes;
 pub enum Bound {
     /// A control group's limit.
     Group {
-        /// Its directory.
         directory: PathBuf,
         /// Whether running out ends the whole group.
         ends_together: bool,

@@ -5,7 +5,6 @@
 //! that a call names are opened, nothing is sent anywhere, and only `report` writes a file.
 
 #![forbid(unsafe_code)]
-#![warn(missing_docs)]
 
 mod bounds;
 mod store;

@@ -76,7 +76,7 @@ pub struct RefusedCall {
     pub times: u32,
 }
 
-/// Making the service's pages writable again after the child's end, on a thread of ours.
+/// Making the service's pages writable again after the child's end, on a thread of stillheap's own.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Thaw {
     pub ms: f64,

@@ -98,7 +98,7 @@ pub struct Diff {
     pub salvaged: Vec<SalvagedFile>,
 }
 
-/// What came of a condition.
+/// Whether a condition was met.
 #[derive(Serialize)]
 pub struct ConditionOutcome {
     /// As it was given.

@@ -27,7 +27,6 @@ pub struct Condition {
 pub struct ConditionHit {
     /// Key of the class; `total` for all together.
     pub key: String,
-    /// Its name.
     pub name: String,
     /// What was compared.
     pub value: i64,

@@ -22,7 +22,6 @@ pub struct Failure {
     /// The system call that failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub syscall: Option<&'static str>,
-    /// The file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
     /// Byte of the (unpacked) file, or character of the expression, where the trouble starts.
@@ -31,7 +30,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure with a code of ours.
+    /// A failure with one of stillheap's codes.
     pub fn new(code: &str, message: impl Into<String>) -> Failure {
         Failure {
             code: code.to_owned(),
@@ -102,7 +101,7 @@ impl Failure {
         Failure { code, message, errno, syscall, path, position: None }
     }
 
-    /// Says which input it was, if the input is to blame.
+    /// Says which input it was, if the input is the cause.
     #[must_use]
     pub fn about(mut self, file: &str) -> Failure {
         if self.code == "ERR_STILLHEAP_REDACT" {

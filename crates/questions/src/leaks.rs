@@ -97,7 +97,7 @@ pub fn leaks(
         .map(|leaks| LeaksAnswer { salvaged: salvaged(files), ..leaks })
 }
 
-/// The same of views, for those who ask more about them. What files lack is left out.
+/// The same for views that the caller keeps. What files lack is left out.
 ///
 /// # Errors
 /// There are no files.

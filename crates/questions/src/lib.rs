@@ -6,7 +6,6 @@
 //! what the core's passes behind it cost, plus its own page; where more is kept, the file says so.
 
 #![forbid(unsafe_code)]
-#![warn(missing_docs)]
 
 mod closures;
 mod diff;

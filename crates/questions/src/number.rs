@@ -1,6 +1,6 @@
-//! Numbers as people write them, with a unit of bytes if need be.
+//! Numbers as people write them, with an optional unit of bytes.
 
-/// A whole number, with a sign and a unit of bytes if need be: `100`, `-5`, `10MB`, `1.5 MiB`, `1_000`.
+/// A whole number, with an optional sign and unit of bytes: `100`, `-5`, `10MB`, `1.5 MiB`, `1_000`.
 pub fn parse_number(text: &str) -> Option<i64> {
     let (sign, text) = match text.strip_prefix('-') {
         Some(rest) => (-1.0, rest),

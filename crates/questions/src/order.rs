@@ -1,6 +1,6 @@
 //! In which order files belong, and which of them may be compared at all.
 //!
-//! A shell puts 10 before 2, and a glob takes in the files of several processes. What each file knows of itself comes
+//! A shell puts 10 before 2, and a glob takes in the files of several processes. What each file says about itself comes
 //! first: the header that stillheap writes (time, process, thread), then the name that Node gives, then the ids, which
 //! V8 counts up within one process. The file's time of change counts only where it is plain. Where nothing tells, the
 //! files are refused rather than compared in an order that may be wrong.
@@ -56,7 +56,7 @@ pub(crate) struct ProcessFiles {
     pub(crate) process: Option<String>,
 }
 
-/// What came of putting files in order.
+/// Files in order, by process.
 #[derive(Debug)]
 pub(crate) struct Arrangement {
     /// One for each process; the one with the most files first, of several such the one with the newest.
@@ -65,7 +65,7 @@ pub(crate) struct Arrangement {
     pub(crate) notes: Vec<String>,
 }
 
-/// What a file says of itself.
+/// What a file says about itself.
 #[derive(Clone, Debug, Default)]
 struct FileInfo {
     file: String,
@@ -76,7 +76,7 @@ struct FileInfo {
     number: Option<u64>,
     modified: Option<SystemTime>,
     newest_id: u64,
-    /// Nothing of it is missing.
+    /// It is not truncated.
     whole: bool,
 }
 

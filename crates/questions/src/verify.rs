@@ -12,7 +12,6 @@ use crate::opened::SCHEMA_VERSION;
 #[serde(rename_all = "camelCase")]
 pub struct Verification {
     schema_version: u32,
-    /// The file.
     pub file: String,
     /// Nothing is missing and nothing is wrong.
     pub whole: bool,
@@ -24,10 +23,8 @@ pub struct Verification {
     /// How it is packed: plain, gzip or zstd.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub packing: Option<&'static str>,
-    /// Nodes in it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nodes: Option<u32>,
-    /// Edges in it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub edges: Option<u32>,
     /// What was checked.

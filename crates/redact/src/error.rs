@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 
-/// Why a snapshot could not be redacted. Nothing of it that was not redacted has been written.
+/// Why a snapshot could not be redacted. Only redacted parts of it have been written.
 #[derive(Debug)]
 pub enum Error {
     /// The output could not be written.

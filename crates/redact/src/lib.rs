@@ -12,7 +12,6 @@
 //! A string table entry can be a class's name and a value at once. So there are twice as many entries in the
 //! output: `2i` is entry `i` as a name, `2i + 1` the same as a value; what is not used is empty.
 #![forbid(unsafe_code)]
-#![warn(missing_docs)]
 
 mod error;
 mod header;

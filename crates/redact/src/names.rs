@@ -3,7 +3,7 @@
 //! A name stays if somebody wrote it into source code or into V8: V8's vocabulary, variables, functions and
 //! classes, and those property names that compiled code mentions. All others may be data (the keys of a
 //! dictionary, a class named after a customer) and become placeholders; so do names that look like tokens,
-//! whoever mentions them. Where only a part of a name is data, only that part is replaced.
+//! in every place that mentions them. Where only a part of a name is data, only that part is replaced.
 
 use std::borrow::Cow;
 

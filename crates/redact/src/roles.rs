@@ -27,7 +27,6 @@ pub(crate) mod used {
     pub const SYSTEM: u16 = 16;
     /// Anything of the above.
     pub const NAME: u16 = CLASS | CODE | SCRIPT | PROPERTY | SYSTEM;
-    /// A value.
     pub const VALUE: u16 = 32;
     /// A value to which a field of compiled code refers: source text among others.
     pub const IN_CODE: u16 = 64;

@@ -90,7 +90,6 @@ pub struct Redactor {
 }
 
 impl Redactor {
-    /// Begins.
     pub fn new(options: Options) -> Redactor {
         let table = Strings::new(options.key.clone());
         Redactor {

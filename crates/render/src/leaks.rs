@@ -16,7 +16,6 @@ const NEAR: usize = 8;
 /// Columns before a label's text.
 const LABEL: usize = 17;
 
-/// What leaks.
 pub fn leaks(answer: &LeaksAnswer, look: TextStyle) -> String {
     let mut out = String::new();
     for note in &answer.notes {

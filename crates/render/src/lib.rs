@@ -5,7 +5,6 @@
 //! Functions that list what a filter left take the filter's patterns, to say so if it left nothing.
 
 #![forbid(unsafe_code)]
-#![warn(missing_docs)]
 
 mod classes;
 mod graph;

@@ -61,9 +61,7 @@ pub struct FileInfo {
     /// Which process it is of, as its header says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pid: Option<u64>,
-    /// Nodes in it.
     pub nodes: u32,
-    /// Edges in it.
     pub edges: u32,
     /// The end is missing, and all numbers are of the part that is there.
     pub truncated: bool,
@@ -75,7 +73,6 @@ pub struct FileInfo {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ClassSeries {
-    /// Its name.
     pub name: String,
     /// Position of the constructor: script id, line and column from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -95,7 +92,6 @@ pub struct ClassSeries {
 /// Classes that have no row.
 #[derive(Default, Serialize)]
 pub struct OtherClasses {
-    /// How many.
     pub classes: u64,
     /// Their objects in each snapshot.
     pub counts: Vec<u64>,

@@ -8,7 +8,6 @@
 //! Time: what the passes behind it take, plus a step per node for the tree of dominators. Memory: the report
 //! itself, at most a few megabytes.
 #![forbid(unsafe_code)]
-#![warn(missing_docs)]
 
 mod collect;
 mod page;

@@ -11,7 +11,7 @@ use stillheap_sink::{Compression, Destination, OpenedFile as Temporary};
 use crate::collect::{Input, Report};
 use crate::page::page;
 
-/// What came of it.
+/// The page that was written.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WrittenReport {
@@ -33,7 +33,6 @@ pub struct WrittenReport {
 
 /// Where the page goes.
 pub struct OutputFile {
-    /// The file.
     pub output: PathBuf,
     /// Whether a file that is there may be replaced.
     pub overwrite: bool,

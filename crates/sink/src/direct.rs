@@ -70,7 +70,6 @@ impl OpenedFile {
         }
     }
 
-    /// The open file.
     pub fn file(&self) -> &File {
         &self.file
     }
@@ -232,7 +231,7 @@ impl Direct {
     }
 
     /// Writes the rest and syncs, and leaves the file under its temporary name: its bytes on disk and before
-    /// compression. Whoever has opened it publishes it, or removes it.
+    /// compression. Its opener publishes or removes it.
     ///
     /// # Errors
     /// What the system says.

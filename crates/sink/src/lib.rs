@@ -7,7 +7,6 @@
 //! Memory: at most [`QUEUED_CHUNKS`] + 2 chunks are alive at a time, whatever the size of the snapshot.
 //! Time on the producing thread: one copy per chunk, plus waiting when the disk is slower than V8.
 #![forbid(unsafe_code)]
-#![warn(missing_docs)]
 
 mod direct;
 mod encoder;

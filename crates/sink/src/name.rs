@@ -31,7 +31,7 @@ pub struct NameContext {
     pub pid: u32,
     /// Node's thread id: 0 for the main thread.
     pub thread: u32,
-    /// The how-manieth capture of this process it is, from 1.
+    /// Sequence number of this capture in the process, starting at 1.
     pub sequence: u64,
 }
 

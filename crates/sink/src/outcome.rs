@@ -1,4 +1,4 @@
-//! What became of a complete file.
+//! The result of a complete file.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -16,10 +16,9 @@ pub struct Written {
     pub redacted: Option<stillheap_redact::Summary>,
 }
 
-/// An unlinked file, complete, positioned at its start by whoever reads it.
+/// An unlinked file, complete, positioned at its start by its reader.
 #[derive(Debug)]
 pub struct Spooled {
-    /// The open file.
     pub file: File,
     /// Its size on disk.
     pub bytes: u64,

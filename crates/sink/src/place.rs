@@ -31,7 +31,7 @@ fn forget(path: &Path) {
 }
 
 /// Removes what unfinished captures have written so far. For a process that is about to end: `exit()` drops
-/// no values. Whoever goes on writing will find that publishing fails.
+/// no values. A writer that goes on finds that publishing fails.
 pub fn remove_temporary_files() {
     for path in TEMPORARIES.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
         // It may have been published in this moment; else there is nobody left to tell.

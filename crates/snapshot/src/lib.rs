@@ -1,6 +1,5 @@
 //! V8's `.heapsnapshot` format: reading, whatever the packing, whole or truncated; and writing, row by row.
 #![forbid(unsafe_code)]
-#![warn(missing_docs)]
 
 mod input;
 mod limits;

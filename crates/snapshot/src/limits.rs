@@ -8,9 +8,7 @@ use stillheap_graph::{Error, ErrorKind, Result};
 pub struct ReadLimits {
     /// Bytes of text, after decompression.
     pub bytes: u64,
-    /// Nodes.
     pub nodes: u64,
-    /// Edges.
     pub edges: u64,
     /// Bytes of memory for what has been read. A graph takes about half as much as its text; what questions compute
     /// comes on top, about as much again.

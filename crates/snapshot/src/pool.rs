@@ -77,7 +77,7 @@ fn help<T>(
             Err(_) => return,
         };
         let Ok(BlockJob { index, block, mut out }) = job else { return };
-        // Whoever waits for this block must hear of a panic. `out` is not looked at after one.
+        // The thread that waits for this block must be told of a panic. `out` is not looked at after one.
         let result = catch_unwind(AssertUnwindSafe(|| parse(&block, &mut out)));
         if results.send(Done { index, block, out, result }).is_err() {
             return;
@@ -151,7 +151,7 @@ mod tests {
     use std::io::Cursor;
     use std::time::Duration;
 
-    /// What becomes of a section whose `nth` block makes its parser panic; None if it hangs.
+    /// The result of a section whose `nth` block makes its parser panic; None if it hangs.
     fn panics_at(nth: u64, helpers: usize) -> Option<bool> {
         let (say, outcome) = channel();
         std::thread::spawn(move || {

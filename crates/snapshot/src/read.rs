@@ -23,7 +23,6 @@ use crate::scan::{Block, Scanner};
 use crate::text::{self, TextRows};
 use crate::trace;
 
-/// How to read.
 pub struct ReadOptions<'p> {
     /// Salvage truncated input instead of refusing it. On by default.
     pub salvage: bool,
@@ -59,7 +58,7 @@ pub fn open_file(path: &Path) -> Result<(File, Option<u64>)> {
     Ok((file, size))
 }
 
-/// Opens a file of any packing for those who want its text, and says how long the file is.
+/// Opens a file of any packing as text, and says how long the file is.
 ///
 /// # Errors
 /// The file can't be opened or read.

@@ -18,7 +18,6 @@ pub struct NodeId(pub usize);
 pub struct Node {
     /// A name out of `node_types`; one that the variant lacks is written as its first type.
     pub kind: String,
-    /// The name.
     pub name: String,
     /// V8 gives odd ids to heap objects and even ones to native ones.
     pub id: u64,
@@ -33,7 +32,6 @@ pub struct Node {
 /// How an edge is called: V8 numbers element and hidden edges and names all others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EdgeName {
-    /// An index.
     Index(u64),
     /// A string of the table.
     Name(String),

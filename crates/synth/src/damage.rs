@@ -41,7 +41,6 @@ pub enum Damage {
     DoubleComma,
     /// A comma before the bracket that closes the nodes.
     TrailingComma,
-    /// The nodes are an object.
     NodesAreObject,
     /// The nodes come twice.
     NodesTwice,
@@ -87,7 +86,6 @@ pub enum Damage {
     OnlySpace,
     /// A JSON array.
     NotAnObject,
-    /// Not JSON.
     NotJson,
 }
 
@@ -103,7 +101,6 @@ pub enum Expectation {
 }
 
 impl Damage {
-    /// All of them.
     pub const ALL: [Damage; 41] = [
         Damage::NodeCountTooLarge,
         Damage::NodeCountTooSmall,

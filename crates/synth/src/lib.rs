@@ -11,7 +11,6 @@
 //!
 //! Nothing here uses the core's own types: a mistake in the layout must not be made twice and so go unseen.
 #![forbid(unsafe_code)]
-#![warn(missing_docs)]
 
 mod builder;
 mod damage;

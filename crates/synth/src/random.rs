@@ -147,7 +147,6 @@ const KINDS: [&str; 26] = [
 ];
 const RARE_KINDS: [&str; 3] = ["bigint", "object shape", "wasm object"];
 
-/// The graph of a seed.
 pub fn random_graph(seed: u64, options: &RandomOptions) -> Snapshot {
     Generator::new(seed, options).finish(None).0
 }

@@ -1,5 +1,5 @@
 //! The random numbers behind every seeded graph: SplitMix64 (Steele, Lea and Flood, "Fast splittable
-//! pseudorandom number generators", 2014). Written out here, so that a seed means the same file for ever.
+//! pseudorandom number generators", 2014). Written out here, so that a seed always means the same file.
 
 /// A seeded source of random numbers; equal seeds give equal sequences on every platform.
 #[derive(Clone, Debug)]

@@ -182,7 +182,7 @@ fn a_pair_shares_most_ids() {
     }
 }
 
-/// A seed must mean the same file for ever: records and regressions name seeds.
+/// A seed must always mean the same file: records and regressions name seeds.
 #[test]
 fn seeds_are_pinned() {
     let hash = |bytes: &[u8]| {
@@ -255,7 +255,7 @@ fn damage_does_what_it_says() {
         let bad = damage.apply(&good);
         assert_ne!(bad, good, "{damage:?}");
         assert!(seen.insert(bad.clone()), "{damage:?} is another one's twin");
-        // A parser that knows only JSON sees the spoiled syntax; the rest is for those who know the format.
+        // A parser that knows only JSON sees the spoiled syntax; the rest takes a parser of the format.
         let syntax = matches!(
             damage,
             Damage::DoubleComma | Damage::TrailingComma | Damage::NodesAreObject | Damage::BadEscape

@@ -36,7 +36,6 @@ pub struct Allocations {
     places: Vec<SampledStack>,
 }
 
-/// One stack.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 struct SampledStack {
     bytes: u64,
@@ -113,16 +112,16 @@ impl CurrentIsolate {
         let stop =
             || Ok::<_, String>(function!(c"_ZN2v812HeapProfiler24StopSamplingHeapProfilerEv" as Method));
         if let Ok(stop) = stop() {
-            // SAFETY: as above; without a sampler it does nothing.
+            // SAFETY: the profiler belongs to the entered isolate; without a sampler V8 does nothing.
             unsafe { stop(self.heap_profiler()) };
         }
     }
 
-    /// What lives of what was sampled, whoever had it sampled; `None` if nobody did, or if the answer isn't what
+    /// What is alive of what was sampled, by any caller; `None` if nobody did, or if the answer isn't what
     /// V8's header says. `environment` is this thread's and alive, and a handle scope is open.
     pub fn allocations(self, environment: Environment) -> Option<Allocations> {
         let get = || Ok::<_, String>(function!(c"_ZN2v812HeapProfiler20GetAllocationProfileEv" as Method));
-        // SAFETY: as above; null if nothing is sampled.
+        // SAFETY: the profiler belongs to the entered isolate. V8 gives null if nothing is sampled.
         let profile = Profile(NonNull::new(unsafe { get().ok()?(self.heap_profiler()) })?);
         let mut reader = Reader { environment, nodes: 0, stack: Vec::new(), found: Allocations::default() };
         reader.read(profile.root()?, 0)?;

@@ -45,7 +45,8 @@ impl Environment {
     pub(super) unsafe fn string(self, value: Ptr, buffer: &mut [u8]) -> Option<usize> {
         let get = || Ok::<_, String>(function!(c"napi_get_value_string_utf8" as GetString));
         let mut length = 0;
-        // SAFETY: as above; the buffer has the room that is named, and the caller vouches for the value.
+        // SAFETY: the environment is this thread's and alive (`from_raw`), the value is alive (the caller's duty), and the
+        // buffer has the room that is passed.
         let status = unsafe {
             get().ok()?(self.raw(), value, buffer.as_mut_ptr().cast(), buffer.len(), &raw mut length)
         };
@@ -60,7 +61,7 @@ impl Environment {
     pub(super) unsafe fn at_cleanup(self, hook: unsafe extern "C" fn(Ptr), data: Ptr) -> bool {
         let get = || Ok::<_, String>(function!(c"napi_add_env_cleanup_hook" as AddCleanup));
         let Ok(add) = get() else { return false };
-        // SAFETY: as above; the caller vouches for the hook.
+        // SAFETY: the environment is this thread's and alive (`from_raw`); what the hook may do is the caller's duty.
         unsafe { add(self.raw(), hook, data) == OK }
     }
 }

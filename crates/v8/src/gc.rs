@@ -3,7 +3,7 @@
 //! V8 calls back before and after each collection, on the isolate's thread, in the middle of its work: what runs
 //! there must not allocate in the heap, must not run JavaScript and should take no time. Ours takes the time,
 //! counts, and for full collections (or for all, if somebody wants to know) reads V8's statistics into a ring of
-//! fixed size; it allocates nothing, not even outside of the heap. Whoever owns the ring empties it later.
+//! fixed size; it allocates nothing, not even outside of the heap. The ring's owner empties it later.
 
 use core::cell::UnsafeCell;
 use core::ffi::{CStr, c_int};
@@ -224,7 +224,7 @@ unsafe fn read(api: &V8Gc, isolate: Ptr, spaces: usize) -> HeapFigures {
     };
     for (index, place) in figures.spaces.iter_mut().enumerate().take(spaces) {
         let mut space = HeapSpaceStatistics::empty();
-        // SAFETY: as above.
+        // SAFETY: the isolate is entered (the caller's duty), `index` is below `spaces`, and `space` has V8's layout.
         if unsafe { (api.v8.space_statistics)(isolate, &raw mut space, index) } {
             *place = SpaceFigures { size: space.size as u64, used: space.used as u64 };
         }
@@ -238,7 +238,6 @@ unsafe extern "C" fn prologue(isolate: Ptr, bits: c_int, _flags: c_int, data: Pt
     let _ = catch_unwind(AssertUnwindSafe(|| unsafe { begins(isolate, bits, data) }));
 }
 
-/// The same.
 unsafe extern "C" fn epilogue(isolate: Ptr, bits: c_int, flags: c_int, data: Ptr) {
     // SAFETY: as V8 has passed it on.
     let _ = catch_unwind(AssertUnwindSafe(|| unsafe { ends(isolate, bits, flags, data) }));
@@ -364,7 +363,7 @@ impl GcObserver {
     /// it does by itself when memory is said to be scarce.
     pub fn request_full_gc(&self) {
         let api = self.with(|state| state.api);
-        // SAFETY: as above.
+        // SAFETY: the observer can't leave the isolate's thread (`not_send`), where the isolate is entered.
         unsafe { (api.pressure)(self.isolate.as_ptr(), PRESSURE_MODERATE) };
     }
 }
@@ -397,7 +396,8 @@ impl CurrentIsolate {
         let count = unsafe { (api.v8.space_count)(self.as_ptr()) };
         let name = |index| {
             let mut space = HeapSpaceStatistics::empty();
-            // SAFETY: as above; the name is one of V8's literals, hence static.
+            // SAFETY: the isolate is entered on this thread, `space` has V8's layout and room, `index` is below the count.
+            // The name is one of V8's literals, hence static.
             unsafe {
                 if !(api.v8.space_statistics)(self.as_ptr(), &raw mut space, index) || space.name.is_null() {
                     return "";

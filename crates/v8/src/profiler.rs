@@ -80,7 +80,8 @@ impl CurrentIsolate {
         let count = unsafe { (self.v8.space_count)(self.isolate.as_ptr()) };
         for index in 0..count {
             let mut space = HeapSpaceStatistics::empty();
-            // SAFETY: as above; the name is one of V8's literals.
+            // SAFETY: the isolate is entered on this thread (`CurrentIsolate`), `space` has V8's layout (see abi.rs) and room,
+            // and `index` is below the count. The name is one of V8's literals.
             let name = unsafe {
                 if !(self.v8.space_statistics)(self.isolate.as_ptr(), &raw mut space, index)
                     || space.name.is_null()
@@ -141,7 +142,8 @@ impl CurrentIsolate {
                     numerics_mode: if options.numeric_values { EXPOSE_NUMERIC_VALUES } else { 0 },
                     spare: [0; 8],
                 };
-                // SAFETY: as above; the options have V8's layout (see abi.rs) and outlive the call.
+                // SAFETY: the profiler belongs to the entered isolate; `control` and the options outlive the call, the options
+                // have V8's layout (see abi.rs), and a null resolver is V8's default.
                 unsafe { take(profiler, &raw const options) }
             }
         };
@@ -185,7 +187,6 @@ pub struct HeapSnapshot {
 }
 
 impl HeapSnapshot {
-    /// How many nodes it has.
     pub fn nodes_count(&self) -> u64 {
         // SAFETY: the snapshot is alive until self is dropped.
         let count = unsafe { (self.v8.nodes_count)(self.snapshot.as_ptr()) };

@@ -188,7 +188,7 @@ pub struct SourceLocation {
     pub line: u64,
     /// Column, counted from 1.
     pub column: u64,
-    /// The line's text, where the source is at hand.
+    /// The line's text, where the source is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
 }

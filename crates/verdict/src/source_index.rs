@@ -110,7 +110,7 @@ impl<'a, 's> SourceIndex<'a, 's> {
         Some((text, function))
     }
 
-    /// Whether a closure mentions a variable; None where its text is not at hand.
+    /// Whether a closure mentions a variable; None where its text is unknown.
     pub(crate) fn uses(&self, closure: NodeOrdinal, variable: &str) -> Option<bool> {
         let (text, function) = self.function(closure)?;
         Some(text.uses(&function, variable))
@@ -436,7 +436,7 @@ impl<'a, 's> SourceIndex<'a, 's> {
         CodeSite { function, location, ..CodeSite::default() }
     }
 
-    /// Functions beside a closure that use a variable of its context, as far as the text is at hand.
+    /// Functions beside a closure that use a variable of its context, as far as the text is known.
     pub(crate) fn users(&self, closure: NodeOrdinal, variable: &str) -> Vec<Related> {
         let (Some((text, function)), Some(script)) = (self.function(closure), self.view.script_node(closure))
         else {

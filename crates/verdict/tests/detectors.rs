@@ -582,7 +582,7 @@ fn native_code() {
     let is = |kind| (kind, None, None);
     expect(is(CauseKind::Inspector), source, handles(" / DevTools console", "(Global handles)", true));
     expect(is(CauseKind::NativeHandle), source, handles("", "(Global handles)", true));
-    // The stack holds things, too, but nothing of it can be closed.
+    // The stack holds things, too, but none of them can be closed.
     expect(is(CauseKind::Growth), source, handles("", "(Stack roots)", true));
 }
 

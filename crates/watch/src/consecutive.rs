@@ -1,4 +1,4 @@
-//! memwatch's rule, for those who want it: the heap was larger after each of several collections in a row.
+//! memwatch's rule, on request: the heap was larger after each of several collections in a row.
 
 use crate::event::{Growing, Leak};
 use crate::text::{nice_delta, nice_size};

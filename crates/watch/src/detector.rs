@@ -99,7 +99,7 @@ impl Detector {
         }
         self.gauge(&sample, &mut events);
         if sample.full {
-            // First, so that whoever hears of a leak has the figures already.
+            // First, so that listeners of a leak have the figures already.
             events.insert(0, Event::Stats(self.stats(&sample)));
         } else if sample.at >= self.options.warmup {
             self.postponed(&sample, &mut events);

@@ -16,7 +16,6 @@ pub enum Growing {
     Native,
 }
 
-/// One event.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "camelCase")]
 pub enum Event {
@@ -63,7 +62,6 @@ pub struct Memory {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Stats {
-    /// When.
     pub at: f64,
     /// So far.
     pub collections: Collections,
@@ -95,7 +93,6 @@ pub struct Stats {
     pub headroom: Option<u64>,
 }
 
-/// A leak.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Leak {
@@ -157,11 +154,9 @@ pub struct Settled {
 pub struct Pressure {
     /// `heap` for V8's limit, `group` for the control group's.
     pub limited_by: &'static str,
-    /// When.
     pub at: f64,
     /// Bytes in use: what lives in the heap, or what the group has.
     pub used: u64,
-    /// The limit.
     pub limit: u64,
     /// What is left.
     pub headroom: u64,

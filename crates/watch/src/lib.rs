@@ -10,7 +10,6 @@
 //! Time: at most 2,016 slopes per judgement, and at most some hundred judgements per window and series, however
 //! many collections there are. Memory: at most 80 kB per series.
 #![forbid(unsafe_code)]
-#![warn(missing_docs)]
 
 mod base;
 mod consecutive;

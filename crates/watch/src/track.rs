@@ -24,7 +24,6 @@ const SLOWER: f64 = 1.3;
 /// One that has become slower than this share of its speed has stopped.
 const STOPPED: f64 = 0.2;
 
-/// What has changed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Change {
     Leak { growth: GrowthEstimate, again: bool, time_to_limit: Option<f64> },

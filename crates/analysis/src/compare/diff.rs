@@ -55,7 +55,6 @@ pub struct DiffRow {
 pub struct Comparison {
     /// How objects were matched.
     pub matched_by: MatchedBy,
-    /// Why.
     pub reason: String,
     /// Classes with a change, in DevTools' order: the older file's first.
     pub rows: Vec<DiffRow>,
@@ -89,7 +88,6 @@ pub enum DiffSort {
     AddedSize,
     /// Most added objects first.
     AddedCount,
-    /// By name.
     Name,
 }
 

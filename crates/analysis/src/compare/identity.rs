@@ -32,7 +32,6 @@ pub enum Matching {
     Auto,
     /// By id whatever the files look like, as DevTools does.
     Id,
-    /// By class.
     Class,
 }
 

@@ -47,7 +47,7 @@ pub(crate) fn members(analysis: &Analysis<'_>, definitions: Option<&[Definition]
             found.push((row, Vec::new()));
         }
     }
-    // Sorted once for all classes, and for whoever else compares.
+    // Sorted once for all classes and all comparisons.
     for &ordinal in snapshot.by_id().iter() {
         if size(ordinal) != 0 {
             found[slot_of[classes.of_node[ordinal as usize] as usize] as usize].1.push(ordinal);

@@ -60,7 +60,6 @@ impl TreeOrder {
         TreeOrder { at: at.into(), span: span.into(), end: free.into() }
     }
 
-    /// Position of a number.
     pub(crate) fn position(&self, number: u32) -> u32 {
         self.end[number as usize].saturating_sub(self.span[number as usize])
     }

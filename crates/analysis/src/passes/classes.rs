@@ -14,7 +14,6 @@ use stillheap_graph::strings::kind;
 use stillheap_graph::types::node;
 use stillheap_graph::{Graph, Location};
 
-/// One class.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Class {
     /// WTF-8.
@@ -47,7 +46,6 @@ enum NameSource {
     String(u32),
     /// A name made up here, by number.
     Made(u32),
-    /// A shape.
     Shape(u32),
 }
 

@@ -56,7 +56,7 @@ struct Walk {
     number: Vec<u32>,
     /// Number → number of the parent in the depth-first tree.
     parent: Vec<u32>,
-    /// Numbers from here on are nodes of unreachable cycles, children of the root by decree.
+    /// Numbers from here on are nodes of unreachable cycles, made children of the root.
     reached: u32,
 }
 

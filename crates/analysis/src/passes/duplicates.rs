@@ -20,7 +20,6 @@ use stillheap_graph::types::{edge, node};
 pub enum Sameness {
     /// What is shown of them: the first 1024 characters, by which DevTools groups.
     Shown,
-    /// All of them.
     Whole,
 }
 

@@ -40,7 +40,6 @@ pub enum ClassSort {
     Count,
     /// Nearest first.
     Distance,
-    /// By name.
     Name,
     /// In order of first appearance in the file.
     File,
@@ -49,7 +48,6 @@ pub enum ClassSort {
 /// All classes of a snapshot (or of a filtered part of it), in file order of their first object.
 #[derive(Clone, Debug)]
 pub struct ClassTable {
-    /// The rows.
     pub rows: Vec<ClassRow>,
     /// Each row's position in [`crate::Results::classes`].
     pub class: Vec<u32>,
@@ -91,7 +89,6 @@ impl ClassTable {
         Paged::of(&order, page, |row| (*row).clone())
     }
 
-    /// The row with a key.
     pub fn get(&self, key: &str) -> Option<&ClassRow> {
         self.rows.iter().find(|row| row.key == key)
     }

@@ -33,7 +33,6 @@ const MOST_GROUPS: usize = 1 << 22;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ClassTree {
-    /// Class name.
     pub class_name: String,
     /// Objects in the group.
     pub count: u64,
@@ -67,7 +66,6 @@ pub struct LargestObject {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HiddenGroups {
-    /// How many.
     pub groups: u64,
     /// Bytes in and below them.
     pub retained_size: u64,

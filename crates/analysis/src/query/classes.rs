@@ -149,7 +149,6 @@ impl<'s> Analysis<'s> {
     }
 }
 
-/// Sizes by native context.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NativeContextSizes {
@@ -161,7 +160,6 @@ pub struct NativeContextSizes {
     pub no_attribution_size: u64,
 }
 
-/// One native context.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NativeContextSize {

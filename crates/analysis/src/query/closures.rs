@@ -36,11 +36,9 @@ pub struct ClosureRow {
     pub example: NodeInfo,
 }
 
-/// A variable of a context.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ContextVariable {
-    /// Its name.
     pub name: String,
     /// Different objects it holds, over all contexts.
     pub objects: u64,

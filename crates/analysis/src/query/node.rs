@@ -24,7 +24,6 @@ pub struct NodeInfo {
     pub name: String,
     /// V8's node type.
     pub node_type: String,
-    /// Class name.
     pub class_name: String,
     /// DOM link state: 0 unknown, 1 attached, 2 detached.
     pub detachedness: u8,
@@ -40,7 +39,6 @@ pub struct NodeInfo {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EdgeInfo {
-    /// The edge.
     pub edge: EdgeOrdinal,
     /// Property, variable or field name; an index for elements.
     pub name: String,
@@ -61,7 +59,6 @@ pub enum EdgeSort {
     Name,
     /// Largest retained size of the target first.
     RetainedSize,
-    /// As in the file.
     File,
 }
 
@@ -72,11 +69,9 @@ pub struct NodeDetail {
     /// The line of the list.
     #[serde(flatten)]
     pub info: NodeInfo,
-    /// Key of its class.
     pub class_key: String,
     /// Its dominator's id.
     pub dominator: u64,
-    /// Edges from it.
     pub edge_count: u32,
     /// Edges to it.
     pub retainer_count: u32,
@@ -100,7 +95,6 @@ pub struct NodeDetail {
     pub trace_node: Option<u32>,
 }
 
-/// A position in the source.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SourcePosition {
@@ -128,7 +122,6 @@ pub struct StringValue {
     pub length: Option<u64>,
 }
 
-/// A function.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FunctionInfo {
@@ -165,7 +158,6 @@ impl<'s> Analysis<'s> {
         }
     }
 
-    /// Id of a node.
     pub fn id(&self, node: NodeOrdinal) -> u64 {
         self.graph().id(node.0)
     }
@@ -175,7 +167,6 @@ impl<'s> Analysis<'s> {
         self.graph().node_type_name(self.graph().node_type[node.0 as usize])
     }
 
-    /// Name of an edge.
     pub fn edge_name(&self, edge: EdgeOrdinal) -> Cow<'s, str> {
         names::edge(self.graph(), edge.0 as usize)
     }

@@ -15,7 +15,6 @@ use stillheap_graph::types::edge;
 pub struct MergedRetainer {
     /// Class of the holders.
     pub class_key: String,
-    /// Its name.
     pub class_name: String,
     /// Property, variable or field that holds; indices are merged as `[]`.
     pub edge: String,
@@ -23,9 +22,7 @@ pub struct MergedRetainer {
     pub edge_type: String,
     /// Objects of the class held this way.
     pub objects: u64,
-    /// Holders.
     pub holders: u64,
-    /// Edges.
     pub edges: u64,
     /// Smallest distance of a holder.
     pub distance: i32,

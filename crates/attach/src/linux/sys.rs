@@ -39,7 +39,7 @@ pub(crate) fn look(thread: i32) -> io::Result<Option<Change>> {
 }
 
 fn resume(request: libc::c_long, thread: i32, signal: i32) -> Result<(), Errno> {
-    // SAFETY: PTRACE_CONT and PTRACE_DETACH read no memory of ours; the last argument is a number.
+    // SAFETY: PTRACE_CONT and PTRACE_DETACH read no memory of this process; the last argument is a number.
     let done = unsafe { libc::ptrace(request as _, thread, 0_usize, signal as libc::c_ulong) };
     Errno::result(done).map(drop)
 }

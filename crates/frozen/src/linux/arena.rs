@@ -178,7 +178,7 @@ fn take(size: usize) -> (*mut c_void, bool) {
     let (class, size) = class_of(size);
     let Some(free) = FREE.get(class) else { return (ptr::null_mut(), false) };
     let first = free.load(Ordering::Relaxed);
-    // SAFETY: lists hold blocks of ours, whose first word is the next one's address; what is cut off lies inside
+    // SAFETY: free lists hold only blocks of this arena, whose first word is the next one's address; what is cut off lies inside
     // the mapping, and nobody else knows it. There is one thread.
     unsafe {
         if first != 0 {
@@ -376,7 +376,7 @@ mod tests {
                 libc::alarm(60);
                 let mapped = disk.map();
                 let watched = watch_disk();
-                // What a full disk does, the end of the file does, too: there is no page to be had.
+                // A full disk and the end of the file have the same effect: the page can't be allocated.
                 let cut = disk.file.set_len(0);
                 if let (Some((start, _)), Ok(()), Ok(())) = (mapped, watched, cut) {
                     ((start + 8192) as *mut u8).write_volatile(1);

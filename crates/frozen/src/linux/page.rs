@@ -79,7 +79,7 @@ pub struct SharedPage(NonNull<PageLayout>);
 // SAFETY: all fields but the text are atomic; the text is written by one process before `state` is stored
 // with Release and read after it was loaded with Acquire.
 unsafe impl Send for SharedPage {}
-// SAFETY: as above.
+// SAFETY: shared access goes through the same atomics, and the text is read only after `state` says it is written.
 unsafe impl Sync for SharedPage {}
 
 impl SharedPage {
@@ -159,7 +159,6 @@ impl SharedPage {
         counts.enumerate().filter(|&(_, count)| count > 0).map(|(at, count)| (name(at), count)).collect()
     }
 
-    /// The last of them.
     pub fn last_refused(&self) -> &'static str {
         name(self.layout().last_refused.load(Ordering::Relaxed) as usize)
     }

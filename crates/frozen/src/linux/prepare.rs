@@ -58,7 +58,7 @@ pub struct Forked {
     pub(super) log: File,
     pub(super) machine: Machine,
     parts: PauseParts,
-    /// How long the isolate's thread stood still for it, in milliseconds; whoever calls [`Forked::fork`] adds to it.
+    /// How long the isolate's thread stood still for it, in milliseconds; the caller of [`Forked::fork`] adds to it.
     pub pause_ms: f64,
     prepare_ms: f64,
     attempts: u32,
@@ -68,7 +68,7 @@ pub struct Forked {
     room: Option<Room>,
     heap: HeapSize,
     pub(super) child: Option<libc::pid_t>,
-    /// What became of the pages, once the last child has ended.
+    /// The result of making pages writable, once the last child has ended.
     pub thaw: Option<Thaw>,
     /// Where the child's working memory may go instead, if that was asked for.
     disk: Option<Disk>,
@@ -148,7 +148,7 @@ impl Forked {
         })
     }
 
-    /// Makes ready for another child; on a thread of ours.
+    /// Prepares another child; not on the isolate's thread.
     pub fn prepare_again(&mut self) -> Result<(), Failure> {
         if let Some(opened) = &mut self.opened {
             opened.rewind()?;
@@ -300,7 +300,7 @@ impl Forked {
         self.opened.as_mut()?.published_elsewhere()
     }
 
-    /// The child has completed the file: gives it its name, and says what came of it all.
+    /// The child has completed the file: gives it its name and returns the result.
     ///
     /// # Errors
     /// What the system says to the renaming; the file is gone then.

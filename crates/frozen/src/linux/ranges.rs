@@ -9,7 +9,7 @@
 //!
 //! Such a mark could also come about when another thread unmaps a marked range between the look at `maps` and the
 //! end of the fork, and somebody else's new mapping gets its address. V8 asks for its addresses, at random all over
-//! the lower half of the address space; whoever doesn't ask gets the highest free one (or the lowest, as the system
+//! the lower half of the address space; a mapping without a hint gets the highest free one (or the lowest, as the system
 //! is set up) next to the libraries, terabytes away. So the marks of ranges in that neighbourhood, where V8 lands
 //! when its wish can't be met, are not put back either.
 
@@ -196,7 +196,7 @@ mod tests {
     #[test]
     fn a_mark_can_be_taken_off_and_put_back() {
         const SIZE: usize = 1 << 20;
-        // SAFETY: new mappings of ours, unmapped at the end; the first where V8 has its own.
+        // SAFETY: this test's own new mappings, unmapped at the end; the first where V8 has its own.
         let map = |wish: usize| unsafe {
             let address = libc::mmap(
                 wish as *mut libc::c_void,

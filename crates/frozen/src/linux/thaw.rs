@@ -1,9 +1,9 @@
 //! Gives the service's pages back to it when the child has ended.
 //!
-//! A fork makes every page of both processes read-only, so that whoever writes first gets a copy. The child's end does
+//! A fork makes every page of both processes read-only, so that the first to write gets a copy. The child's end does
 //! not undo that: the service's next write to each page is a fault that finds nobody else there and makes the page
 //! writable again, 3 µs each where that was measured, and all of them on the thread that happens to write. The system does
-//! the same for a whole range at a fifth of the price (`MADV_POPULATE_WRITE`, Linux 5.14), and on a thread of ours.
+//! the same for a whole range at a fifth of the price (`MADV_POPULATE_WRITE`, Linux 5.14), and on a thread of its own.
 //!
 //! Only pages that are there and belong to nobody else are asked for, so that nothing is made resident that wasn't, a
 //! megabyte at a time: who wants to change the address space meanwhile waits for as long as that takes, a fraction of a
@@ -25,7 +25,7 @@ const LARGEST: usize = 64 << 30;
 /// the application has forked itself and that lives on would make a copy of each page we ask for.
 const PRESENT_AND_OURS: u64 = 1 << 63 | 1 << 56;
 
-/// Does it; on a thread of ours, with no child alive. None where the system can't.
+/// Makes the pages writable. Call it on a thread of stillheap's, with no child alive. None where the system can't.
 pub fn thaw() -> Option<Thaw> {
     let begun = Instant::now();
     let pages = Pages::open().ok()?;
@@ -109,7 +109,7 @@ mod tests {
     const PAGE: usize = 4096;
     const SIZE: usize = 32 << 20;
 
-    /// Pages of ours of which every `step`th is there, and a child that has them, too.
+    /// Pages of this test, of which every `step`th is there, and a child that has them, too.
     struct Frozen {
         address: *mut u8,
         step: usize,
@@ -125,7 +125,7 @@ mod tests {
         }
 
         fn with_child(step: usize) -> Self {
-            // SAFETY: a new mapping of ours, unmapped at the end; the child does nothing but wait for its end.
+            // SAFETY: this test's own new mapping, unmapped at the end; the child does nothing but wait for its end.
             unsafe {
                 let address = libc::mmap(
                     std::ptr::null_mut(),
@@ -154,7 +154,7 @@ mod tests {
         fn end_child(&mut self) {
             let child = std::mem::replace(&mut self.child, 0);
             if child > 0 {
-                // SAFETY: a child of ours that nobody else waits for.
+                // SAFETY: this test's own child; nothing else waits for it.
                 unsafe {
                     libc::kill(child, libc::SIGKILL);
                     assert_eq!(libc::waitpid(child, std::ptr::null_mut(), 0), child);
@@ -172,7 +172,7 @@ mod tests {
         /// Faults of this thread while it writes to all pages that were there.
         fn faults(&self) -> i64 {
             let so_far = || {
-                // SAFETY: fills a structure of ours.
+                // SAFETY: fills a structure on this stack.
                 unsafe {
                     let mut usage = std::mem::zeroed::<libc::rusage>();
                     libc::getrusage(libc::RUSAGE_THREAD, &raw mut usage);

@@ -1,4 +1,4 @@
-//! Watches a child until it has ended, and sees to it that it does.
+//! Watches a child until it has ended, and ends it if it doesn't by itself.
 //!
 //! The parent never waits for any child but this one, by its id, and installs no handler. If somebody else in
 //! the process reaps it (`waitpid(-1)`, `SIGCHLD` ignored), the shared page still tells how it ended.
@@ -72,7 +72,7 @@ enum KillReason {
     Memory(String),
 }
 
-/// What becomes of the children of a process that ends.
+/// The children of a process that ends: how many were ended, how many go on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ChildrenAtExit {
     /// Ended, with nothing written.

@@ -51,7 +51,7 @@ pub(crate) struct Visitor<'h, 'm> {
     fields: HashMap<u64, Rc<Fields>>,
     numbers: Vec<u32>,
     keys: HashMap<u64, Label>,
-    /// Words of the object at hand that an edge has been given for.
+    /// Words of the current object that an edge has been given for.
     seen: Vec<u64>,
 }
 

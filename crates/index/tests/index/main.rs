@@ -307,7 +307,7 @@ fn many_writers_leave_one_whole_index() {
 fn where_it_cannot_be_written_the_answer_comes_all_the_same() {
     let folder = Folder::new();
     let path = folder.snapshot(&sample());
-    // A folder that cannot be made, whoever runs this: its parent is a file.
+    // A folder that cannot be made, not by root either: its parent is a file.
     let snapshot = open_at(&path, IndexPlace::Directory(path.join("cache")));
     let status = snapshot.write_index();
     assert!(matches!(status, IndexStatus::NotWritten(_)), "{status:?}");

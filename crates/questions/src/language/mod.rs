@@ -52,7 +52,6 @@ pub enum TextField {
 /// What a number test looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NumberField {
-    /// The id.
     Id,
     /// Bytes of its own.
     SelfSize,
@@ -60,7 +59,6 @@ pub enum NumberField {
     Retained,
     /// Steps from a root.
     Distance,
-    /// Edges from it.
     Edges,
     /// Edges that hold it.
     Retainers,

@@ -83,7 +83,6 @@ pub struct MergedStep {
     pub edge_type: String,
     /// Class of the holder.
     pub class_name: String,
-    /// Its key.
     pub class_key: String,
     /// Name of the holder, if it is a function; empty for an anonymous one.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -13,7 +13,6 @@ use crate::linux::leave::{leave, status};
 pub struct RefusalCounters {
     /// How often, by [`calls::name`].
     pub counts: &'static [AtomicU32; NAMES],
-    /// The last one.
     pub last: &'static AtomicU32,
 }
 
