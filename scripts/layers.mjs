@@ -37,7 +37,7 @@ export const layers = {
   verdict: ['graph', 'analysis', 'jsscan'],
   questions: ['graph', 'snapshot', 'analysis', 'index', 'verdict', 'sink'],
   render: ['graph', 'analysis', 'verdict', 'questions'],
-  report: ['graph', 'analysis', 'questions', 'sink'],
+  report: ['graph', 'analysis', 'verdict', 'questions', 'sink'],
   mcp: ['analysis', 'index', 'snapshot', 'questions', 'report'],
   cli: [
     'corefile',

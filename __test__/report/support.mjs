@@ -46,6 +46,32 @@ export function leaking(folder) {
   return files;
 }
 
+/** Three snapshots of a program in a file, whose source the page can show. */
+export function leakingScript(folder) {
+  const files = [1, 2, 3].map((n) => path.join(folder, `script-${n}.heapsnapshot`));
+  const lines = [
+    `const stillheap = require(${JSON.stringify(root)});`,
+    ...Array.from({ length: 40 }, (_, n) => `// The program is longer than what a snapshot has of it: ${n}.`),
+    'class Session {',
+    '  constructor(id) { this.id = id; this.list = [id]; }',
+    '}',
+    'const sessions = [];',
+    'function open(n) {',
+    '  const session = new Session(n);',
+    '  sessions.push(session);',
+    '}',
+    `for (const file of ${JSON.stringify(files)}) {`,
+    '  for (let n = 0; n < 3000; n++) open(n);',
+    '  stillheap.writeSnapshot(file);',
+    '}',
+  ];
+  const program = path.join(folder, 'program.js');
+  writeFileSync(program, `${lines.join('\n')}\n`);
+  const { status, stderr } = spawnSync(process.execPath, [program], { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`the process ended with ${status}: ${stderr}`);
+  return files;
+}
+
 /** Makes a page of snapshots; gives its path. */
 export function makePage(folder, files, name = 'page.html') {
   const page = path.join(folder, name);

@@ -6,7 +6,15 @@ report.classes = (() => {
   const STEP = 50;
 
   const draw = () => {
-    const state = { from: 0, to: newest, by: 'retained', down: true, text: '', growing: false, most: STEP };
+    const state = {
+      from: 0,
+      to: newest,
+      by: newest > 0 ? 'sizeDelta' : 'retained',
+      down: true,
+      text: '',
+      growing: false,
+      most: STEP,
+    };
     const value = {
       name: (row) => row.name,
       distance: (row) => row.distance ?? Number.POSITIVE_INFINITY,
@@ -32,11 +40,15 @@ report.classes = (() => {
       ['distance', 'Distance'],
       ['count', 'Objects'],
       compared && ['countDelta', 'Change'],
-      ['size', 'Shallow size'],
+      ['size', 'Shallow'],
       compared && ['sizeDelta', 'Change'],
-      ['retained', 'Retained size'],
+      ['retained', 'Retained'],
       compared && ['retainedDelta', 'Change'],
     ].filter(Boolean);
+    // What a narrow screen has room for.
+    const kept = new Set(['name', 'count', compared ? 'sizeDelta' : 'retained']);
+    const middle = new Set(['countDelta', compared ? 'retained' : 'size']);
+    const narrow = (key) => (kept.has(key) ? '' : middle.has(key) ? ' middle' : ' wide');
 
     const head = el('tr');
     const body = el('tbody');
@@ -61,6 +73,68 @@ report.classes = (() => {
       return `defined in script ${script}, line ${line}, column ${column}`;
     };
 
+    /** What is known of a class beside its numbers: some objects, and what retains them. */
+    const details = (row) => {
+      const { instances, retainers } = row.details;
+      const list = (title, items) =>
+        items.length > 0 && [el('h4', {}, title), el('ul', { class: 'plain' }, items)];
+      return el(
+        'tr',
+        { class: 'details' },
+        el(
+          'td',
+          { colspan: columns.length },
+          el(
+            'div',
+            { class: 'pair' },
+            el(
+              'div',
+              {},
+              list(
+                'Largest objects',
+                instances.map((one) =>
+                  el(
+                    'li',
+                    {},
+                    el('code', {}, `${one.name} @${one.id}`),
+                    ` ${bytes(one.retainedSize)} retained`,
+                  ),
+                ),
+              ),
+            ),
+            el(
+              'div',
+              {},
+              list(
+                'Retainers',
+                retainers.map((one) =>
+                  el(
+                    'li',
+                    {},
+                    el('code', {}, `${one.edge} in ${one.className}`),
+                    ` ${plural(one.objects, 'object')}`,
+                  ),
+                ),
+              ),
+            ),
+          ),
+        ),
+      );
+    };
+
+    const opener = (row) => {
+      if (!row.details) return row.name;
+      const button = el('button', { type: 'button', class: 'opener', 'aria-expanded': 'false' }, row.name);
+      button.addEventListener('click', () => {
+        const tr = button.closest('tr');
+        const open = button.getAttribute('aria-expanded') === 'true';
+        button.setAttribute('aria-expanded', String(!open));
+        if (open) tr.nextElementSibling.remove();
+        else tr.after(details(row));
+      });
+      return button;
+    };
+
     const line = (row) =>
       el(
         'tr',
@@ -70,13 +144,13 @@ report.classes = (() => {
             const change = key.endsWith('Delta') ? Math.sign(value[key](row)) : 0;
             return el(
               'td',
-              { class: `number${change > 0 ? ' up' : change < 0 ? ' down' : ''}` },
+              { class: `number${narrow(key)}${change > 0 ? ' up' : change < 0 ? ' down' : ''}` },
               text[key](row),
             );
           }
           const mark =
             row.grows && el('span', { class: 'grows', title: 'more objects in every snapshot' }, '▲ ');
-          return el('th', { scope: 'row', title: place(row) }, mark, row.name);
+          return el('th', { scope: 'row', title: place(row) }, report.dot(row.name), mark, opener(row));
         }),
       );
 
@@ -86,7 +160,11 @@ report.classes = (() => {
       const arrow = el('span', { 'aria-hidden': 'true' }, sorted ? (state.down ? ' ▼' : ' ▲') : '');
       const button = el('button', { type: 'button', onclick: () => sortBy(key) }, title, arrow);
       button.dataset.key = key;
-      return el('th', { scope: 'col', 'aria-sort': order, class: key === 'name' ? null : 'number' }, button);
+      return el(
+        'th',
+        { scope: 'col', 'aria-sort': order, class: key === 'name' ? null : `number${narrow(key)}` },
+        button,
+      );
     };
 
     const update = (focus) => {
@@ -156,7 +234,7 @@ report.classes = (() => {
           update();
         },
       }),
-      ' only what grows in every step',
+      ' only classes that grow in every step',
     );
     update();
     return section(
@@ -169,6 +247,18 @@ report.classes = (() => {
         compared && select('Compare', 'from'),
         compared && select('with', 'to'),
         newest > 1 && growing,
+        report.export.csv(
+          'classes',
+          [
+            'class',
+            ...snapshots.flatMap((s) => [`objects ${s.label}`, `shallow ${s.label}`, `retained ${s.label}`]),
+          ],
+          () =>
+            data.classes.map((row) => [
+              row.name,
+              ...snapshots.flatMap((_, at) => [row.counts[at], row.sizes[at], row.retained[at]]),
+            ]),
+        ),
       ),
       status,
       el(
@@ -180,7 +270,9 @@ report.classes = (() => {
           el(
             'caption',
             {},
-            'Classes with their objects; changes are from the first snapshot chosen to the second',
+            compared
+              ? 'Changes are from the first snapshot chosen to the second. Click a name for objects and retainers.'
+              : 'Click a name for objects and retainers.',
           ),
           el('thead', {}, head),
           body,

@@ -1,4 +1,4 @@
-// What the heap is made of: DevTools' statistics as one bar and a table.
+// What the heap consists of: DevTools' statistics as one bar and a table.
 'use strict';
 
 report.composition = (() => {
@@ -20,6 +20,7 @@ report.composition = (() => {
 
   const draw = () => {
     const { statistics } = snapshots[newest];
+    const before = new Map(parts(snapshots[0].statistics));
     const all = parts(statistics).map(([name, value], at) => ({ name, value, at }));
     const largest = all.filter((part) => part.value > 0);
     const sum = largest.reduce((total, part) => total + part.value, 0);
@@ -27,23 +28,32 @@ report.composition = (() => {
       'div',
       { class: 'bar', 'aria-hidden': 'true' },
       largest.map((part) =>
-        el('span', {
-          class: `c${part.at}`,
-          title: `${part.name}: ${bytes(part.value)}`,
-          style: { width: `${(100 * part.value) / sum}%` },
-        }),
+        el(
+          'span',
+          {
+            class: `n${part.at}`,
+            title: `${part.name}: ${bytes(part.value)}`,
+            style: { width: `${(100 * part.value) / sum}%` },
+          },
+          part.value / sum > 0.13 && part.name,
+        ),
       ),
     );
-    const swatch = (part) => [el('i', { class: `swatch c${part.at}` }), part.name];
+    const swatch = (part) => [el('i', { class: `swatch n${part.at}` }), part.name];
+    const columns = [['Kind'], ['Size', 'number'], ['Share', 'number']];
+    if (newest > 0) columns.push(['Change', 'number']);
     return section(
       'composition',
-      'What the heap is made of',
+      'Composition',
       el('p', {}, `${bytes(statistics.total)} in the ${newest > 0 ? 'newest snapshot' : 'snapshot'}.`),
       bar,
       table(
         'Bytes by kind, as in the Statistics view of Chrome DevTools',
-        [['Kind'], ['Size', 'number'], ['Share', 'number']],
-        all.map((part) => [swatch(part), bytes(part.value), share(part.value, statistics.total)]),
+        columns,
+        all.map((part) => {
+          const row = [swatch(part), bytes(part.value), share(part.value, statistics.total)];
+          return newest > 0 ? [...row, report.signedBytes(part.value - before.get(part.name))] : row;
+        }),
       ),
     );
   };

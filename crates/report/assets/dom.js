@@ -91,8 +91,28 @@ globalThis.report = (() => {
     clock: file.time ? file.time.slice(11, 19) : null,
   }));
 
+  // A colour means a suspect, everywhere on the page. Classes with V8's names are everybody's.
+  const suspectOf = new Map();
+  for (const [at, suspect] of [...(data.leaks?.suspects ?? [])].entries()) {
+    const names = [suspect.className, ...(suspect.classes ?? []).map((row) => row.className)];
+    for (const name of names) {
+      const general = name === null || /^[({]|^system \/|^(Object|Array|Function|Map|Set)$/.test(name);
+      if (name === suspect.className || !general) {
+        if (name !== null && !suspectOf.has(name)) suspectOf.set(name, at % 5);
+      }
+    }
+  }
+
+  /** The mark of the suspect that a class belongs to. */
+  const dot = (name) =>
+    suspectOf.has(name)
+      ? el('i', { class: `swatch s${suspectOf.get(name)}`, title: 'part of a leak' })
+      : null;
+
   return {
     data,
+    suspectOf,
+    dot,
     snapshots,
     newest: snapshots.length - 1,
     el,

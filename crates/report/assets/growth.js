@@ -1,52 +1,19 @@
-// Growth over the snapshots: the whole heap by kind, and the classes that grow most.
+// Growth over the snapshots: the suspects against the rest of the heap, and the classes that grow most.
 'use strict';
 
 report.growth = (() => {
   const { el, svg, section, table, bytes, count, signedBytes, signedCount, data, snapshots, newest } = report;
-  const WIDTH = 640;
+  const MARGIN = { top: 12, right: 12, bottom: 40, left: 64 };
   const HEIGHT = 280;
-  const MARGIN = { top: 12, right: 16, bottom: 40, left: 72 };
-  const MOST_LINES = 8;
+  /** Columns for the labels at the right end of the layers. */
+  const LABELS = 190;
+  const MOST_ROWS = 12;
 
-  /** Axes with their grid, for a chart over the snapshots. */
-  const frame = (x, y, format) => {
-    const bottom = HEIGHT - MARGIN.bottom;
-    const line = (value) =>
-      svg(
-        'g',
-        { transform: `translate(0,${y(value)})` },
-        svg('line', { class: 'grid', x1: MARGIN.left, x2: WIDTH - MARGIN.right }),
-        svg('text', { class: 'tick', x: MARGIN.left - 8, dy: '0.32em', 'text-anchor': 'end' }, format(value)),
-      );
-    const step = (snapshot, at) =>
-      svg(
-        'g',
-        { transform: `translate(${x(at)},${bottom})` },
-        svg('text', { class: 'tick', y: 18, 'text-anchor': 'middle' }, snapshot.label),
-        snapshot.clock &&
-          svg('text', { class: 'tick faint', y: 33, 'text-anchor': 'middle' }, snapshot.clock),
-      );
-    // Names of many snapshots would run into each other.
-    const every = Math.ceil(snapshots.length / 8);
-    return [
-      y.ticks(5).map(line),
-      snapshots.map((snapshot, at) => (at % every === 0 || at === newest) && step(snapshot, at)),
-    ];
-  };
-
-  const chart = (label, ...children) =>
-    svg(
-      'svg',
-      { class: 'chart', viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: 'img', 'aria-label': label },
-      ...children,
-    );
-
-  const scales = (most) => [
+  const scales = (most, width, right) => [
     d3
       .scalePoint()
       .domain(snapshots.map((_, at) => at))
-      .range([MARGIN.left, WIDTH - MARGIN.right])
-      .padding(0.15),
+      .range([MARGIN.left, width - right]),
     d3
       .scaleLinear()
       .domain([0, most || 1])
@@ -54,127 +21,158 @@ report.growth = (() => {
       .range([HEIGHT - MARGIN.bottom, MARGIN.top]),
   ];
 
-  const legend = (items) =>
-    el(
-      'ul',
-      { class: 'legend' },
-      items.map(([name, at, value]) =>
-        el(
-          'li',
-          {},
-          el('i', { class: `swatch c${at}` }),
-          el('span', { class: 'name' }, name),
-          ' ',
-          el('b', {}, value),
-        ),
-      ),
-    );
+  const frame = (x, y, width, right) => {
+    const bottom = HEIGHT - MARGIN.bottom;
+    const line = (value) =>
+      svg(
+        'g',
+        { transform: `translate(0,${y(value)})` },
+        svg('line', { class: 'grid', x1: MARGIN.left, x2: width - right }),
+        svg('text', { class: 'tick', x: MARGIN.left - 8, dy: '0.32em', 'text-anchor': 'end' }, bytes(value)),
+      );
+    const anchor = (at) => (at === 0 ? 'start' : at === newest ? 'end' : 'middle');
+    const step = (snapshot, at) =>
+      svg(
+        'g',
+        { transform: `translate(${x(at)},${bottom})` },
+        svg('text', { class: 'tick', y: 18, 'text-anchor': anchor(at) }, snapshot.label),
+        snapshot.clock &&
+          svg('text', { class: 'tick faint', y: 33, 'text-anchor': anchor(at) }, snapshot.clock),
+      );
+    // Names of many snapshots would run into each other.
+    const every = Math.ceil(snapshots.length / Math.max(2, Math.floor(width / 90)));
+    return [
+      y.ticks(5).map(line),
+      snapshots.map((snapshot, at) => (at % every === 0 || at === newest) && step(snapshot, at)),
+    ];
+  };
 
-  const whole = () => {
-    const rows = snapshots.map(({ statistics }) => new Map(report.composition.parts(statistics)));
-    const names = [...rows[0].keys()];
-    const layers = d3
+  /** The suspects, largest below, and what is left of the heap under them. */
+  const parts = () => {
+    const suspects = (data.leaks?.suspects ?? []).filter((s) => s.className !== null);
+    const totals = snapshots.map(({ statistics }) => statistics.total);
+    const layers = suspects.map((suspect, at) => ({
+      name: suspect.className,
+      colour: `s${at % 5}`,
+      sizes: suspect.retainedSizes,
+    }));
+    const rest = totals.map((total, step) =>
+      Math.max(0, total - layers.reduce((sum, { sizes }) => sum + sizes[step], 0)),
+    );
+    return [{ name: layers.length > 0 ? 'rest of the heap' : 'heap', colour: 'sn', sizes: rest }, ...layers];
+  };
+
+  const chart = (width) => {
+    const layers = parts();
+    const names = layers.map((_, at) => at);
+    const rows = snapshots.map((_, step) => layers.map(({ sizes }) => sizes[step]));
+    const stacked = d3
       .stack()
       .keys(names)
-      .value((row, name) => row.get(name))(rows);
-    const [x, y] = scales(Math.max(...snapshots.map(({ statistics }) => statistics.total)));
+      .value((row, at) => row[at])(rows);
+    const beside = width > 560;
+    const right = beside ? LABELS : MARGIN.right;
+    const [x, y] = scales(Math.max(...rows.map((row) => row.reduce((a, b) => a + b, 0))), width, right);
     const shape = d3
       .area()
       .x((_, at) => x(at))
       .y0(([low]) => y(low))
       .y1(([, high]) => y(high));
-    const totals = snapshots.map(({ statistics }) => statistics.total);
-    const label = `The heap over the snapshots: ${totals.map(bytes).join(', ')}.`;
-    const change = (name) => rows[newest].get(name) - rows[0].get(name);
-    return el(
-      'figure',
-      {},
-      el('figcaption', {}, `The whole heap: ${totals.map(bytes).join(' → ')}`),
-      chart(
-        label,
-        layers.map((layer, at) =>
-          svg('path', { class: `area c${at}`, d: shape(layer) }, svg('title', {}, names[at])),
-        ),
-        frame(x, y, bytes),
-      ),
-      legend(
-        names.map((name, at) => [name, at, signedBytes(change(name))]).filter(([name]) => change(name) !== 0),
-      ),
-    );
-  };
-
-  const METRICS = {
-    bytes: { title: 'Bytes', of: (row) => row.sizes, format: bytes, signed: signedBytes },
-    objects: { title: 'Objects', of: (row) => row.counts, format: count, signed: signedCount },
-  };
-
-  const lines = (metric) => {
-    const delta = (row) => metric.of(row)[newest] - metric.of(row)[0];
-    const rows = data.classes
-      .filter((row) => delta(row) > 0)
-      .sort((a, b) => delta(b) - delta(a))
-      .slice(0, MOST_LINES);
-    if (rows.length === 0) return el('p', {}, 'No class has grown.');
-    const [x, y] = scales(Math.max(...rows.flatMap((row) => metric.of(row))));
-    const shape = d3
-      .line()
-      .x((_, at) => x(at))
-      .y((value) => y(value));
+    const change = ({ sizes }) => sizes[newest] - sizes[0];
+    const text = (layer) => `${layer.name} ${signedBytes(change(layer))}`;
+    const label = layers.map((layer) => `${layer.name}: ${layer.sizes.map(bytes).join(', ')}`).join('; ');
+    // Labels of thin layers would cover each other.
+    let last = Number.POSITIVE_INFINITY;
+    const placed = stacked.map((layer, at) => {
+      const [low, high] = layer[newest];
+      const middle = Math.min(y((low + high) / 2), last - 17);
+      last = middle;
+      return svg(
+        'text',
+        { class: `tick at ${layers[at].colour}`, x: x(newest) + 10, y: middle, dy: '0.32em' },
+        svg('title', {}, text(layers[at])),
+        text(layers[at]).length > 28 ? `${text(layers[at]).slice(0, 27)}…` : text(layers[at]),
+      );
+    });
     return el(
       'div',
       {},
-      chart(
-        `The classes that grow most. ${rows.map((row) => `${row.name}: ${metric.signed(delta(row))}`).join('; ')}.`,
-        frame(x, y, metric.format),
-        rows.map((row, at) => [
-          svg('path', { class: `line c${at}`, d: shape(metric.of(row)) }, svg('title', {}, row.name)),
-          metric
-            .of(row)
-            .map((value, step) =>
-              svg(
-                'circle',
-                { class: `dot c${at}`, cx: x(step), cy: y(value), r: 3.5 },
-                svg('title', {}, `${row.name}, ${snapshots[step].label}: ${metric.format(value)}`),
-              ),
-            ),
-        ]),
+      svg(
+        'svg',
+        {
+          class: 'chart',
+          viewBox: `0 0 ${width} ${HEIGHT}`,
+          width,
+          height: HEIGHT,
+          role: 'img',
+          'aria-label': label,
+        },
+        stacked.map((layer, at) =>
+          svg(
+            'path',
+            { class: `area ${layers[at].colour}`, d: shape(layer) },
+            svg('title', {}, text(layers[at])),
+          ),
+        ),
+        frame(x, y, width, right),
+        beside && placed,
       ),
-      legend(rows.map((row, at) => [row.name, at, metric.signed(delta(row))])),
+      !beside &&
+        el(
+          'ul',
+          { class: 'legend' },
+          layers.map((layer) => el('li', {}, el('i', { class: `swatch ${layer.colour}` }), text(layer))),
+        ),
     );
   };
 
-  const classes = () => {
-    const place = el('div', {}, lines(METRICS.bytes));
-    const choice = (key, checked) =>
-      el(
-        'label',
-        {},
-        el('input', {
-          type: 'radio',
-          name: 'growth-metric',
-          value: key,
-          checked,
-          onchange: () => place.replaceChildren(lines(METRICS[key])),
-        }),
-        ` ${METRICS[key].title}`,
-      );
-    return el(
-      'figure',
-      {},
-      el('figcaption', {}, 'The classes that grow most'),
-      el(
-        'fieldset',
-        { class: 'choice' },
-        el('legend', {}, 'Measured in'),
-        choice('bytes', true),
-        choice('objects'),
-      ),
-      place,
+  /** Small charts of one line each: a class per row. */
+  const spark = (numbers) => {
+    const [width, height] = [88, 20];
+    const most = Math.max(...numbers);
+    const least = Math.min(...numbers);
+    const x = (at) => 2 + (at * (width - 4)) / Math.max(1, numbers.length - 1);
+    const y = (value) => height - 3 - ((value - least) * (height - 6)) / (most - least || 1);
+    const d = numbers.map((value, at) => `${at === 0 ? 'M' : 'L'}${x(at)},${y(value)}`).join('');
+    return svg(
+      'svg',
+      { class: 'spark', viewBox: `0 0 ${width} ${height}`, width, height, 'aria-hidden': 'true' },
+      svg('path', { d }),
+      svg('circle', { cx: x(numbers.length - 1), cy: y(numbers.at(-1)), r: 2.5 }),
+    );
+  };
+
+  const growing = () => {
+    const delta = (row) => row.sizes[newest] - row.sizes[0];
+    const rows = data.classes
+      .filter((row) => delta(row) > 0)
+      .sort((a, b) => delta(b) - delta(a))
+      .slice(0, MOST_ROWS);
+    if (rows.length === 0) return el('p', {}, 'No class has grown.');
+    return table(
+      'The classes that grow most, by shallow size',
+      [['Class'], ['Size', 'number'], ['Objects', 'number'], ['Course']],
+      rows.map((row) => [
+        [report.dot(row.name), row.name],
+        signedBytes(delta(row)),
+        signedCount(row.counts[newest] - row.counts[0]),
+        spark(row.sizes),
+      ]),
     );
   };
 
   const draw = () => {
     if (newest === 0) return null;
+    const place = el('div', { class: 'plot' });
+    let width = 0;
+    const resized = () => {
+      const now = Math.round(place.clientWidth);
+      if (now < 10 || Math.abs(now - width) < 2) return;
+      width = now;
+      place.replaceChildren(chart(width));
+    };
+    new ResizeObserver(resized).observe(place);
+    const totals = snapshots.map(({ statistics }) => statistics.total);
     const exact = table(
       'The heap in each snapshot',
       [['Snapshot'], ['Taken'], ['Heap', 'number'], ['Objects', 'number'], ['Change', 'number']],
@@ -188,8 +186,10 @@ report.growth = (() => {
     );
     return section(
       'growth',
-      'Growth over the snapshots',
-      el('div', { class: 'pair' }, whole(), classes()),
+      'Growth',
+      el('p', {}, `The heap: ${totals.map(bytes).join(' → ')}.`),
+      place,
+      growing(),
       el('details', {}, el('summary', {}, 'The numbers'), exact),
     );
   };

@@ -1,8 +1,8 @@
-// Puts the page together, the verdict first.
+// Puts the page together, the result first.
 'use strict';
 
 (() => {
-  const { el, bytes, count, plural, data, snapshots, section, table } = report;
+  const { el, bytes, count, data, snapshots, section, table } = report;
 
   const files = () =>
     section(
@@ -33,50 +33,53 @@
       ),
     );
 
+  /** The button names what it switches to. */
   const theme = () => {
     const dark = matchMedia('(prefers-color-scheme: dark)');
     const isDark = () =>
       (document.documentElement.dataset.theme ?? (dark.matches ? 'dark' : 'light')) === 'dark';
-    const button = el('button', { type: 'button', 'aria-pressed': String(isDark()) }, 'Dark');
+    const button = el('button', { type: 'button', class: 'small' });
+    const name = () => {
+      button.textContent = isDark() ? 'Light theme' : 'Dark theme';
+    };
+    name();
+    dark.addEventListener('change', name);
     button.addEventListener('click', () => {
       document.documentElement.dataset.theme = isDark() ? 'light' : 'dark';
-      button.setAttribute('aria-pressed', String(isDark()));
+      name();
     });
     return button;
   };
 
+  const hero = report.hero.draw();
   const sections = [
     report.verdict.draw(),
     report.growth.draw(),
-    report.composition.draw(),
-    report.treemap.draw(),
     report.classes.draw(),
+    report.treemap.draw(),
+    report.composition.draw(),
     files(),
   ].filter(Boolean);
 
-  document.getElementById('main').append(...sections);
+  document.getElementById('main').append(hero, ...sections);
   const links = sections.map((s) =>
     el('li', {}, el('a', { href: `#${s.id}` }, s.querySelector('h2').textContent)),
   );
   document
     .getElementById('top')
     .append(
-      el('h1', {}, 'Heap report'),
-      el(
-        'p',
-        { class: 'faint' },
-        `${plural(snapshots.length, 'snapshot')}, ${data.model === 'gc' ? 'sizes as the garbage collector sees them' : "Chrome DevTools' sizes"}`,
-      ),
+      el('h1', {}, el('a', { href: '#main' }, 'stillheap')),
       el('nav', { 'aria-label': 'Sections' }, el('ul', {}, links)),
-      theme(),
+      el('div', { class: 'tools' }, theme()),
     );
+  hero.append(el('p', { class: 'tools' }, report.export.buttons()));
   document
     .getElementById('bottom')
     .append(
       el(
         'p',
         {},
-        `Made by stillheap ${data.version}. This page is complete in itself and loads nothing. It holds names and texts out of the heap: treat it like the snapshot.`,
+        `Made by stillheap ${data.version}. This page is one file and loads nothing. It holds names and texts from the heap: treat it like the snapshot.`,
       ),
     );
   document.documentElement.dataset.drawn = 'yes';

@@ -1,4 +1,4 @@
-// Who keeps the memory: the tree of dominators by class, as rectangles to walk through.
+// What retains the memory: the dominator tree by class, as rectangles to walk through.
 'use strict';
 
 report.treemap = (() => {
@@ -38,11 +38,10 @@ report.treemap = (() => {
       children: [],
     });
     if (node.children.length > 0 || group.hidden) {
-      if (group.selfSize > 0) node.children.push(leaf('own size', group.selfSize));
+      // A group's own objects are shown if they are much of it; small ones would only crowd the map.
+      node.own = group.selfSize;
       if (group.hidden)
-        node.children.push(
-          leaf(`${plural(group.hidden.groups, 'smaller group')}`, group.hidden.retainedSize),
-        );
+        node.children.push(leaf(plural(group.hidden.groups, 'smaller group'), group.hidden.retainedSize));
     }
     return node;
   };
@@ -54,7 +53,7 @@ report.treemap = (() => {
     const parts = [node.title];
     if (node.group && node.parent) {
       const { count, selfSize, largest } = node.group;
-      parts.push(plural(count, 'object'), `${bytes(selfSize)} of their own`);
+      parts.push(plural(count, 'object'), `${bytes(selfSize)} shallow`);
       parts.push(`largest: @${largest.id}, ${bytes(largest.retainedSize)}`);
     }
     parts.splice(1, 0, `${bytes(node.retained)}, ${share(node.retained, whole)} of the heap`);
@@ -62,7 +61,7 @@ report.treemap = (() => {
   };
 
   const draw = () => {
-    const crumbs = el('nav', { class: 'crumbs', 'aria-label': 'Way to the group shown' });
+    const crumbs = el('nav', { class: 'crumbs', 'aria-label': 'Path to the group shown' });
     const map = el('div', { class: 'treemap', role: 'group', 'aria-label': 'Treemap of dominators' });
     const info = el('p', { class: 'info' });
     const list = el('div');
@@ -105,15 +104,16 @@ report.treemap = (() => {
 
     const cell = (h) => {
       const [width, height] = [h.x1 - h.x0, h.y1 - h.y0];
-      // The colour is that of the group at the first level.
-      let top = h;
-      while (top.depth > 1) top = top.parent;
-      const hue = h.data.group ? top.parent.children.indexOf(top) % 8 : 'none';
+      // The colour is that of the suspect which the group, or one around it, belongs to.
+      let suspect;
+      for (let at = h.data; at && suspect === undefined; at = at.parent)
+        suspect = report.suspectOf.get(at.name);
+      const hue = suspect === undefined ? 'n' : suspect;
       const node = el(
         'button',
         {
           type: 'button',
-          class: `cell c${hue} d${Math.min(3, h.depth)}${h.children ? ' open' : ''}${width < 16 ? ' tiny' : ''}`,
+          class: `cell s${hue} d${Math.min(3, h.depth)}${h.children ? ' open' : ''}${width < 16 ? ' tiny' : ''}`,
           tabindex: '-1',
           'aria-label': describe(h.data) + (h.data.children.length > 0 ? ' · Enter goes inside' : ''),
           style: { left: `${h.x0}px`, top: `${h.y0}px`, width: `${width}px`, height: `${height}px` },
@@ -121,8 +121,8 @@ report.treemap = (() => {
           onfocus: () => tell(h.data, node),
           onpointerenter: () => tell(h.data),
         },
-        width > 36 && height > 14 && el('span', {}, h.data.title),
-        width > 36 && height > 32 && !h.children && el('small', {}, bytes(h.data.retained)),
+        width > 48 && height > 14 && el('span', {}, h.data.title),
+        width > 48 && height > 32 && !h.children && el('small', {}, bytes(h.data.retained)),
       );
       return { node, h };
     };
@@ -179,14 +179,14 @@ report.treemap = (() => {
           [
             ['Group'],
             ['Objects', 'number'],
-            ['Own size', 'number'],
+            ['Shallow', 'number'],
             ['Retained', 'number'],
             ['Share', 'number'],
           ],
           rows.map((node) => [
             name(node),
             node.group ? report.count(node.group.count) : '',
-            node.group ? bytes(node.group.selfSize) : bytes(node.retained),
+            node.group ? bytes(node.group.selfSize) : '',
             bytes(node.retained),
             share(node.retained, whole),
           ]),
@@ -231,16 +231,49 @@ report.treemap = (() => {
     let width = 0;
     new ResizeObserver(resized).observe(map);
 
-    const keys = 'Click or Enter goes inside, Escape goes back, arrow keys move.';
+    const keys = 'Click or press Enter to go inside, Escape to go back, arrow keys to move.';
+
+    /** The largest group whose title has the text, anywhere in the tree. */
+    const find = (text) => {
+      const wanted = text.toLowerCase();
+      let best = null;
+      const look = (node) => {
+        if (
+          node !== root &&
+          node.title.toLowerCase().includes(wanted) &&
+          node.retained > (best?.retained ?? -1)
+        )
+          best = node;
+        node.children.forEach(look);
+      };
+      look(root);
+      return best;
+    };
+    const found = el('span', { role: 'status', class: 'faint' });
+    const search = el('input', {
+      type: 'search',
+      id: 'treemap-search',
+      placeholder: 'class or function',
+      autocomplete: 'off',
+      spellcheck: 'false',
+      oninput: (event) => {
+        const text = event.target.value.trim();
+        const node = text === '' ? null : find(text);
+        found.textContent = text === '' ? '' : node ? visible(describe(node)) : 'Nothing found';
+        if (text === '') show(root, false);
+        else if (node) show(node.children.length > 0 ? node : (node.parent ?? root), false);
+      },
+    });
     return section(
       'dominators',
-      'Who keeps the memory',
+      'Dominators',
       el(
         'p',
         {},
-        'Objects of a class that one holder alone keeps alive stand together; a rectangle is as large as what would be freed with them. ',
+        'Each rectangle is a group of objects of one class with the same dominator. Its area is what would be freed with them. ',
         keys,
       ),
+      el('div', { class: 'controls' }, el('label', {}, 'Find ', search), found),
       crumbs,
       map,
       info,

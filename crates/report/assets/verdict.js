@@ -1,13 +1,13 @@
-// The verdict: what leaks, the way that keeps it alive, and what to do about it.
+// The suspects: what leaks, the source line, the retaining path, and what to do about it.
 'use strict';
 
 report.verdict = (() => {
-  const { el, section, table, bytes, signedBytes, count, share, plural, data, snapshots } = report;
+  const { el, section, table, bytes, signedBytes, count, share, plural, data, newest } = report;
   const KINDS = {
     'shared-context': 'shared closure context',
     chain: 'growing chain',
     collection: 'growing collection',
-    'module-cache': 'a module that is loaded again and again',
+    'module-cache': 'a module that is loaded repeatedly',
     'weak-map': 'WeakMap with live keys',
     listeners: 'listeners',
     timer: 'timer',
@@ -18,30 +18,19 @@ report.verdict = (() => {
     inspector: 'console or inspector',
     'native-handle': 'native handle',
     'external-memory': 'memory outside the heap',
-    'sliced-string': 'slice of a large string',
+    'sliced-string': 'substring of a large string',
     'concatenated-string': 'growing string',
     'duplicate-strings': 'duplicated strings',
-    'outside-heap': 'not the JavaScript heap',
+    'outside-heap': 'native memory',
     growth: 'growth',
   };
-
-  const several = snapshots.length > 1;
-
-  const place = (location) => {
-    if (!location) return null;
-    return el(
-      'span',
-      { class: 'place' },
-      el('code', {}, `${location.script ?? 'unknown script'}:${location.line}:${location.column}`),
-      location.text && el('code', { class: 'source' }, location.text.trim()),
-    );
-  };
+  const several = newest > 0;
 
   /** A run of steps through a library or the runtime is folded; the application's own steps are not. */
   const runs = (path) => {
     const out = [];
     for (const step of path) {
-      const inside = (step.owner === 'library' || step.owner === 'runtime') && !step.decisive && !step.grows;
+      const inside = step.owner !== 'application' && !step.decisive && !step.grows;
       const last = out.at(-1);
       if (inside && last?.inside) last.steps.push(step);
       else out.push({ inside, steps: [step] });
@@ -68,7 +57,7 @@ report.verdict = (() => {
           'div',
           { class: 'edge' },
           step.decisive ? el('u', {}, edgeText(step.edge)) : edgeText(step.edge),
-          step.decisive && el('strong', {}, ' ← the reference to cut'),
+          step.decisive && el('strong', {}, ' ← remove this reference'),
         ),
       el(
         'div',
@@ -77,20 +66,18 @@ report.verdict = (() => {
         el(
           'div',
           { class: 'faint' },
-          `${step.node.className} @${step.node.id}`,
-          ` · retains ${bytes(step.node.retainedSize)}`,
+          `@${step.node.id} · ${bytes(step.node.retainedSize)} retained`,
           step.repeats > 1 && ` · repeats at least ${count(step.repeats)} times from here`,
+          step.location && [' · ', el('code', {}, report.source.short(step.location))],
         ),
-        place(step.location),
       ),
     );
 
   const drawPath = (path) => {
-    const list = el('ol', { class: 'path' });
     const item = ({ inside, steps }) => {
-      if (!inside || steps.length < 3) return steps.map(stepItem);
+      if (!inside || steps.length < 2) return steps.map(stepItem);
       const names = new Set(steps.map((step) => step.node.className));
-      const who = steps.some((step) => step.owner === 'library') ? 'library' : 'Node and V8';
+      const who = steps.some((step) => step.owner === 'library') ? 'libraries' : 'Node.js and V8';
       return el(
         'li',
         { class: 'step fold' },
@@ -106,23 +93,19 @@ report.verdict = (() => {
         ),
       );
     };
-    list.append(...runs(path).flatMap(item));
-    return list;
+    return el('ol', { class: 'path' }, runs(path).flatMap(item));
   };
 
-  const facts = (suspect) => {
-    const { cause } = suspect;
-    const rows = [
-      ['Cause', KINDS[cause.kind] ?? cause.kind],
-      ['Function', cause.function && el('code', {}, cause.function)],
-      ['Held by', cause.variable && el('code', {}, cause.variable)],
-      ['Look at', place(cause.location)],
-      ...(cause.related ?? []).map((other) => [other.what, place(other.location)]),
-    ];
-    return el(
-      'dl',
-      {},
-      rows.filter(([, value]) => value).map(([name, value]) => [el('dt', {}, name), el('dd', {}, value)]),
+  const related = (cause) => {
+    const others = cause.related ?? [];
+    if (others.length === 0) return null;
+    return others.map((other) =>
+      el(
+        'details',
+        {},
+        el('summary', {}, other.what, ' ', el('code', {}, report.source.short(other.location))),
+        report.source.code(other.location),
+      ),
     );
   };
 
@@ -130,62 +113,79 @@ report.verdict = (() => {
     if (!suspect.classes?.length) return null;
     const columns = [
       ['Class'],
-      ...snapshots.map((s) => [several ? `Objects ${s.label}` : 'Objects', 'number']),
-      ...snapshots.map((s) => [several ? `Size ${s.label}` : 'Size', 'number']),
-    ];
-    const rows = suspect.classes.map((row) => [
-      row.className,
-      ...row.counts.map(count),
-      ...row.sizes.map(bytes),
-    ]);
+      ['Objects', 'number'],
+      several && ['Change', 'number'],
+      ['Shallow size', 'number'],
+      several && ['Change', 'number'],
+    ].filter(Boolean);
+    const rows = suspect.classes.map((row) =>
+      [
+        row.className,
+        count(row.counts.at(-1)),
+        several && report.signedCount(row.counts.at(-1) - row.counts[0]),
+        bytes(row.sizes.at(-1)),
+        several && signedBytes(row.sizes.at(-1) - row.sizes[0]),
+      ].filter((cell) => cell !== false),
+    );
     return el(
       'details',
       {},
-      el('summary', {}, 'What it consists of'),
-      table('Classes of this leak', columns, rows),
+      el('summary', {}, 'Classes of this leak'),
+      table('Classes of this leak, largest growth first', columns, rows),
     );
   };
 
   const card = (suspect, at) => {
-    const { className, counts, retainedSizes, growthPerStep, shareOfGrowth } = suspect;
+    const { className, counts, retainedSizes, growthPerStep, shareOfGrowth, cause } = suspect;
     const numbers = [
+      className !== null && `${counts.map(count).join(' → ')} objects`,
+      retainedSizes.length > 0 && `${retainedSizes.map(bytes).join(' → ')} retained`,
       several && `${signedBytes(growthPerStep)} per snapshot`,
-      `${share(shareOfGrowth, 1)} of ${several ? 'all growth' : 'the heap'}`,
-      className !== null && `${className}: ${counts.map(count).join(' → ')} objects`,
-      retainedSizes.length > 0 && `kept: ${retainedSizes.map(bytes).join(' → ')}`,
+      `${share(shareOfGrowth, 1)} of the ${several ? 'growth' : 'heap'}`,
+      suspect.confidence && `confidence: ${suspect.confidence}`,
     ].filter(Boolean);
     return el(
       'article',
-      { class: 'suspect', 'aria-labelledby': `suspect-${at}` },
+      { class: `suspect s${at % 5}`, 'aria-labelledby': `suspect-${at}` },
       el(
         'h3',
         { id: `suspect-${at}` },
-        `Suspect ${at + 1}: `,
-        className === null ? 'memory outside the heap' : el('code', {}, className),
+        el('i', { class: `swatch s${at % 5}` }),
+        className === null ? 'Memory outside the JavaScript heap' : el('code', {}, className),
+        el('span', { class: 'faint' }, ` ${KINDS[cause.kind] ?? cause.kind}`),
       ),
       el(
         'ul',
         { class: 'numbers' },
         numbers.map((text) => el('li', {}, text)),
       ),
-      el('p', { class: 'explanation' }, suspect.explanation),
-      suspect.advice && el('p', { class: 'advice' }, el('strong', {}, 'What to do: '), suspect.advice),
-      facts(suspect),
-      suspect.path.length > 0 && [el('h4', {}, 'What keeps it alive, from the root'), drawPath(suspect.path)],
-      classTable(suspect),
+      el(
+        'div',
+        { class: suspect.path.length > 0 ? 'halves' : null },
+        el(
+          'div',
+          {},
+          el('h4', {}, 'Cause'),
+          el('p', { class: 'explanation' }, suspect.explanation),
+          suspect.advice && el('p', { class: 'advice' }, el('strong', {}, 'Fix: '), suspect.advice),
+          cause.location && [
+            el('p', { class: 'label' }, cause.function ? `Look at ${cause.function}` : 'Look at'),
+            report.source.code(cause.location),
+          ],
+          related(cause),
+          classTable(suspect),
+        ),
+        suspect.path.length > 0 &&
+          el('div', {}, el('h4', {}, 'Retaining path, root first'), drawPath(suspect.path)),
+      ),
     );
   };
 
   const draw = () => {
-    if (data.leaks === null) return null;
-    const { verdict, suspects } = data.leaks;
-    return section(
-      'verdict',
-      'Verdict',
-      verdict && el('p', { class: 'sentence' }, verdict),
-      suspects.map(card),
-    );
+    const suspects = data.leaks?.suspects ?? [];
+    if (suspects.length === 0) return null;
+    return section('suspects', several ? 'Leaks' : 'What stands out', suspects.map(card));
   };
 
-  return { draw };
+  return { draw, KINDS };
 })();

@@ -1,5 +1,7 @@
 //! What the page shows, as data: bounded lists with bounded texts.
 
+use std::collections::BTreeMap;
+
 use foldhash::{HashMap, HashSet, HashSetExt};
 use serde::Serialize;
 use serde_json::Value;
@@ -13,6 +15,8 @@ pub const SCHEMA_VERSION: u32 = 1;
 const MOST_CLASSES: usize = 2000;
 /// Groups of the tree of dominators.
 const MOST_GROUPS: usize = 3000;
+/// Classes that can be opened.
+const MOST_DETAILS: usize = 60;
 /// Characters of a text out of a heap.
 const LONGEST_TEXT: usize = 200;
 
@@ -44,6 +48,51 @@ pub struct Report {
     pub rest: OtherClasses,
     /// The newest snapshot's dominators by class.
     pub tree: ClassTree,
+    /// Lines around the places that the verdict names, by `script:line`.
+    pub sources: BTreeMap<String, Excerpt>,
+}
+
+/// Some lines of a script.
+#[derive(Clone, Debug, Serialize)]
+pub struct Excerpt {
+    /// Number of the first line.
+    pub from: u64,
+    /// The lines.
+    pub lines: Vec<String>,
+}
+
+/// What is known of a class beside its numbers.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClassDetails {
+    /// Its largest objects.
+    pub instances: Vec<InstanceRow>,
+    /// What retains its objects directly, by reference and class, those that retain most of them first.
+    pub retainers: Vec<RetainerRow>,
+}
+
+/// An object.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InstanceRow {
+    /// Its id.
+    pub id: u64,
+    /// Its name, or its text.
+    pub name: String,
+    /// Bytes that would be freed with it.
+    pub retained_size: u64,
+}
+
+/// A kind of reference.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RetainerRow {
+    /// The property or variable.
+    pub edge: String,
+    /// The class of the objects that have it.
+    pub class_name: String,
+    /// Objects that are retained by it.
+    pub objects: u64,
 }
 
 /// What is known of a file.
@@ -61,6 +110,9 @@ pub struct FileInfo {
     /// Which process it is of, as its header says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pid: Option<u64>,
+    /// Resident bytes of the process, as its header says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resident: Option<u64>,
     pub nodes: u32,
     pub edges: u32,
     /// The end is missing, and all numbers are of the part that is there.
@@ -87,6 +139,12 @@ pub struct ClassSeries {
     pub distance: Option<i32>,
     /// More objects in every snapshot than in the one before.
     pub grows: bool,
+    /// Its key, by which questions name it.
+    #[serde(skip)]
+    pub key: String,
+    /// Left out for most classes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub details: Option<ClassDetails>,
 }
 
 /// Classes that have no row.
@@ -122,7 +180,20 @@ impl Report {
             classes,
             rest,
             tree,
+            sources: BTreeMap::new(),
         }
+    }
+
+    /// The classes that a reader opens first: those that grow most, else those that retain most.
+    pub fn most_interesting(&mut self) -> Vec<&mut ClassSeries> {
+        let mut rows: Vec<&mut ClassSeries> = self.classes.iter_mut().collect();
+        let growth = |row: &ClassSeries| match (row.sizes.first(), row.sizes.last()) {
+            (Some(&first), Some(&last)) => last.saturating_sub(first),
+            _ => 0,
+        };
+        rows.sort_by_key(|row| std::cmp::Reverse((growth(row), row.retained.last().copied().flatten())));
+        rows.truncate(MOST_DETAILS);
+        rows
     }
 }
 
@@ -134,6 +205,7 @@ fn file_info(input: &Input<'_>) -> FileInfo {
         bytes: input.bytes,
         time: noted("time").and_then(Value::as_str).map(short),
         pid: noted("pid").and_then(Value::as_u64),
+        resident: noted("residentBytes").and_then(Value::as_u64),
         nodes: snapshot.node_count(),
         edges: snapshot.edge_count(),
         truncated: snapshot.salvage().is_some(),
@@ -176,6 +248,8 @@ fn classes(inputs: &[Input<'_>]) -> (Vec<ClassSeries>, OtherClasses) {
                 .map(|row| row.distance)
                 .filter(|d| (0..stillheap_analysis::SYSTEM_DISTANCE).contains(d)),
             grows: class.count_grows_always,
+            key: class.key.clone(),
+            details: None,
         });
     }
     shown.sort_by(|a, b| b.retained.last().cmp(&a.retained.last()).then_with(|| a.name.cmp(&b.name)));
@@ -197,7 +271,7 @@ fn matter_most(all: &[SeriesClass], retained: impl Fn(&SeriesClass) -> Option<u6
 }
 
 /// A text cut to a length that a table can show.
-fn short(text: &str) -> String {
+pub(crate) fn short(text: &str) -> String {
     match text.char_indices().nth(LONGEST_TEXT) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),

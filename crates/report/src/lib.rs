@@ -10,9 +10,13 @@
 #![forbid(unsafe_code)]
 
 mod collect;
+mod excerpts;
 mod page;
 mod write;
 
-pub use collect::{ClassSeries, FileInfo, Input, OtherClasses, Report, SCHEMA_VERSION};
+pub use collect::{
+    ClassDetails, ClassSeries, Excerpt, FileInfo, Input, InstanceRow, OtherClasses, Report, RetainerRow,
+    SCHEMA_VERSION,
+};
 pub use page::page;
 pub use write::{OutputFile, WrittenReport, make, write};

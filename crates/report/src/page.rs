@@ -9,9 +9,12 @@ use crate::Report;
 const STYLE: &str = include_str!("../assets/page.css");
 
 /// In this order: each may use what those before it define.
-const SCRIPTS: [&str; 8] = [
+const SCRIPTS: [&str; 11] = [
     include_str!("../assets/vendor/d3.js"),
     include_str!("../assets/dom.js"),
+    include_str!("../assets/source.js"),
+    include_str!("../assets/export.js"),
+    include_str!("../assets/hero.js"),
     include_str!("../assets/verdict.js"),
     include_str!("../assets/growth.js"),
     include_str!("../assets/composition.js"),

@@ -4,11 +4,13 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use stillheap_questions::{
-    Failure, LeaksRequest, Opened, SCHEMA_VERSION, Scripts, View, arrange_one, ask_all, suspects,
+    Failure, InstancesRequest, LeaksRequest, Opened, Retainers, RetainersRequest, SCHEMA_VERSION, Scripts,
+    View, Window, arrange_one, ask_all, suspects,
 };
 use stillheap_sink::{Compression, Destination, OpenedFile as Temporary};
 
-use crate::collect::{Input, Report};
+use crate::collect::{ClassDetails, Input, InstanceRow, Report, RetainerRow, short};
+use crate::excerpts::Recorder;
 use crate::page::page;
 
 /// The page that was written.
@@ -82,7 +84,8 @@ fn html(files: &[&Opened], scripts: &Scripts) -> Result<String, Failure> {
 fn collect(files: &[View<'_>], scripts: &Scripts) -> Result<Report, Failure> {
     // They are in order already.
     let request = LeaksRequest { as_given: true, ..LeaksRequest::default() };
-    let answer = suspects(files, &request, scripts)?;
+    let recorder = Recorder::new(scripts);
+    let answer = suspects(files, &request, &recorder)?;
     let leaks = serde_json::to_value(&answer.main.leaks)
         .map_err(|error| Failure::new("ERR_STILLHEAP_INTERNAL", error.to_string()))?;
     let inputs: Vec<Input<'_>> = files
@@ -93,7 +96,41 @@ fn collect(files: &[View<'_>], scripts: &Scripts) -> Result<Report, Failure> {
             analysis: opened.analysis(),
         })
         .collect();
-    Ok(Report::collect(&inputs, leaks))
+    let mut report = Report::collect(&inputs, leaks);
+    report.sources = recorder.excerpts(&answer.main.leaks);
+    if let Some(newest) = files.last() {
+        for row in report.most_interesting() {
+            row.details = details(newest, &row.key, row.counts.last().copied().unwrap_or(0));
+        }
+    }
+    Ok(report)
+}
+
+/// Rows of each list of a class.
+const ROWS: usize = 6;
+/// Objects of a class at most whose retainers are asked for: that takes a step for each.
+const MOST_OBJECTS: u64 = 300_000;
+
+/// None for a class that the newest snapshot doesn't have.
+fn details(newest: &View<'_>, key: &str, count: u64) -> Option<ClassDetails> {
+    let window = Window { limit: ROWS, offset: 0 };
+    let asked = InstancesRequest { class: key.to_owned(), window, ..InstancesRequest::default() };
+    let instances = newest.instances(&asked).ok()?.instances.into_iter().map(|node| InstanceRow {
+        id: node.id,
+        name: short(&node.name),
+        retained_size: node.retained_size,
+    });
+    let asked = RetainersRequest { target: key.to_owned(), window, paths: 0, ..RetainersRequest::default() };
+    let retainers = match (count <= MOST_OBJECTS).then(|| newest.retainers(&asked)) {
+        Some(Ok(Retainers::Class(answer))) => answer.retainers,
+        _ => Vec::new(),
+    };
+    let retainers = retainers.into_iter().map(|row| RetainerRow {
+        edge: short(&row.holder.edge),
+        class_name: short(&row.holder.class_name),
+        objects: row.holder.objects,
+    });
+    Some(ClassDetails { instances: instances.collect(), retainers: retainers.collect() })
 }
 
 impl OutputFile {
