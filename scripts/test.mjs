@@ -15,6 +15,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { browser } from './browser.mjs';
+import { main as figures } from './figures.mjs';
 import { headers } from './headers.mjs';
 import { main as layers } from './layers.mjs';
 import { nodeBinary, supported } from './node-versions.mjs';
@@ -36,8 +37,10 @@ const once = [
   'growth',
   'metrics-libraries',
   'options',
+  'options-table',
   'package',
   'release',
+  'results-table',
 ];
 
 /** Names of the steps; .github/workflows/ci.yml runs each of them. */
@@ -186,6 +189,7 @@ function steps({ majors, files }) {
     types: () => tool('typescript/bin/tsc', '--project', 'tsconfig.json'),
     layers: () => layers([]),
     words,
+    figures,
     fmt: () => cargo('fmt', '--all', '--check'),
     licences: () => call(process.execPath, ['scripts/licences.mjs', '--check']),
     clippy: () => cargo('clippy', '--workspace', '--all-targets', '--quiet', '--', '-D', 'warnings'),

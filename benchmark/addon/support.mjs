@@ -28,7 +28,7 @@ export function median(values) {
   return sorted[Math.floor(sorted.length / 2)];
 }
 
-/** Writes NAME-DATE.md and .json to benchmark/record/. */
+/** Writes DATE-NAME.md and .json to benchmark/record/. */
 export function record(name, title, { explanation, columns, rows, data }) {
   const date = new Date().toISOString().slice(0, 10);
   const line = (cells) => `| ${cells.join(' | ')} |`;
@@ -37,9 +37,9 @@ export function record(name, title, { explanation, columns, rows, data }) {
   const text = `# ${title}\n\n${date}, ${machine}.\n\n${explanation}\n\n${table}\n`;
   const directory = path.join(root, 'benchmark', 'record');
   mkdirSync(directory, { recursive: true });
-  writeFileSync(path.join(directory, `${name}-${date}.md`), text);
+  writeFileSync(path.join(directory, `${date}-${name}.md`), text);
   writeFileSync(
-    path.join(directory, `${name}-${date}.json`),
+    path.join(directory, `${date}-${name}.json`),
     `${JSON.stringify({ date, machine, data }, null, 2)}\n`,
   );
   console.log(text);
