@@ -124,7 +124,7 @@ fn one(suspect: &Suspect, number: Option<usize>, look: TextStyle, snapshots: usi
     if let Some(location) = &suspect.cause.location {
         let function = suspect.cause.function.as_deref().filter(|name| !name.is_empty());
         let function = function.map_or_else(String::new, |name| format!(", in {}", visible(name)));
-        line("TextStyle at", &format!("{}{function}", look.bold(&place(location, look))));
+        line("Look at", &format!("{}{function}", look.bold(&place(location, look))));
         if let Some(text) = &location.text {
             let mark = look.tone(Tone::Bad, &visible(text.trim()));
             line("", &mark);
