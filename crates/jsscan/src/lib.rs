@@ -223,7 +223,7 @@ impl ScriptText {
     }
 
     /// Functions around a token, innermost first.
-    fn around(&self, token: usize) -> Vec<&Function> {
+    pub fn around(&self, token: usize) -> Vec<&Function> {
         let token = token as u32;
         let mut found: Vec<&Function> =
             self.functions.iter().filter(|f| f.start <= token && token <= f.body.1).collect();

@@ -1,15 +1,16 @@
 //! What is known about one head before its cause is looked for: its objects, its classes, the way to it.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use foldhash::{HashMap, HashMapExt};
-use stillheap_analysis::NodeOrdinal;
 use stillheap_analysis::types::{edge, node};
+use stillheap_analysis::{Analysis, NodeOrdinal};
 
 use crate::heads::Head;
 use crate::naming::{Lead, Namer, Reference, Words};
 use crate::paths::{self, Step};
-use crate::report::SuspectClass;
+use crate::report::{Owner, SuspectClass};
 use crate::source_index::SourceIndex;
 use crate::tree::{GrowthTree, growth};
 use crate::view::{HeapView, is_builtin, is_index, is_string_type, weak_table};
@@ -26,6 +27,8 @@ const CHAIN_SAMPLES: usize = 16;
 const MOST_LOOKED_AT: usize = 20_000;
 /// Unnamed collections around what holds the growth that are looked through for one with a name.
 const UNNAMED: usize = 4;
+/// Two collections grow in step if no snapshot's growth of one is off by more than this.
+const IN_STEP: f64 = 0.1;
 /// Steps of a path behind the first growing object.
 const TAIL: usize = 12;
 
@@ -64,29 +67,26 @@ pub(crate) struct Named {
     pub(crate) lead: Option<Lead>,
 }
 
-/// Objects of several heads, found in one pass.
-pub(crate) fn members(tree: &GrowthTree, heads: &[Head]) -> Vec<Vec<NodeOrdinal>> {
-    let place: HashMap<u32, usize> = heads.iter().enumerate().map(|(i, head)| (head.entry, i)).collect();
+/// Objects of several heads, found in one pass: a sample from everywhere, by their ids.
+pub(crate) fn members(newest: Analysis<'_>, tree: &GrowthTree, heads: &[Head]) -> Vec<Vec<NodeOrdinal>> {
     let mut found: Vec<Vec<NodeOrdinal>> = vec![Vec::new(); heads.len()];
-    let mut seen = vec![0u64; heads.len()];
     let mut wanted = vec![u32::MAX; tree.entries.len()];
-    for (&entry, &i) in &place {
-        wanted[entry as usize] = i as u32;
+    for (i, head) in heads.iter().enumerate() {
+        wanted[head.entry as usize] = i as u32;
     }
-    for (n, &entry) in tree.entry_of.iter().enumerate() {
-        let i = wanted[entry as usize];
-        if i == u32::MAX {
-            continue;
+    for (n, &entry) in (0u32..).zip(&tree.entry_of) {
+        if let Some(found) = found.get_mut(wanted[entry as usize] as usize) {
+            found.push(NodeOrdinal(n));
         }
-        let i = i as usize;
-        let count = *tree.counts(entry).last().unwrap_or(&1);
-        let stride = count / MOST_MEMBERS as u64 + 1;
-        if seen[i].is_multiple_of(stride) && found[i].len() < MOST_MEMBERS {
-            found[i].push(NodeOrdinal(n as u32));
-        }
-        seen[i] += 1;
     }
-    found
+    found.into_iter().map(|found| sample(newest, found, MOST_MEMBERS)).collect()
+}
+
+/// One of every few by id, so that at most `most` are left.
+fn sample(newest: Analysis<'_>, mut all: Vec<NodeOrdinal>, most: usize) -> Vec<NodeOrdinal> {
+    all.sort_unstable_by_key(|&n| newest.id(n));
+    let stride = all.len().div_ceil(most).max(1);
+    all.into_iter().step_by(stride).collect()
 }
 
 impl<'c, 's> Case<'c, 's> {
@@ -109,6 +109,9 @@ impl<'c, 's> Case<'c, 's> {
         let namer = Namer { view, source_index, tree, head: head.entry };
         let (path, named) = named_path(&namer, path, head, chain > 0)?;
         let (grows, holder) = growth_on(view, tree, head, chain > 0, &path)?;
+        if is_finalized(view, &members, &path) {
+            return None;
+        }
         let (classes, by_type) = classes(view, tree, examples, head);
         Some(Case {
             view,
@@ -181,7 +184,8 @@ impl<'c, 's> Case<'c, 's> {
             marked[entry as usize] = true;
         }
         let all = self.tree.entry_of.iter().enumerate().filter(|&(_, &entry)| marked[entry as usize]);
-        all.map(|(n, _)| NodeOrdinal(n as u32)).take(MOST_LOOKED_AT).collect()
+        let all: Vec<NodeOrdinal> = all.map(|(n, _)| NodeOrdinal(n as u32)).collect();
+        sample(self.view.analysis, all, MOST_LOOKED_AT)
     }
 
     /// Whether something on the path, from one place to another, has such a name or is held by such an edge.
@@ -194,11 +198,43 @@ impl<'c, 's> Case<'c, 's> {
         })
     }
 
+    /// Whether the same object of a library's, or the same call of its function, has both what holds this and what holds
+    /// the other case's objects, and both grow in step.
+    pub(crate) fn grows_beside(&self, other: &Case<'_, '_>) -> bool {
+        let (Some(own), Some(others)) = (&self.named, &other.named) else { return false };
+        let from = own.reference.from;
+        let shared = from == others.reference.from && own.reference.edge != others.reference.edge;
+        if !shared || self.source_index.owner(from) != Some(Owner::Library) {
+            return false;
+        }
+        let (own, others) = (self.tree.counts(self.head.entry), self.tree.counts(other.head.entry));
+        let ratio = growth(others) as f64 / growth(own).max(1) as f64;
+        let steps = own.windows(2).zip(others.windows(2));
+        own.len() > 2
+            && ratio > 0.0
+            && steps.into_iter().all(|(own, others)| {
+                let (own, others) = (growth(own) as f64 * ratio, growth(others) as f64);
+                (own - others).abs() <= IN_STEP * others.abs()
+            })
+    }
+
     /// The WeakMap on the path right before what grows.
     pub(crate) fn weak_map(&self) -> Option<usize> {
         let from = self.holder.saturating_sub(4);
         (from..=self.grows.min(self.path.len() - 1)).find(|&i| weak_table(self.edge(i)).is_some())
     }
+}
+
+/// Whether the objects wait for a FinalizationRegistry's callback, their targets being gone: the next turn of the event
+/// loop gives them up. V8 keeps a weak edge from a cell to its target as long as that lives.
+fn is_finalized(view: HeapView<'_>, members: &[NodeOrdinal], path: &[Step]) -> bool {
+    let is_cell = |n: NodeOrdinal| view.raw_name(n) == b"system / WeakCell";
+    let lives = |cell: NodeOrdinal| {
+        view.edges(cell).any(|(e, to)| view.edge_bytes(e) == b"target" && view.ty(to) != node::HIDDEN)
+    };
+    let on_path = path.iter().map(|step| step.node).filter(|&n| is_cell(n));
+    let mut cells = members.iter().copied().filter(|&n| is_cell(n)).take(200).chain(on_path).peekable();
+    cells.peek().is_some() && !cells.any(lives)
 }
 
 /// How long the longest chain is that was seen among the members; 0 if they form none. Several chains may grow side by
@@ -227,12 +263,15 @@ fn usual_path(
     chain: usize,
 ) -> Option<Vec<Step>> {
     let mut near = members.to_vec();
-    near.sort_by_key(|&n| (view.analysis.distance(n), n));
+    near.sort_by_key(|&n| (view.analysis.distance(n), view.analysis.id(n)));
     let samples: Vec<NodeOrdinal> = if chain > 0 {
         // The second of the chain shows one whole round.
         near.into_iter().skip(1).take(1).collect()
     } else if head.in_place {
-        let largest = members.iter().copied().max_by_key(|&n| view.analysis.self_size(n));
+        let largest = members
+            .iter()
+            .copied()
+            .max_by_key(|&n| (view.analysis.self_size(n), Reverse(view.analysis.id(n))));
         largest.into_iter().collect()
     } else {
         let step = (members.len() / SAMPLES).max(1);
@@ -254,8 +293,8 @@ fn from_owner(view: HeapView<'_>, path: Vec<Step>) -> Vec<Step> {
         return path;
     };
     let owners = view.analysis.holders(part).take(20);
-    let mut objects = owners.filter(|&(_, from)| view.ty(from) == node::OBJECT);
-    let Some((e, owner)) = objects.next() else { return path };
+    let objects = owners.filter(|&(_, from)| view.ty(from) == node::OBJECT);
+    let Some((e, owner)) = objects.min_by_key(|&(_, from)| view.analysis.id(from)) else { return path };
     let Some(mut way) = paths::to_root_without(view, owner, part) else { return path };
     if way.iter().any(|step| path[1..].iter().any(|later| later.node == step.node)) {
         return path;
@@ -336,9 +375,11 @@ fn named_path(
         None => inner,
     };
     let words = namer.words(&reference);
-    let lead = if view.is_context(reference.from) { None } else { namer.lead(reference.from) };
+    let lead = namer.lead(&reference);
     let named = |at| Named { reference, words: words.clone(), at, lead: lead.clone() };
-    let above = lead.iter().flat_map(|lead| lead.steps.iter().copied());
+    // From a method's object to its variables there is no way by name.
+    let above = lead.iter().filter(|_| !view.is_context(reference.from));
+    let above = above.flat_map(|lead| lead.steps.iter().copied());
     let refs: Vec<Reference> = above.chain([reference]).chain(refs).collect();
     let named_at = |path: &[Step]| path.iter().position(|step| step.edge == Some(reference.edge));
     let on_path = |r: &Reference| path.iter().any(|step| step.edge == Some(r.edge) && step.node == r.to);
@@ -390,7 +431,10 @@ fn extend(view: HeapView<'_>, tree: &GrowthTree, head: Head, mut path: Vec<Step>
                 && !view.is_string(to)
                 && matches!(view.ty(to), node::OBJECT | node::CLOSURE | node::ARRAY | node::NATIVE)
         });
-        let Some((e, to)) = inside.max_by_key(|&(e, to)| (retained(to), std::cmp::Reverse(e))) else { break };
+        let Some((e, to)) = inside.max_by_key(|&(_, to)| (retained(to), Reverse(view.analysis.id(to))))
+        else {
+            break;
+        };
         if retained(to) < retained(at) / 5 * 2 || path.iter().any(|step| step.node == to) {
             break;
         }

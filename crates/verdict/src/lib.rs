@@ -22,6 +22,7 @@ mod source_index;
 mod sources;
 mod telling;
 mod tree;
+mod turnover;
 mod view;
 mod words;
 
@@ -72,10 +73,11 @@ pub fn leaks(snapshots: &[Analysis<'_>], sources: &dyn Sources, options: Options
         }
     }
     heads.truncate(MOST_HEADS);
-    let examples = examples(&tree);
+    turnover::leave_out(snapshots, &tree, &mut heads);
+    let examples = examples(&tree, newest);
     let view = HeapView::new(newest);
     let source_index = SourceIndex::new(view, sources);
-    let members = case::members(&tree, &heads);
+    let members = case::members(newest, &tree, &heads);
     let cases: Vec<Case<'_, '_>> = heads
         .iter()
         .zip(members)
@@ -102,10 +104,13 @@ pub fn leaks(snapshots: &[Analysis<'_>], sources: &dyn Sources, options: Options
 }
 
 /// One node of the newest snapshot for each entry that has any.
-fn examples(tree: &GrowthTree) -> Vec<u32> {
+fn examples(tree: &GrowthTree, newest: Analysis<'_>) -> Vec<u32> {
     let mut examples = vec![u32::MAX; tree.entries.len()];
-    for (n, &entry) in tree.entry_of.iter().enumerate().rev() {
-        examples[entry as usize] = n as u32;
+    for (n, &entry) in (0u32..).zip(&tree.entry_of) {
+        let known = &mut examples[entry as usize];
+        if *known == u32::MAX || newest.id(NodeOrdinal(n)) < newest.id(NodeOrdinal(*known)) {
+            *known = n;
+        }
     }
     examples
 }
@@ -134,6 +139,19 @@ fn merge<'c, 'v, 's>(
             Some((other, _)) => absorb(other, &next),
             None => suspects.push((next, group[0])),
         }
+    }
+    // Two collections that a library fills together are one leak.
+    for i in (1..suspects.len()).rev() {
+        let beside = suspects[..i].iter().position(|(_, case)| case.grows_beside(suspects[i].1));
+        let Some(j) = beside else { continue };
+        let (other, _) = suspects.remove(i);
+        let first = &mut suspects[j].0;
+        if let Some(variable) =
+            other.cause.variable.as_deref().filter(|v| first.cause.variable.as_deref() != Some(*v))
+        {
+            first.cause.detail += &format!("; {variable} beside it grows with it");
+        }
+        absorb(first, &other);
     }
     // A WeakMap's values live as long as their keys: what keeps those is the cause.
     for i in (0..suspects.len()).rev() {

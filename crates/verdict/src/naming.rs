@@ -13,7 +13,6 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 use stillheap_analysis::types::{edge, node};
@@ -32,6 +31,9 @@ const MOST_LOOKED_UP: usize = 12;
 const MOST_CLIMBED: usize = 3_000;
 /// Properties on that way.
 const LEVELS: usize = 6;
+/// Of a function whose variable it is, so many closures are taken for methods, and so many properties lead to them.
+const MOST_METHODS: usize = 20;
+const METHOD_LEVELS: usize = 3;
 /// Plain objects that are named by what holds them: `store.sessions.byId`.
 const DOTTED: usize = 3;
 
@@ -274,13 +276,39 @@ impl<'c, 's> Namer<'c, 's> {
         Words { full, owner: None, in_context: view.is_context(at.from) }
     }
 
-    /// The application's name for an object of a library: of a variable or a property, up through properties only.
-    pub(crate) fn lead(&self, owner: NodeOrdinal) -> Option<Lead> {
+    /// The application's name for what has a reference: of a variable or a property, up through properties only. Where
+    /// that is a library's variable, what has it is the object whose methods see it: `store` of a `createStore()`.
+    pub(crate) fn lead(&self, found: &Reference) -> Option<Lead> {
         let view = self.view;
-        let mut level: Vec<NodeOrdinal> = vec![owner];
+        if !view.is_context(found.from) {
+            return self.lead_to(vec![found.from], LEVELS);
+        }
+        let library = self.source_index.owner(found.from) == Some(Owner::Library);
+        // What belongs to a module, or to a function around one, is everybody's.
+        if !library || self.source_index.scope_name(found.from).is_none() || self.grows(found.from) {
+            return None;
+        }
+        let closures = self.source_index.closures_of(found.from).into_iter().take(MOST_METHODS);
+        let mut lead = self.lead_to(closures.filter(|&c| !self.grows(c)).collect(), METHOD_LEVELS)?;
+        // The object says it: which of its methods was met first does not.
+        if lead.steps.len() > 1 {
+            lead.steps.pop();
+            lead.full = self.dotted(&lead.steps);
+        }
+        Some(lead)
+    }
+
+    fn dotted(&self, steps: &[Reference]) -> String {
+        let names = steps.iter().map(|r| String::from_utf8_lossy(self.view.edge_bytes(r.edge)));
+        names.collect::<Vec<_>>().join(".")
+    }
+
+    fn lead_to(&self, owners: Vec<NodeOrdinal>, levels: usize) -> Option<Lead> {
+        let view = self.view;
         let mut down: HashMap<u32, Reference> = HashMap::new();
-        let mut seen = HashSet::from_iter([owner.0]);
-        for _ in 0..LEVELS {
+        let mut seen: HashSet<u32> = owners.iter().map(|n| n.0).collect();
+        let mut level = owners;
+        for _ in 0..levels {
             let mut names: Vec<(_, Reference)> = Vec::new();
             let mut next: Vec<NodeOrdinal> = Vec::new();
             for &at in &level {
@@ -296,7 +324,12 @@ impl<'c, 's> Namer<'c, 's> {
                         let by_context = !view.is_context(from);
                         let key = (self.grows(from), by_context, self.alike(&found), view.analysis.id(from));
                         names.push((key, found));
-                    } else if !view.is_context(from) && !self.grows(from) && seen.insert(from.0) {
+                    } else if !view.is_context(from)
+                        // Through the module system, everything leads to everything.
+                        && view.raw_name(from) != b"Module"
+                        && !self.grows(from)
+                        && seen.insert(from.0)
+                    {
                         down.insert(from.0, found);
                         next.push(from);
                     }
@@ -317,16 +350,14 @@ impl<'c, 's> Namer<'c, 's> {
     }
 
     fn led(&self, found: Reference, down: &HashMap<u32, Reference>) -> Lead {
-        let name = |r: &Reference| String::from_utf8_lossy(self.view.edge_bytes(r.edge)).into_owned();
         let mut steps = vec![found];
-        let mut full = name(&found);
         let mut at = found.to;
         while let Some(&below) = down.get(&at.0) {
-            let _ = write!(full, ".{}", name(&below));
             steps.push(below);
             at = below.to;
         }
-        Lead { variable: name(&found), full, steps }
+        let variable = String::from_utf8_lossy(self.view.edge_bytes(found.edge)).into_owned();
+        Lead { variable, full: self.dotted(&steps), steps }
     }
 
     fn is_instance(&self, n: NodeOrdinal) -> bool {

@@ -5,7 +5,8 @@
 //! V8's heap is not from malloc; Buffers are, and those that are garbage already count until they are collected,
 //! which may be tens of megabytes. So what V8 says of them is taken off, and so is what it needs itself.
 
-use stillheap_analysis::Analysis;
+use stillheap_analysis::types::node;
+use stillheap_analysis::{Analysis, NodeOrdinal};
 
 use crate::report::{Cause, CauseKind, HeapCourse, Suspect};
 use crate::words::size;
@@ -28,6 +29,7 @@ pub(crate) fn course(snapshots: &[Analysis<'_>]) -> HeapCourse {
         (Some(allocated), Some(external), Some(malloced)) => {
             let known = external.iter().zip(&malloced).map(|(a, b)| a.saturating_add(*b));
             let known = known.zip(id_maps(snapshots)).map(|(a, b)| a.saturating_add(b));
+            let known = known.zip(snapshots.iter().map(owned)).map(|(a, b)| a.saturating_add(b));
             Some(less(allocated, known))
         }
         _ => None,
@@ -49,6 +51,17 @@ fn less(allocated: &[u64], known: impl Iterator<Item = u64>) -> Vec<u64> {
         allocated.iter().zip(known).map(|(&all, known)| signed(all).saturating_sub(signed(known))).collect();
     let lift = rest.iter().copied().min().unwrap_or(0).min(0);
     rest.iter().map(|bytes| bytes.saturating_sub(lift).unsigned_abs()).collect()
+}
+
+/// Native memory that the snapshot has as objects: a Blob's bytes, a stream's state. What Buffers own is counted by V8.
+fn owned(analysis: &Analysis<'_>) -> u64 {
+    let size = analysis.self_sizes();
+    let nodes = (0..analysis.snapshot().node_count()).map(NodeOrdinal);
+    let native = nodes.filter(|&n| {
+        let name = analysis.text(analysis.name_index(n));
+        analysis.type_code(n) == node::NATIVE && !name.ends_with(b"JSArrayBufferData")
+    });
+    native.map(size).fold(0, u64::saturating_add)
 }
 
 /// The most that V8's map of object ids took before each snapshot, as the snapshots before it left it.

@@ -42,10 +42,11 @@ pub(crate) fn to_root_without(
 fn search(view: HeapView<'_>, to: NodeOrdinal, avoided: Option<NodeOrdinal>) -> Option<Vec<Step>> {
     // Cheapest known cost and where it comes from: the edge, and the object that it leads to.
     let mut known: HashMap<u32, (u32, u32, u32)> = HashMap::new();
-    let mut heap = BinaryHeap::from([Reverse((0u32, to.0))]);
+    let id = |n: u32| view.analysis.id(NodeOrdinal(n));
+    let mut heap = BinaryHeap::from([Reverse((0u32, id(to.0), to.0))]);
     known.insert(to.0, (0, u32::MAX, u32::MAX));
     let mut seen = 0;
-    while let Some(Reverse((cost, at))) = heap.pop() {
+    while let Some(Reverse((cost, _, at))) = heap.pop() {
         if known.get(&at).is_some_and(|&(best, _, _)| best < cost) {
             continue;
         }
@@ -62,13 +63,31 @@ fn search(view: HeapView<'_>, to: NodeOrdinal, avoided: Option<NodeOrdinal>) -> 
             }
             let Some(price) = price(view, e, from) else { continue };
             let sum = cost + price;
-            if known.get(&from.0).is_none_or(|&(best, _, _)| sum < best) {
-                known.insert(from.0, (sum, e.0, at));
-                heap.push(Reverse((sum, from.0)));
+            match known.get(&from.0) {
+                Some(&(best, ..)) if sum > best => {}
+                // Of two ways that cost the same, the one whose names come first: V8's order says nothing.
+                Some(&(best, other, next)) if sum == best => {
+                    if next != u32::MAX && earlier(view, (e, at), (EdgeOrdinal(other), next)) {
+                        known.insert(from.0, (sum, e.0, at));
+                    }
+                }
+                _ => {
+                    known.insert(from.0, (sum, e.0, at));
+                    heap.push(Reverse((sum, id(from.0), from.0)));
+                }
             }
         }
     }
     None
+}
+
+/// Whether a step comes before another by names, else by ids.
+fn earlier(view: HeapView<'_>, step: (EdgeOrdinal, u32), other: (EdgeOrdinal, u32)) -> bool {
+    let key = |(e, to): (EdgeOrdinal, u32)| {
+        let to = NodeOrdinal(to);
+        (view.edge_bytes(e), view.raw_name(to), view.analysis.edge_name(e), view.analysis.id(to))
+    };
+    key(step) < key(other)
 }
 
 fn unwind(known: &HashMap<u32, (u32, u32, u32)>, top: u32) -> Vec<Step> {
@@ -86,7 +105,10 @@ fn unwind(known: &HashMap<u32, (u32, u32, u32)>, top: u32) -> Vec<Step> {
 
 /// A group of roots, or an object that the file's root holds without any group: the global object.
 fn is_root(view: HeapView<'_>, n: NodeOrdinal) -> bool {
-    view.ty(n) == node::SYNTHETIC || view.analysis.distance(n) <= 1
+    // What Node holds natively is no root, though V8 files it as one.
+    let native = view.raw_name(n).starts_with(b"Node / ");
+    view.ty(n) == node::SYNTHETIC && !native
+        || view.analysis.distance(n) <= 1 && (!native || n == view.analysis.snapshot().root())
 }
 
 /// What it costs to go through a reference; None for those that hold nothing.
@@ -114,7 +136,7 @@ fn price(view: HeapView<'_>, e: EdgeOrdinal, from: NodeOrdinal) -> Option<u32> {
         _ => 4,
     };
     let of_holder = match view.ty(from) {
-        node::CODE => 50,
+        node::CODE if !view.raw_name(from).ends_with(b"TemplateInfo") => 50,
         node::OBJECT_SHAPE => 60,
         node::SYNTHETIC => match view.raw_name(from) {
             // The string table keeps nothing alive.
@@ -125,6 +147,8 @@ fn price(view: HeapView<'_>, e: EdgeOrdinal, from: NodeOrdinal) -> Option<u32> {
             _ => 10,
         },
         node::HIDDEN if view.raw_name(from).starts_with(b"system / Weak") => 40,
+        // What native code makes functions and objects from leads to every realm that has some.
+        node::HIDDEN | node::CODE if view.raw_name(from).ends_with(b"TemplateInfo") => 60,
         _ => 0,
     };
     Some(of_edge + of_holder)

@@ -5,10 +5,10 @@
 //! declared or filled; it comes from the snapshot where that has all of it (V8 cuts strings at 1024 characters),
 //! else from the caller, and is believed only if it begins as the snapshot says.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 
-use foldhash::HashMap;
+use foldhash::{HashMap, HashSet, HashSetExt};
 use stillheap_analysis::types::node;
 use stillheap_analysis::{Location, NodeOrdinal};
 
@@ -22,6 +22,8 @@ use stillheap_jsscan::{Function, ScriptText};
 /// be held by thousands of others.
 const MOST_CLOSURES: usize = 400;
 const MOST_HOLDERS: usize = 20_000;
+/// Scripts of the application in which a call is looked for.
+const MOST_SCRIPTS: usize = 300;
 /// Properties of a prototype among which a method is looked for.
 const MOST_METHODS: usize = 300;
 
@@ -57,6 +59,7 @@ pub(crate) struct SourceIndex<'a, 's> {
     excerpts: RefCell<HashMap<u32, Option<Rc<SourceExcerpt>>>>,
     texts: RefCell<HashMap<u32, Option<Rc<ScriptText>>>>,
     homes: RefCell<HashMap<u32, Option<NodeOrdinal>>>,
+    own_folder: OnceCell<Option<String>>,
 }
 
 impl<'a, 's> SourceIndex<'a, 's> {
@@ -67,6 +70,7 @@ impl<'a, 's> SourceIndex<'a, 's> {
             excerpts: RefCell::default(),
             texts: RefCell::default(),
             homes: RefCell::default(),
+            own_folder: OnceCell::new(),
         }
     }
 
@@ -154,7 +158,7 @@ impl<'a, 's> SourceIndex<'a, 's> {
     fn compiled(&self, text: &ScriptText, script: NodeOrdinal, token: usize) -> Option<Related> {
         let name = self.view.text(script).into_owned();
         let (line, column) = text.position(token);
-        if owner_of_script(&name) != Owner::Library || self.original(script, line, column).is_none() {
+        if self.owner_of_script(&name) != Owner::Library || self.original(script, line, column).is_none() {
             return None;
         }
         let location = SourceLocation { script: Some(name), line, column, text: text.line(line) };
@@ -186,10 +190,10 @@ impl<'a, 's> SourceIndex<'a, 's> {
     pub(crate) fn closures_of(&self, context: NodeOrdinal) -> Vec<NodeOrdinal> {
         let view = self.view;
         let holders = view.analysis.holders(context).take(MOST_HOLDERS).map(|(_, from)| from);
-        let mut found: Vec<NodeOrdinal> =
-            holders.filter(|&from| view.is_closure(from)).take(MOST_CLOSURES).collect();
+        let mut found: Vec<NodeOrdinal> = holders.filter(|&from| view.is_closure(from)).collect();
         // Not in the order in which V8 wrote them.
         found.sort_by_key(|&n| view.analysis.id(n));
+        found.truncate(MOST_CLOSURES);
         found
     }
 
@@ -203,8 +207,8 @@ impl<'a, 's> SourceIndex<'a, 's> {
                 view.ty(from) == node::CODE && view.edge_bytes(e) == b"name_or_scope_info"
             });
             if let Some((_, shared)) = shared {
-                let mut closures = view.analysis.holders(shared).take(MOST_HOLDERS);
-                return closures.find(|&(_, from)| view.is_closure(from)).map(|(_, from)| from);
+                let holders = view.analysis.holders(shared).take(MOST_HOLDERS).map(|(_, from)| from);
+                return holders.filter(|&from| view.is_closure(from)).min_by_key(|&n| view.analysis.id(n));
             }
             let is_scope = |&(_, to): &(_, NodeOrdinal)| view.raw_name(to) == b"system / ScopeInfo";
             scope = view.edges(scope).find(is_scope)?.1;
@@ -223,8 +227,7 @@ impl<'a, 's> SourceIndex<'a, 's> {
         }
         let scope = view.internal(context, "scope_info")?;
         // The names of the variables, also of those that hold numbers, and last the function's: empty if it has none.
-        let last =
-            view.edges(scope).filter(|&(_, to)| view.ty(to) == node::STRING).map(|(_, to)| to).last()?;
+        let last = view.scope_strings(scope).pop()?;
         let name = view.text(last);
         // The scope of a classic script ends with a variable, but such a variable may be called as a function is.
         let variable = view.variables(context).any(|(variable, _)| variable == name.as_bytes());
@@ -466,6 +469,35 @@ impl<'a, 's> SourceIndex<'a, 's> {
         self.first(closure, |text| text.sequences(words).first().copied())
     }
 
+    /// Where words follow each other in any of the application's scripts, such as `new AsyncLocalStorage(`: in a function
+    /// rather than where the program starts, the first script by name.
+    pub(crate) fn in_application(&self, words: &[&str]) -> Option<CodeSite> {
+        let view = self.view;
+        let mut scripts: Vec<(String, NodeOrdinal)> = Vec::new();
+        let mut seen = HashSet::new();
+        for n in (0..view.analysis.snapshot().node_count()).map(NodeOrdinal).filter(|&n| view.is_closure(n)) {
+            let Some(script) = view.script_node(n).filter(|script| seen.insert(script.0)) else { continue };
+            let name = view.text(script);
+            if self.owner_of_script(&name) == Owner::Application && scripts.len() < MOST_SCRIPTS {
+                scripts.push((name.into_owned(), script));
+            }
+        }
+        scripts.sort();
+        let mut found: Option<(bool, CodeSite)> = None;
+        for (_, script) in scripts {
+            let Some(text) = self.text_of(script) else { continue };
+            for at in text.sequences(words) {
+                let at_start = text.around(at).is_empty();
+                if found.as_ref().is_none_or(|&(other, _)| !at_start && other) {
+                    let location = Some(self.token_location(&text, script, at));
+                    let function = self.function_around(&text, script, at);
+                    found = Some((at_start, CodeSite { function, location, ..CodeSite::default() }));
+                }
+            }
+        }
+        found.map(|(_, site)| site)
+    }
+
     /// Where `word` is called with anything but a string, in the script of a function.
     pub(crate) fn dynamic_call(&self, closure: NodeOrdinal, word: &str) -> Option<CodeSite> {
         self.first(closure, |text| text.dynamic_call(word))
@@ -488,7 +520,7 @@ impl<'a, 's> SourceIndex<'a, 's> {
             return known;
         }
         let own = |&c: &NodeOrdinal| {
-            view.script_node(c).is_some_and(|s| owner_of_script(&view.text(s)) != Owner::Runtime)
+            view.script_node(c).is_some_and(|s| self.owner_of_script(&view.text(s)) != Owner::Runtime)
         };
         let constructor = view.constructor(n);
         let methods = || {
@@ -532,7 +564,7 @@ impl<'a, 's> SourceIndex<'a, 's> {
         }
         let of_script = |closure: NodeOrdinal| {
             let name = view.script_node(closure).map(|script| view.text(script))?;
-            Some(owner_of_script(&name))
+            Some(self.owner_of_script(&name))
         };
         if view.is_closure(n) {
             return Some(of_script(n).unwrap_or(Owner::Runtime));
@@ -548,7 +580,28 @@ impl<'a, 's> SourceIndex<'a, 's> {
         if let Some(home) = self.home(n) {
             return of_script(home);
         }
-        view.location(n).and_then(|l| view.analysis.script(l.script_id)).map(owner_of_script)
+        view.location(n)
+            .and_then(|l| view.analysis.script(l.script_id))
+            .map(|name| self.owner_of_script(name))
+    }
+
+    /// Whose a script is.
+    fn owner_of_script(&self, name: &str) -> Owner {
+        if name.is_empty() || name.starts_with("node:") || name.starts_with("internal/") {
+            return Owner::Runtime;
+        }
+        let path = name.trim_start_matches("file://");
+        let installed = path.contains("/node_modules/") || path.contains("\\node_modules\\");
+        if installed || self.is_own(path) { Owner::Library } else { Owner::Application }
+    }
+
+    /// Whether a script is of this very package, which may be loaded from anywhere (`node -r /opt/stillheap`).
+    fn is_own(&self, path: &str) -> bool {
+        let folder = self.own_folder.get_or_init(|| own_folder(self.view));
+        let Some(rest) = folder.as_deref().and_then(|folder| path.strip_prefix(folder)) else { return false };
+        // A program in a checkout of this package is a program all the same.
+        let rest = rest.trim_start_matches(['/', '\\']);
+        rest.starts_with("lib/") || !rest.contains(['/', '\\'])
     }
 }
 
@@ -556,13 +609,15 @@ fn in_original(found: Original) -> SourceLocation {
     SourceLocation { script: Some(found.script), line: found.line, column: found.column, text: found.text }
 }
 
-/// Whose a script is.
-fn owner_of_script(name: &str) -> Owner {
-    if name.is_empty() || name.starts_with("node:") || name.starts_with("internal/") {
-        Owner::Runtime
-    } else if name.contains("/node_modules/") || name.contains("\\node_modules\\") {
-        Owner::Library
-    } else {
-        Owner::Application
-    }
+/// The folder from which the addon was loaded, told by the name of its binary.
+fn own_folder(view: HeapView<'_>) -> Option<String> {
+    (0..view.analysis.text_count()).map(|i| view.analysis.text(i)).find_map(|text| {
+        let text = text.strip_suffix(b".node").and_then(|text| std::str::from_utf8(text).ok())?;
+        let (folder, file) = text.rsplit_once(['/', '\\'])?;
+        let absolute = folder.starts_with(['/', '\\']) || folder.get(1..2) == Some(":");
+        let named = file.starts_with("stillheap.") && !file.contains(char::is_whitespace);
+        // Node joins a folder and a request for a key of its own.
+        let plain = !folder.ends_with("..");
+        (absolute && named && plain).then(|| folder.to_owned())
+    })
 }

@@ -52,8 +52,13 @@ pub(crate) fn class(group: &[&Case<'_, '_>], kind: CauseKind, examples: &[u32]) 
         collect(case, main, examples, &mut own, &mut shapes);
     }
     // What takes but a small part of it tells little.
-    let largest = own.iter().map(|candidate| candidate.growth.0).max().unwrap_or(0);
-    own.retain(|candidate| candidate.growth.0 >= largest / 5);
+    // What is nobody's, as far as can be told, is V8's or Node's more often than not: a realm brings hundreds of classes.
+    let largest = |own: &[Candidate], unknown: bool| {
+        own.iter().filter(|c| c.unknown == unknown).map(|c| c.growth.0).max().unwrap_or(0)
+    };
+    let least = (largest(&own, false) / 5).max(largest(&own, true) / 50);
+    let least_unknown = largest(&own, false).max(largest(&own, true)) / 5;
+    own.retain(|candidate| candidate.growth.0 >= if candidate.unknown { least_unknown } else { least });
     let of_application = |candidate: &&Candidate| kind != CauseKind::Promise || candidate.level == 0;
     if let Some(best) = own.iter().filter(of_application).min() {
         return best.name.clone();
@@ -96,7 +101,8 @@ fn collect(
     for entry in tree.subtree(case.head.entry) {
         let example = NodeOrdinal(examples[entry as usize]);
         let more = growth(tree.counts(entry));
-        if example.0 == u32::MAX || view.ty(example) != node::OBJECT || more <= 0 {
+        let is_prototype = || view.analysis.named(example, "constructor").is_some();
+        if example.0 == u32::MAX || view.ty(example) != node::OBJECT || more <= 0 || is_prototype() {
             continue;
         }
         let level = tree.entries[entry as usize].level.saturating_sub(top);

@@ -7,9 +7,10 @@
 //! its first round: otherwise a list of a million elements would be a million levels deep.
 //!
 //! Time: per snapshot one pass over the edges with a random access each, and three hash look-ups per node. Memory:
-//! 12 bytes per node while running and 4 per node of the newest snapshot after; the tree itself is small, and
+//! 12 bytes per node while running and 4 per node of the newest and the oldest snapshot after; the tree itself is small, and
 //! bounded by [`MOST_ENTRIES`].
 
+use std::cmp::Reverse;
 use std::panic::resume_unwind;
 
 use foldhash::{HashMap, HashMapExt};
@@ -63,6 +64,8 @@ pub(crate) struct GrowthTree {
     totals: Vec<u64>,
     /// Entry of each node of the newest snapshot.
     pub(crate) entry_of: Vec<u32>,
+    /// The same of the oldest snapshot's nodes; empty if there is but one.
+    pub(crate) oldest_entry_of: Vec<u32>,
     /// Numbers of the entries directly below each.
     pub(crate) below: Vec<Vec<u32>>,
 }
@@ -84,6 +87,7 @@ impl GrowthTree {
         builder.chains_apart = chains_apart;
         builder.find_anchors(snapshots);
         let mut entry_of = Vec::new();
+        let mut oldest = Vec::new();
         for (step, pair) in snapshots.chunks(2).enumerate() {
             // The costly part of two snapshots at a time: more would hold too much memory at once.
             let labels = std::thread::scope(|scope| {
@@ -93,10 +97,13 @@ impl GrowthTree {
                 [Some(first), second]
             });
             for ((offset, snapshot), labels) in pair.iter().enumerate().zip(labels) {
+                if step == 0 && offset == 1 {
+                    oldest = std::mem::take(&mut entry_of);
+                }
                 entry_of = builder.add(step * 2 + offset, *snapshot, &labels.unwrap_or_default());
             }
         }
-        builder.finish(entry_of)
+        builder.finish(entry_of, oldest)
     }
 
     pub(crate) fn steps(&self) -> usize {
@@ -169,15 +176,30 @@ fn labels(analysis: Analysis<'_>) -> Vec<u32> {
         let dictionary = is_dictionary(analysis, from);
         for e in analysis.edge_range(from).map(EdgeOrdinal) {
             let to = analysis.target(e).0;
-            if dominator[to as usize] != from.0 || strong[to as usize] {
+            if dominator[to as usize] != from.0 {
                 continue;
             }
             let Some((found, is_strong)) = label_of(analysis, from, e, dictionary) else { continue };
-            label[to as usize] = found;
-            strong[to as usize] = is_strong;
+            let (known, was_strong) = (label[to as usize], strong[to as usize]);
+            // Of several names the same one in every snapshot, in whichever order V8 wrote them.
+            if known == NO_LABEL
+                || (is_strong, Reverse(label_key(analysis, found)))
+                    > (was_strong, Reverse(label_key(analysis, known)))
+            {
+                label[to as usize] = found;
+                strong[to as usize] = is_strong;
+            }
         }
     }
     order.iter().map(|&n| label[n as usize]).collect()
+}
+
+/// What labels are compared by.
+fn label_key(analysis: Analysis<'_>, label: u32) -> (u32, &[u8]) {
+    match label.checked_sub(FIRST_NAME) {
+        Some(name) => (FIRST_NAME, analysis.text(name)),
+        None => (label, b""),
+    }
 }
 
 /// Whether an object's property names are data.
@@ -273,6 +295,9 @@ fn internalized(analysis: Analysis<'_>) -> HashMap<u32, (NodeOrdinal, u32)> {
     found
 }
 
+/// The name of an anchor and that of its reference, by which one of several is chosen.
+type AnchorWords<'s> = (&'s [u8], &'s [u8]);
+
 /// What tells objects apart besides their type.
 type KindKey = (u8, u32, u64);
 
@@ -287,7 +312,7 @@ struct Builder {
     /// For each kind: whether it may be an anchor, later whether it is one.
     anchors: Vec<bool>,
     /// For each kind that says what an object is: its rank in a chain of several kinds.
-    telling: Vec<Option<(u8, u32)>>,
+    telling: Vec<Option<(u8, u64)>>,
     chains_apart: bool,
 }
 
@@ -396,7 +421,7 @@ impl Builder {
     /// several.
     fn named(&mut self, local: &mut Local<'_>, kinds: &[u32]) -> HashMap<u32, (u32, u32)> {
         let analysis = local.view.analysis;
-        let mut named: HashMap<u32, (u32, u32)> = HashMap::new();
+        let mut named: HashMap<u32, (AnchorWords<'_>, (u32, u32))> = HashMap::new();
         for (from, &kind) in kinds.iter().enumerate() {
             if !self.anchors[kind as usize] {
                 continue;
@@ -414,12 +439,14 @@ impl Builder {
                 if matches!(analysis.text(name), b"__proto__" | b"prototype" | b"constructor") {
                     continue;
                 }
-                let found = (kind, local.name(self, name));
+                let words =
+                    (analysis.text(analysis.name_index(NodeOrdinal(from as u32))), analysis.text(name));
+                let found = (words, (kind, local.name(self, name)));
                 let best = named.entry(to.0).or_insert(found);
                 *best = found.min(*best);
             }
         }
-        named
+        named.into_iter().map(|(n, (_, found))| (n, found)).collect()
     }
 
     fn child(&mut self, parent: u32, label: u32, kind: u32) -> u32 {
@@ -485,7 +512,7 @@ impl Builder {
         None
     }
 
-    fn finish(self, entry_of: Vec<u32>) -> GrowthTree {
+    fn finish(self, entry_of: Vec<u32>, oldest_entry_of: Vec<u32>) -> GrowthTree {
         let steps = self.steps;
         let mut totals = self.sizes.clone();
         let mut below = vec![Vec::new(); self.entries.len()];
@@ -505,6 +532,7 @@ impl Builder {
             sizes: self.sizes,
             totals,
             entry_of,
+            oldest_entry_of,
             below,
         }
     }
@@ -565,7 +593,7 @@ impl<'s> Local<'s> {
                     let name = self.name(builder, index);
                     let text = self.view.raw_name(n);
                     let telling = ty == node::OBJECT && !is_builtin(&String::from_utf8_lossy(text));
-                    let kind = builder.kind((ty, name, 0), telling);
+                    let kind = builder.kind((ty, name, 0), telling, text);
                     self.kinds.insert((ty, index), kind);
                     return kind;
                 }
@@ -573,7 +601,7 @@ impl<'s> Local<'s> {
             }
         };
         // A context's scope and a function's place tell what they are.
-        builder.kind(key, key.2 > 1)
+        builder.kind(key, key.2 > 1, self.view.raw_name(n))
     }
 
     /// A number for the scope that a context belongs to: the names that V8 keeps of it.
@@ -581,19 +609,13 @@ impl<'s> Local<'s> {
         let Some(scope) = self.view.internal(context, "scope_info") else { return 1 };
         let view = self.view;
         *self.scopes.entry(scope.0).or_insert_with(|| {
-            let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-            for (_, part) in view.edges(scope).filter(|&(_, to)| view.ty(to) == node::STRING) {
-                for &byte in view.raw_name(part).iter().chain(b"\0") {
-                    hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-                }
-            }
-            hash
+            fnv(view.scope_strings(scope).into_iter().flat_map(|part| [view.raw_name(part), b"\0"]))
         })
     }
 }
 
 impl Builder {
-    fn kind(&mut self, key: KindKey, telling: bool) -> u32 {
+    fn kind(&mut self, key: KindKey, telling: bool, name: &[u8]) -> u32 {
         let next = self.kinds.len() as u32;
         let kind = *self.kinds.entry(key).or_insert(next);
         if kind == next {
@@ -603,8 +625,17 @@ impl Builder {
                 (_, _, 0) => 0,
                 _ => 2,
             };
-            self.telling.push(telling.then_some((rank, kind)));
+            let order = fnv([name, &key.2.to_le_bytes()]);
+            self.telling.push(telling.then_some((rank, order)));
         }
         kind
     }
+}
+
+/// A number for bytes, the same in every run (Fowler, Noll and Vo's hash).
+fn fnv<'b>(parts: impl IntoIterator<Item = &'b [u8]>) -> u64 {
+    let bytes = parts.into_iter().flatten();
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
 }

@@ -49,6 +49,16 @@ impl<'s> HeapView<'s> {
         self.analysis.internal(n, name)
     }
 
+    /// The names in a scope's information, in V8's order: of its variables, and last the function's.
+    pub(crate) fn scope_strings(&self, scope: NodeOrdinal) -> Vec<NodeOrdinal> {
+        let strings = self.edges(scope).filter(|&(_, to)| self.ty(to) == node::STRING);
+        let number = |e| self.analysis.edge_name(e).parse().unwrap_or(u64::MAX);
+        let mut found: Vec<(u64, EdgeOrdinal, NodeOrdinal)> =
+            strings.map(|(e, to)| (number(e), e, to)).collect();
+        found.sort_unstable();
+        found.into_iter().map(|(.., to)| to).collect()
+    }
+
     /// A context: the variables of a scope that its closures share.
     pub(crate) fn is_context(&self, n: NodeOrdinal) -> bool {
         matches!(self.ty(n), node::OBJECT | node::HIDDEN) && self.raw_name(n).starts_with(b"system / Context")
@@ -187,6 +197,9 @@ pub(crate) fn is_builtin(class: &str) -> bool {
         || class.starts_with("Detached ")
         || class.ends_with(" Iterator")
         || class.ends_with(" Helper")
+        || class.starts_with("Intl.")
+        || class.starts_with("Temporal.")
+        || class.starts_with("WebAssembly.")
         || matches!(class, "console" | "Math" | "JSON" | "Reflect" | "Atomics" | "Intl" | "WebAssembly")
         || class.ends_with("Array") && class.chars().next().is_some_and(|c| "IUBF".contains(c))
 }

@@ -62,7 +62,7 @@ pub(crate) fn name(case: &Case<'_, '_>, holder: usize) -> NamedHolder {
     let Some(reference) = namer.reference(node) else {
         return NamedHolder { at: holder, ..NamedHolder::default() };
     };
-    let lead = if case.view.is_context(reference.from) { None } else { namer.lead(reference.from) };
+    let lead = namer.lead(&reference);
     held(case, holder, &reference, namer.words(&reference), lead.as_ref(), false)
 }
 
@@ -87,8 +87,8 @@ fn held(
             None => lead.full.clone(),
         });
         if let Some(call) = case.source_index.call_of(top.from, &lead.variable, place.function.as_deref()) {
-            let library = case.source_index.owner(reference.from) == Some(Owner::Library);
-            if library && place.filled && (lead.steps.len() == 1 || call.fills) {
+            let foreign = case.source_index.owner(reference.from) != Some(Owner::Application);
+            if foreign && place.filled && (lead.steps.len() == 1 || call.fills) {
                 // The application fills it through the one method that it calls.
                 let inner = place.location.replace(call.location);
                 let what = format!("{variable} is filled");
@@ -178,6 +178,8 @@ pub(crate) fn detect(case: &Case<'_, '_>) -> Option<Finding> {
     let mut place = held.place;
     if on_global {
         place = CodeSite::default();
+    } else if place.location.is_some() {
+        own_place(case, &mut place);
     }
     let cause = cause_at(kind, held.variable, place, detail);
     Some(Finding { cause, explanation, advice, decisive: held.at })

@@ -91,12 +91,16 @@ pub(crate) fn timers(case: &Case<'_, '_>) -> Option<Finding> {
         .map(|i| case.node(i))
         .find(|&n| is_timer(case, n))
         .or_else(|| case.members.iter().copied().take(50).find(|&n| is_timer(case, n)))?;
+    // One that has fired, or was cleared, is kept by something else than Node's lists.
+    if !is_listed(case, timer) {
+        return None;
+    }
     let callback = view
         .analysis
         .named(timer, "_onTimeout")
         .or_else(|| view.analysis.named(timer, "_onImmediate"))
         .filter(|&c| view.is_closure(c));
-    let repeats = view.analysis.named(timer, "_repeat").is_some();
+    let repeats = repeats(case, timer);
     let what = if repeats { "intervals" } else { "timers" };
     let mut place = callback.map(|c| case.source_index.made_in(c)).unwrap_or_default();
     if let Some(closure) = callback {
@@ -140,6 +144,25 @@ pub(crate) fn timers(case: &Case<'_, '_>) -> Option<Finding> {
         advice: advice.to_owned(),
         decisive: case.grows.min(case.path.len() - 1),
     })
+}
+
+/// Whether a timer is in one of Node's lists, in which each knows the one before it.
+fn is_listed(case: &Case<'_, '_>, timer: NodeOrdinal) -> bool {
+    let before = case.view.analysis.named(timer, "_idlePrev");
+    before.is_none_or(|before| case.view.ty(before) == node::OBJECT)
+}
+
+/// Whether a timer fires again and again. Its `_repeat` is `null` otherwise, which V8 writes as an object of its own, and
+/// a number here, of which V8 writes no small ones.
+fn repeats(case: &Case<'_, '_>, timer: NodeOrdinal) -> bool {
+    let view = case.view;
+    let is_oddball = |n: NodeOrdinal| view.ty(n) == node::HIDDEN;
+    match view.analysis.named(timer, "_repeat") {
+        Some(value) => !is_oddball(value),
+        None => ["_destroyed", "_timerArgs"]
+            .iter()
+            .any(|name| view.analysis.named(timer, name).is_some_and(is_oddball)),
+    }
 }
 
 fn is_timer(case: &Case<'_, '_>, n: NodeOrdinal) -> bool {

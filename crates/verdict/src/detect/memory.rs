@@ -1,5 +1,6 @@
 //! Buffers, whose memory is outside the heap; trees that have been taken out.
 
+use stillheap_analysis::NodeOrdinal;
 use stillheap_analysis::types::node;
 
 use super::collection::name;
@@ -25,6 +26,33 @@ pub(crate) fn external(case: &Case<'_, '_>) -> Option<Finding> {
     Some(Finding { cause, explanation, advice, decisive: held.at })
 }
 
+/// Blobs that have an object URL: Node's store of them keeps each until the URL is revoked.
+pub(crate) fn blobs(case: &Case<'_, '_>) -> Option<Finding> {
+    let view = case.view;
+    let stored = |n: NodeOrdinal| view.raw_name(n).ends_with(b"Node / StoredDataObject");
+    let holders = |n: NodeOrdinal| view.analysis.holders(n).take(20).map(|(_, from)| from);
+    // The store holds the native side of a Blob, and that the object.
+    let by_store = |n: NodeOrdinal| {
+        let natively = |n: NodeOrdinal| view.raw_name(n).ends_with(b"Node / Blob") && holders(n).any(stored);
+        stored(n) || natively(n) || holders(n).any(natively)
+    };
+    let on_path = (0..case.path.len()).map(|i| case.node(i));
+    let mut looked_at = on_path.chain(case.members.iter().copied().take(20));
+    if !looked_at.any(by_store) {
+        return None;
+    }
+    let place = case.source_index.in_application(&["createObjectURL", "("]).unwrap_or_default();
+    let detail =
+        "Node's store of Blobs retains each Blob that URL.createObjectURL was called with".to_owned();
+    let explanation =
+        "URL.createObjectURL puts the Blob into a store of Node's, which lives as long as the process. A \
+                       Blob's bytes are outside the JavaScript heap, and stay there until the URL is revoked."
+            .to_owned();
+    let advice = "Call URL.revokeObjectURL when the URL is not needed any more.".to_owned();
+    let cause = cause_at(CauseKind::ExternalMemory, None, place, detail);
+    Some(Finding { cause, explanation, advice, decisive: case.grows.min(case.path.len() - 1) })
+}
+
 pub(crate) fn detached(case: &Case<'_, '_>) -> Option<Finding> {
     let view = case.view;
     let parents = ["parentNode", "parent", "parentElement"];
@@ -40,7 +68,10 @@ pub(crate) fn detached(case: &Case<'_, '_>) -> Option<Finding> {
             top = Some(up);
             at = up;
         }
-        view.analysis.detachedness(n) == 2 || top.is_some_and(|top| dominates(case, n, top))
+        // To V8, what Node holds natively and nothing else does is detached as well.
+        let native =
+            view.raw_name(n).strip_prefix(b"Detached ").unwrap_or(view.raw_name(n)).starts_with(b"Node / ");
+        view.analysis.detachedness(n) == 2 && !native || top.is_some_and(|top| dominates(case, n, top))
     };
     let looked_at: Vec<_> = case.members.iter().copied().take(50).collect();
     let detached = looked_at.iter().filter(|&&n| out(n)).count();
@@ -62,10 +93,6 @@ pub(crate) fn detached(case: &Case<'_, '_>) -> Option<Finding> {
     Some(Finding { cause, explanation, advice, decisive: held.at })
 }
 
-fn dominates(
-    case: &Case<'_, '_>,
-    above: stillheap_analysis::NodeOrdinal,
-    below: stillheap_analysis::NodeOrdinal,
-) -> bool {
+fn dominates(case: &Case<'_, '_>, above: NodeOrdinal, below: NodeOrdinal) -> bool {
     case.view.analysis.dominator_ordinals(below).take(64).any(|n| n == above)
 }

@@ -33,7 +33,9 @@ pub(crate) struct Finding {
 
 type Detector = for<'c, 's> fn(&Case<'c, 's>) -> Option<Finding>;
 
-const DETECTORS: [Detector; 16] = [
+const DETECTORS: [Detector; 18] = [
+    native::registry,
+    memory::blobs,
     native::inspector,
     strings::sliced,
     strings::concatenated,

@@ -111,10 +111,16 @@ fn place(case: &Case<'_, '_>, file: Option<&str>, word: &str) -> CodeSite {
     let view = case.view;
     let mut scripts = HashSet::new();
     let mut names = HashSet::new();
-    for n in (0..view.analysis.snapshot().node_count()).map(NodeOrdinal).filter(|&n| view.is_closure(n)) {
-        let Some(script) = view.script_node(n) else { continue };
-        if !scripts.insert(script) || file.is_none() && case.source_index.owner(n) != Some(Owner::Application)
-        {
+    let nodes = (0..view.analysis.snapshot().node_count()).map(NodeOrdinal);
+    let of_script = |n: NodeOrdinal| Some((view.script_node(n)?, n));
+    let mut all: Vec<(NodeOrdinal, NodeOrdinal)> = nodes
+        .filter(|&n| view.is_closure(n))
+        .filter_map(of_script)
+        .filter(|(script, _)| scripts.insert(*script))
+        .collect();
+    all.sort_by_key(|&(script, _)| (view.raw_name(script), view.analysis.id(script)));
+    for (script, n) in all {
+        if file.is_none() && case.source_index.owner(n) != Some(Owner::Application) {
             continue;
         }
         // The copies of what is loaded are scripts, too.

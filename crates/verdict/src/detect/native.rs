@@ -1,11 +1,12 @@
 //! What native code holds: handles, and the inspector.
 
+use stillheap_analysis::NodeOrdinal;
 use stillheap_analysis::types::node;
 
 use super::events::first_closure;
 use super::{Finding, cause_at};
 use crate::case::Case;
-use crate::report::CauseKind;
+use crate::report::{CauseKind, Related};
 use crate::source_index::CodeSite;
 
 /// The inspector keeps each object that it has been given, until its group is released.
@@ -41,13 +42,58 @@ fn first_is_plain(case: &Case<'_, '_>) -> bool {
 }
 
 /// An object with a native side: that holds handles for a living.
-fn is_wrapper(case: &Case<'_, '_>, n: stillheap_analysis::NodeOrdinal) -> bool {
+fn is_wrapper(case: &Case<'_, '_>, n: NodeOrdinal) -> bool {
     let view = case.view;
     view.ty(n) == node::NATIVE
         || view
             .edges(n)
             .any(|(_, to)| matches!(view.ty(to), node::NATIVE) || view.raw_name(to).starts_with(b"Node / "))
         || view.analysis.holders(n).take(20).any(|(_, from)| view.raw_name(from).starts_with(b"Node / "))
+}
+
+/// What was registered with a FinalizationRegistry and doesn't die: the registry retains each held value as long as the
+/// target lives, and the target, too, where the held value refers to it.
+pub(crate) fn registry(case: &Case<'_, '_>) -> Option<Finding> {
+    let view = case.view;
+    let is_cell = |n: NodeOrdinal| view.raw_name(n) == b"system / WeakCell";
+    let on_path =
+        (0..case.path.len()).rev().find(|&i| view.raw_name(case.node(i)) == b"FinalizationRegistry");
+    let cells = (0..case.path.len()).filter(|&i| is_cell(case.node(i))).count();
+    if cells == 0 && !case.members.iter().take(20).any(|&n| is_cell(n)) {
+        return None;
+    }
+    let cell =
+        case.path.iter().map(|step| step.node).chain(case.members.iter().copied()).find(|&n| is_cell(n));
+    let by_cell = |cell| view.edges(cell).find(|&(_, to)| view.raw_name(to) == b"FinalizationRegistry");
+    let registry = cell.and_then(by_cell).map(|(_, to)| to);
+    let named = registry.and_then(|registry| case.namer().reference(registry));
+    let mut place = named.map(|found| case.namer().place(&found)).unwrap_or_default();
+    if let Some(site) = case.source_index.in_application(&["register", "("]) {
+        place.related.extend(
+            site.location.map(|location| Related { what: "register is called".to_owned(), location }),
+        );
+    }
+    let variable = named.map(|found| String::from_utf8_lossy(view.edge_bytes(found.edge)).into_owned());
+    let called = variable
+        .as_deref()
+        .map_or_else(|| "a FinalizationRegistry".to_owned(), |name| format!("FinalizationRegistry {name}"));
+    let detail =
+        format!("what is registered with {called} stays alive, so its held values are never given up");
+    let explanation = format!(
+        "{called} retains the held value of each target as long as the target lives. A held value that refers to its own \
+         target, directly or through a closure, keeps it alive."
+    );
+    let advice =
+        "Register with a held value that does not lead to the target (an id, a path, a handle), or call \
+                  unregister when the target is done with."
+            .to_owned();
+    let cause = cause_at(CauseKind::Collection, variable, place, detail);
+    Some(Finding {
+        cause,
+        explanation,
+        advice,
+        decisive: on_path.unwrap_or(case.grows).min(case.path.len() - 1),
+    })
 }
 
 pub(crate) fn handles(case: &Case<'_, '_>) -> Option<Finding> {

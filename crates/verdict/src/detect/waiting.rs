@@ -3,7 +3,7 @@
 use foldhash::{HashMap, HashMapExt};
 use stillheap_analysis::NodeOrdinal;
 
-use super::collection::name;
+use super::collection::{capital, name, own_place};
 use super::{Finding, called, cause_at};
 use crate::case::Case;
 use crate::report::{CauseKind, Owner};
@@ -106,7 +106,8 @@ fn async_chain(case: &Case<'_, '_>) -> Finding {
         }
     }
     let own = waiting.into_iter().filter(|&(f, _)| case.source_index.owner(f) == Some(Owner::Application));
-    let closure = own.max_by_key(|&(f, calls)| (calls, std::cmp::Reverse(f))).map(|(f, _)| f);
+    let closure =
+        own.max_by_key(|&(f, calls)| (calls, std::cmp::Reverse(view.analysis.id(f)))).map(|(f, _)| f);
     let mut place = closure.map(|c| case.source_index.made_in(c)).unwrap_or_default();
     if let Some(name) = closure.and_then(|c| view.function_name(c)) {
         place.function = Some(name);
@@ -123,7 +124,33 @@ fn async_chain(case: &Case<'_, '_>) -> Finding {
     Finding { cause, explanation, advice, decisive: case.grows }
 }
 
+/// AsyncLocalStorage objects that are made again and again.
+fn storages(case: &Case<'_, '_>) -> Option<Finding> {
+    let view = case.view;
+    let is_storage = |n: NodeOrdinal| view.raw_name(n) == b"AsyncLocalStorage";
+    let looked_at: Vec<NodeOrdinal> = case.members.iter().copied().take(50).collect();
+    if case.head.in_place || looked_at.iter().filter(|&&n| is_storage(n)).count() * 2 <= looked_at.len() {
+        return None;
+    }
+    let place = case.source_index.in_application(&["new", "AsyncLocalStorage", "("]).unwrap_or_default();
+    let detail =
+        "AsyncLocalStorage is made again and again, and Node retains each that is not disabled".to_owned();
+    let explanation = format!(
+        "{} makes one more AsyncLocalStorage each time. Node lists those that were entered, and looks through the list \
+         whenever something asynchronous starts; each also leaves its store on what was started in it.",
+        capital(&called(&place))
+    );
+    let advice = "Make one AsyncLocalStorage when the program starts and use it for all runs (als.run(store, …)), or call \
+                  disable() on each when its run is over."
+        .to_owned();
+    let cause = cause_at(CauseKind::AsyncContext, None, place, detail);
+    Some(Finding { cause, explanation, advice, decisive: case.grows.min(case.path.len() - 1) })
+}
+
 pub(crate) fn async_context(case: &Case<'_, '_>) -> Option<Finding> {
+    if let Some(found) = storages(case) {
+        return Some(found);
+    }
     if case.chain > 0 {
         return None;
     }
@@ -141,6 +168,7 @@ pub(crate) fn async_context(case: &Case<'_, '_>) -> Option<Finding> {
     if let Some(location) = case.source_index.location_of(first) {
         place.location = Some(location);
     }
+    own_place(case, &mut place);
     let detail = "the store of an asynchronous context is retained by what was started in it".to_owned();
     let explanation =
         "Everything that is started inside AsyncLocalStorage.run or after enterWith (timers, promises, \
