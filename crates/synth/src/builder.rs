@@ -8,6 +8,7 @@ use std::io::{self, Write};
 
 use crate::json::{HeaderCounts, TextLayout, TextWriter, escape};
 use crate::meta::{Meta, Variant};
+use crate::rng::Rng;
 
 /// A node of a [`Snapshot`]: its ordinal, in the order of declaration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -190,6 +191,40 @@ impl Snapshot {
     /// The declared nodes in file order.
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
+    }
+
+    /// The same heap with its nodes (except the root) and each node's edges in another order. V8 gives no promise about
+    /// either, so no answer may depend on them.
+    #[must_use]
+    pub fn shuffled(&self, seed: u64) -> Snapshot {
+        let mut rng = Rng::new(seed);
+        let mut order: Vec<usize> = (0..self.nodes.len()).collect();
+        for i in (2..order.len()).rev() {
+            order.swap(i, 1 + rng.below(i));
+        }
+        let mut place = vec![0; order.len()];
+        for (now, &old) in order.iter().enumerate() {
+            place[old] = now;
+        }
+        let mut other = self.clone();
+        other.nodes = order.iter().map(|&old| self.nodes[old].clone()).collect();
+        other.edges = order.iter().map(|&old| self.edges[old].clone()).collect();
+        for (now, edges) in other.edges.iter_mut().enumerate() {
+            for edge in edges.iter_mut() {
+                edge.to = place[edge.to];
+            }
+            // The root's edges tell what the roots are.
+            for i in (1..if now == 0 { 0 } else { edges.len() }).rev() {
+                edges.swap(i, rng.below(i + 1));
+            }
+        }
+        for location in &mut other.locations {
+            location[0] = place[location[0] as usize] as u64;
+        }
+        for scope in &mut other.scopes {
+            scope[0] = place[scope[0] as usize] as u64;
+        }
+        other
     }
 
     /// How many edges have been declared.

@@ -196,11 +196,13 @@ fn belongs(case: &Case<'_, '_>, other: &Case<'_, '_>) -> bool {
         of.members.iter().take(10).any(|&member| {
             let mut at = vec![member];
             for _ in 0..3 {
-                let up: Vec<NodeOrdinal> = at
-                    .iter()
-                    .flat_map(|&n| of.view.analysis.holders(n).take(20).map(|(_, from)| from))
-                    .take(100)
-                    .collect();
+                let holders =
+                    |&n: &NodeOrdinal| of.view.analysis.holders(n).take(2_000).map(|(_, from)| from);
+                let mut up: Vec<NodeOrdinal> = at.iter().flat_map(holders).collect();
+                // The oldest, rather than those that V8 wrote first.
+                up.sort_by_key(|&n| of.view.analysis.id(n));
+                up.dedup();
+                up.truncate(100);
                 if up.iter().any(|&n| entry(n) == holder) {
                     return true;
                 }

@@ -24,7 +24,7 @@ use crate::tree::{GrowthTree, growth};
 use crate::view::{HeapView, is_builtin, is_index};
 
 /// Retainers of an object that are looked at.
-const MOST_HOLDERS: usize = 2_000;
+const MOST_HOLDERS: usize = 50_000;
 /// Different references to one object of which the source is looked at.
 const MOST_LOOKED_UP: usize = 12;
 /// Objects on the way up to the application's name.

@@ -97,12 +97,27 @@ pub fn judge(files: Vec<Vec<u8>>) -> Leaks {
     leaks(&analyses, &NoSources, Options::default())
 }
 
-/// The verdict over a program that has done its work 100, 200 and 300 times.
+/// The verdict over a program that has done its work 100, 200 and 300 times. It must be the same whatever the order of
+/// nodes and edges in the files.
 pub fn verdict(source: &'static str, heap: impl Fn(&mut Program, u64)) -> Leaks {
-    let file = |rounds| {
+    let built = [100, 200, 300].map(|rounds| {
         let mut program = Program::new(source);
         heap(&mut program, rounds);
-        program.s.to_json()
-    };
-    judge([100, 200, 300].map(file).to_vec())
+        program.s
+    });
+    let found = judge(built.iter().map(Synthetic::to_json).collect());
+    for seed in 1..4 {
+        let shuffled = built.iter().zip(seed..).map(|(s, seed)| s.shuffled(seed).to_json());
+        assert_eq!(said(&judge(shuffled.collect())), said(&found), "in another order (seed {seed})");
+    }
+    found
+}
+
+/// What somebody reads of a verdict.
+fn said(leaks: &Leaks) -> Vec<String> {
+    let suspects = leaks.suspects.iter().map(|suspect| {
+        let path: Vec<&str> = suspect.path.iter().map(|step| step.text.as_str()).collect();
+        format!("{:?} {:?} {:?} {path:?}", suspect.class_name, suspect.counts, suspect.cause)
+    });
+    std::iter::once(leaks.verdict.clone()).chain(suspects).collect()
 }
