@@ -69,7 +69,9 @@ test('every variable that is mentioned somewhere is read somewhere', () => {
   ].filter((name) => /\.(md|ts|js)$/.test(name));
   const known = new Set(options.map(({ variable }) => variable));
   // Read elsewhere than for captures.
-  const analysis = ['INDEX', 'NO_INDEX', 'INDEX_DIR', 'READ_LIMIT'].map((name) => `STILLHEAP_${name}`);
+  const analysis = ['INDEX', 'NO_INDEX', 'INDEX_DIR', 'READ_LIMIT', 'COLUMNS', 'PAGER'].map(
+    (name) => `STILLHEAP_${name}`,
+  );
   for (const name of ['STILLHEAP_ENGINE', ...analysis]) known.add(name);
   for (const file of files) {
     for (const [name] of read(file).matchAll(/\bSTILLHEAP_[A-Z_]+[A-Z]\b/g)) {

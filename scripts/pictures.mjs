@@ -108,7 +108,8 @@ function svg(answer, theme) {
   const lines = ['$ npx stillheap leaks', '', ...shown.split('\n')];
   const [line, left, top] = [19, 18, 46];
   const [width, height] = [Math.ceil(COLUMNS * 7.83) + 2 * left, top + lines.length * line + 8];
-  const markup = (part) => part.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+  const markup = (part) =>
+    part.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll(' ', '\u00a0');
   let style = { bold: false, dim: false, colour: undefined };
   const spans = (content) =>
     content
@@ -136,7 +137,7 @@ function svg(answer, theme) {
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img" aria-label="stillheap leaks names the class, the variable and the line">`,
     `<rect x="0.5" y="0.5" width="${width - 1}" height="${height - 1}" rx="8" fill="${colours.ground}" stroke="${colours.edge}"/>`,
     ...dots,
-    `<g font-family="ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace" font-size="13" style="white-space: pre">`,
+    `<g font-family="ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace" font-size="13">`,
     ...rows,
     '</g>',
     '</svg>',

@@ -18,6 +18,7 @@ import { browser } from './browser.mjs';
 import { main as figures } from './figures.mjs';
 import { headers } from './headers.mjs';
 import { main as layers } from './layers.mjs';
+import { main as links } from './links.mjs';
 import { nodeBinary, supported } from './node-versions.mjs';
 import { root, setup } from './setup.mjs';
 import { unexpected } from './skips.mjs';
@@ -51,6 +52,7 @@ export const known = [
     'layers',
     'words',
     'figures',
+    'links',
     'fmt',
     'licences',
     'clippy',
@@ -190,6 +192,7 @@ function steps({ majors, files }) {
     layers: () => layers([]),
     words,
     figures,
+    links,
     fmt: () => cargo('fmt', '--all', '--check'),
     licences: () => call(process.execPath, ['scripts/licences.mjs', '--check']),
     clippy: () => cargo('clippy', '--workspace', '--all-targets', '--quiet', '--', '-D', 'warnings'),

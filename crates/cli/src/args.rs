@@ -125,7 +125,7 @@ pub struct ConvertArgs {
     pub redact: bool,
 }
 
-/// A number of bytes, with a unit if need be.
+/// A number of bytes, with an optional unit.
 pub fn read_limit(text: &str) -> Result<u64, String> {
     let bytes = parse_number(text).and_then(|bytes| u64::try_from(bytes).ok());
     bytes.ok_or_else(|| "a size is a number of bytes, such as 500MB or 2GiB; 0 for no limit".to_owned())

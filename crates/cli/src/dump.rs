@@ -1,6 +1,6 @@
 //! `dump PID`: asks a running process for a snapshot and waits for it.
 //!
-//! The process's status page (stillheap-control) is found under `/proc/PID/fd`, which whoever may signal the
+//! The process's status page (stillheap-control) is found under `/proc/PID/fd`, which a user who may signal the
 //! process may read, from outside a container, too. Everything is checked before the signal is sent, since a
 //! process without a handler would be killed by it. Between looks it sleeps; nothing is left behind whatever
 //! happens to either side.
@@ -23,7 +23,7 @@ use crate::target::{PAUSE, Target, TargetError, refusal};
 use stillheap_questions::SCHEMA_VERSION;
 use stillheap_render::{size, visible};
 
-/// What came of it.
+/// The result.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Dumped {

@@ -105,7 +105,7 @@ pub enum IsolateChoice {
     Main,
     /// By position in [`OpenedHeap::isolates`].
     Number(usize),
-    /// By the address of V8's Isolate, which whoever is inside the process knows.
+    /// By the address of V8's Isolate, which code inside the process knows.
     At(u64),
 }
 
