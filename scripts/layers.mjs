@@ -22,7 +22,7 @@ export const layers = {
   jsscan: [],
   graph: [],
   heap: [],
-  process: [],
+  process: ['limits'],
   attach: ['limits'],
   synth: [],
   v8: [],

@@ -1,5 +1,6 @@
 //! A core file: the process's mappings, in place.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use memmap2::Mmap;
@@ -21,6 +22,13 @@ pub struct Mapping {
     pub executable: bool,
     pub file: Option<String>,
     place: Backing,
+}
+
+impl Mapping {
+    /// One whose bytes are kept elsewhere.
+    pub(crate) fn new(range: Range<u64>, writable: bool, executable: bool, file: Option<String>) -> Mapping {
+        Mapping { start: range.start, end: range.end, writable, executable, file, place: Backing::Missing }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -222,18 +230,7 @@ impl Core {
     /// The build id of the program whose first bytes are at an address.
     fn build_id_at(&self, start: u64) -> Option<String> {
         let index = self.mappings.iter().position(|m| m.start == start)?;
-        let image = self.mapping_bytes(index);
-        let header = FileHeader64::<Endianness>::parse(image).ok()?;
-        let endian = header.endian().ok()?;
-        for segment in header.program_headers(endian, image).ok()? {
-            let Ok(Some(mut notes)) = segment.notes(endian, image) else { continue };
-            while let Ok(Some(note)) = notes.next() {
-                if note.name() == elf::ELF_NOTE_GNU && note.n_type(endian) == elf::NT_GNU_BUILD_ID {
-                    return Some(hex(note.desc()));
-                }
-            }
-        }
-        None
+        build_id_of(self.mapping_bytes(index))
     }
 
     pub fn path(&self) -> &Path {
@@ -298,4 +295,19 @@ impl Core {
     pub fn missing_bytes(&self) -> u64 {
         self.missing
     }
+}
+
+/// The build id of a program, given its first page.
+pub(crate) fn build_id_of(image: &[u8]) -> Option<String> {
+    let header = FileHeader64::<Endianness>::parse(image).ok()?;
+    let endian = header.endian().ok()?;
+    for segment in header.program_headers(endian, image).ok()? {
+        let Ok(Some(mut notes)) = segment.notes(endian, image) else { continue };
+        while let Ok(Some(note)) = notes.next() {
+            if note.name() == elf::ELF_NOTE_GNU && note.n_type(endian) == elf::NT_GNU_BUILD_ID {
+                return Some(hex(note.desc()));
+            }
+        }
+    }
+    None
 }
