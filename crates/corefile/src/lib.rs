@@ -16,5 +16,5 @@ mod write;
 pub use build::{header_entry, read};
 pub use info::{Info, IsolateInfo, MemoryInfo, info};
 pub use open::{CoreOptions, is_core};
-pub use stacks::{FrameInfo, StackInfo, stacks};
+pub use stacks::{FrameInfo, StackInfo, shown as shown_stack, stacks};
 pub use write::{Converted, convert};

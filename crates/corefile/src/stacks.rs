@@ -65,7 +65,8 @@ fn of_isolate(path: &Path, options: &CoreOptions) -> Result<(Vec<StackInfo>, usi
     })
 }
 
-fn shown(stack: Stack, isolate: usize) -> StackInfo {
+/// A stack of an isolate, for people and programs.
+pub fn shown(stack: Stack, isolate: usize) -> StackInfo {
     let frames = stack.frames.into_iter().map(|frame| FrameInfo {
         kind: match frame.kind {
             FrameKind::Interpreted => "interpreted",

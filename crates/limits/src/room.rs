@@ -61,6 +61,14 @@ impl Machine {
         Self { proc: proc.to_owned(), limited, address_space }
     }
 
+    /// The same of another process, as far as it can be seen from here.
+    pub fn of_process(proc: &Path, pid: u32) -> Self {
+        let read = |name: &str| fs::read_to_string(proc.join(name)).unwrap_or_default();
+        let groups = Cgroups::find(&read(&format!("{pid}/cgroup")), &read("self/mountinfo"));
+        let limited = groups.0.into_iter().filter(|group| group.limit().is_some()).collect();
+        Self { proc: proc.to_owned(), limited, address_space: None }
+    }
+
     /// What is left now; `None` where nothing says so.
     pub fn room(&self) -> Option<Room> {
         let groups = self.limited.iter().filter_map(|group| {

@@ -34,6 +34,7 @@ pub struct Live {
     program: Option<Program>,
     why_no_program: Option<String>,
     copied: AtomicU64,
+    base: u64,
 }
 
 fn path_of(line: &str) -> Option<&str> {
@@ -55,7 +56,8 @@ impl Live {
         let file = |name: &str| PathBuf::from(format!("/proc/{frozen}/{name}"));
         let open = |path: PathBuf| File::open(&path).map_err(|e| Error::io("could not open", &path, e));
         let text = fs::read(file("maps")).map_err(|e| Error::io("could not read", &file("maps"), e))?;
-        let mappings = mappings(&String::from_utf8_lossy(&text));
+        let text = String::from_utf8_lossy(&text);
+        let mappings = mappings(&text);
         let mut live = Live {
             process,
             memory: open(file("mem"))?,
@@ -66,13 +68,14 @@ impl Live {
             program: None,
             why_no_program: None,
             copied: AtomicU64::new(0),
+            base: 0,
         };
-        live.find_program();
+        live.find_program(&text);
         Ok(live)
     }
 
     /// Node may be a library of its own, as Debian's.
-    fn find_program(&mut self) {
+    fn find_program(&mut self, maps: &str) {
         let library =
             self.mappings.iter().find(|m| m.file.as_ref().is_some_and(|f| f.contains("libnode.so")));
         let program = match library {
@@ -92,9 +95,25 @@ impl Live {
             }
         };
         match program {
-            Ok(program) => self.program = Some(program),
+            Ok(program) => {
+                let path = match library.and_then(|l| l.file.clone()) {
+                    Some(path) => path,
+                    None => fs::read_link(format!("/proc/{}/exe", self.process))
+                        .map_or_else(|_| String::new(), |path| path.to_string_lossy().into_owned()),
+                };
+                let first = maps.lines().find(|line| path_of(line) == Some(&path));
+                let start = first.and_then(|line| u64::from_str_radix(line.split('-').next()?, 16).ok());
+                let own = program.address_of_offset(0).unwrap_or(0);
+                self.base = start.map_or(0, |start| start.wrapping_sub(own));
+                self.program = Some(program);
+            }
             Err(error) => self.why_no_program = Some(error.to_string()),
         }
+    }
+
+    /// What is added to the program's own numbering of addresses: 0 of a program that has a fixed place.
+    pub fn program_base(&self) -> u64 {
+        self.base
     }
 
     /// The process's id.

@@ -81,6 +81,17 @@ impl Program {
         functions
     }
 
+    /// Where the functions are whose mangled names are wanted: first address and the one behind the last, in the file's own
+    /// numbering.
+    pub fn ranges_of(&self, wanted: impl Fn(&str) -> bool) -> Vec<(u64, u64)> {
+        let Ok(elf) = ElfFile64::<Endianness>::parse(&*self.bytes) else { return Vec::new() };
+        elf.symbols()
+            .chain(elf.dynamic_symbols())
+            .filter(|s| s.kind() == SymbolKind::Text && s.address() != 0 && s.name().is_ok_and(&wanted))
+            .map(|s| (s.address(), s.address() + s.size()))
+            .collect()
+    }
+
     /// The address in the file's own numbering of an offset in the file.
     pub fn address_of_offset(&self, offset: u64) -> Option<u64> {
         let elf = ElfFile64::<Endianness>::parse(&*self.bytes).ok()?;

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::marker::PhantomData;
+use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -29,19 +30,25 @@ const CLONE: u64 = (libc::CLONE_FILES | libc::CLONE_FS | libc::CLONE_SYSVSEM) as
 /// A process whose threads are all stopped. It stands still as long as this is in use, so be quick.
 pub struct Stopped<'t> {
     target: &'t Target,
-    registers: Vec<Registers>,
+    memory: &'t File,
+    registers: &'t [Registers],
     until: Instant,
 }
 
 impl Stopped<'_> {
     /// All threads' registers, the main thread's first.
     pub fn registers(&self) -> &[Registers] {
-        &self.registers
+        self.registers
     }
 
     /// The process.
     pub fn target(&self) -> &Target {
         self.target
+    }
+
+    /// Reads from an address as far as there is memory, and says how much.
+    pub fn read(&self, address: u64, into: &mut [u8]) -> usize {
+        self.memory.read_at(into, address).unwrap_or(0)
     }
 
     /// Whether the time is up: then whatever is missing is better left missing.
@@ -183,13 +190,15 @@ pub fn stop<T>(
 ) -> Result<(T, Pause)> {
     attempts(target, || {
         let _turn = target.turn()?;
+        let memory = memory(target)?;
         let mut threads = Threads::new(target.pid);
         let begun = Instant::now();
         let (first, since) =
             threads.stop_all(begun + STOPPING.min(options.limit), |errno| target.refused(errno))?;
         let stopped_at = Instant::now();
         let registers = all_registers(target, &threads)?;
-        let found = look(&Stopped { target, registers, until: since + options.limit });
+        let found =
+            look(&Stopped { target, memory: &memory, registers: &registers, until: since + options.limit });
         threads.let_go(|id| id == target.pid);
         let total = since.elapsed();
         threads.let_go(|_| true);
@@ -199,15 +208,24 @@ pub fn stop<T>(
     })
 }
 
-/// Makes a copy of a process that stands still. What it can't do in time it does not do.
+/// Makes a copy of a process that stands still. What it can't do in time it does not do. `fit` may look at the stopped
+/// process and refuse the moment; of kind [`Kind::Busy`], there is another attempt.
 ///
 /// # Errors
 /// Why not; the process goes on.
-pub fn freeze(target: &Target, options: &Options) -> Result<Frozen> {
-    attempts(target, || try_to_freeze(target, options))
+pub fn freeze(
+    target: &Target,
+    options: &Options,
+    mut fit: impl FnMut(&Stopped<'_>) -> Result<()>,
+) -> Result<Frozen> {
+    attempts(target, || try_to_freeze(target, options, &mut fit))
 }
 
-fn try_to_freeze(target: &Target, options: &Options) -> Result<Frozen> {
+fn try_to_freeze(
+    target: &Target,
+    options: &Options,
+    fit: &mut dyn FnMut(&Stopped<'_>) -> Result<()>,
+) -> Result<Frozen> {
     let _turn = target.turn()?;
     let marks = smaps(&text(target, "smaps")?);
     let memory = memory(target)?;
@@ -224,6 +242,7 @@ fn try_to_freeze(target: &Target, options: &Options) -> Result<Frozen> {
     let until = since + options.limit;
     fault("stopped");
     let registers = all_registers(target, &threads)?;
+    fit(&Stopped { target, memory: &memory, registers: &registers, until })?;
     let now = maps(&text(target, "maps")?);
     let ranges = ranges::marked(&marks, &now);
     let donor = inject::choose(target.pid, &idle, &threads, &memory)?;

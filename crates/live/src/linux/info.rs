@@ -1,0 +1,147 @@
+//! What a running process is: versions, memory, isolates.
+
+use std::fs;
+
+use serde::Serialize;
+use stillheap_heap::Heap;
+use stillheap_heap::unwatched;
+
+use crate::error::Result;
+use crate::linux::process::Process;
+
+/// A heap of the process.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IsolateInfo {
+    /// Its number, as --isolate takes it.
+    pub number: usize,
+    /// Whether it is the main thread's.
+    pub main: bool,
+    /// Bytes of its pages.
+    pub page_bytes: u64,
+}
+
+/// Bytes of a process's memory.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Usage {
+    /// Resident.
+    pub resident_bytes: u64,
+    /// Of it, what the process has written itself.
+    pub anonymous_bytes: u64,
+    /// Of it, files'.
+    pub file_bytes: u64,
+    /// In swap.
+    pub swap_bytes: u64,
+    /// Pages of all isolates.
+    pub v8_pages: u64,
+}
+
+/// What `stillheap info PID` says.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Info {
+    /// The process.
+    pub pid: u32,
+    /// `process.version`.
+    pub node: String,
+    /// `process.versions.v8`.
+    pub v8: String,
+    /// The program and its arguments, flags included, as the system has them.
+    pub command: Vec<String>,
+    /// Seconds since it was started.
+    pub uptime_s: f64,
+    /// Threads of the system.
+    pub threads: usize,
+    /// Open descriptors; none if they can't be counted.
+    pub descriptors: Option<usize>,
+    /// Of these, sockets.
+    pub sockets: Option<usize>,
+    /// Its memory.
+    pub memory: Usage,
+    /// Its heaps.
+    pub isolates: Vec<IsolateInfo>,
+    /// The isolate that the following is of.
+    pub isolate: usize,
+    /// Objects that are alive.
+    pub live_objects: u64,
+    /// Their bytes.
+    pub live_bytes: u64,
+    /// How long the main thread stood still, in milliseconds.
+    pub pause_ms: f64,
+}
+
+fn uptime(pid: u32) -> f64 {
+    let read = |path: String| fs::read_to_string(path).unwrap_or_default();
+    let now: f64 = read("/proc/uptime".to_owned())
+        .split(' ')
+        .next()
+        .and_then(|seconds| seconds.parse().ok())
+        .unwrap_or(0.0);
+    let stat = read(format!("/proc/{pid}/stat"));
+    let ticks =
+        stat.rsplit_once(')').and_then(|(_, rest)| rest.split_ascii_whitespace().nth(19)?.parse().ok());
+    (now - ticks.unwrap_or(0.0) / 100.0).max(0.0)
+}
+
+fn usage(pid: u32, v8_pages: u64) -> Usage {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let bytes = |name: &str| stillheap_limits::status_kilobytes(&status, name).unwrap_or(0);
+    Usage {
+        resident_bytes: bytes("VmRSS"),
+        anonymous_bytes: bytes("RssAnon"),
+        file_bytes: bytes("RssFile"),
+        swap_bytes: bytes("VmSwap"),
+        v8_pages,
+    }
+}
+
+/// How many descriptors a process has, and how many of them are sockets.
+fn descriptors(pid: u32) -> Option<(usize, usize)> {
+    let entries = fs::read_dir(format!("/proc/{pid}/fd")).ok()?;
+    let links: Vec<_> = entries.flatten().filter_map(|entry| fs::read_link(entry.path()).ok()).collect();
+    let sockets = links.iter().filter(|link| link.to_string_lossy().starts_with("socket:")).count();
+    Some((links.len(), sockets))
+}
+
+impl Process {
+    /// What the process is.
+    ///
+    /// # Errors
+    /// It was left alone, or its heap can't be read.
+    pub fn info(&self) -> Result<Info> {
+        let pid = self.pid();
+        let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let command = command.split(|&byte| byte == 0).filter(|word| !word.is_empty());
+        let command = command.map(|word| String::from_utf8_lossy(word).into_owned()).collect();
+        let threads = fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count);
+        let descriptors = descriptors(pid);
+        let uptime_s = uptime(pid);
+        let copy = self.copy()?;
+        let mut opened = Heap::open(&copy.memory, &self.layout, self.choice())?;
+        let live = opened.heap.verify(&mut unwatched)?;
+        let pause_ms = copy.frozen.pause().total.as_secs_f64() * 1e3;
+        let v8_pages = opened.isolates.iter().map(|isolate| isolate.bytes).sum();
+        let isolates = opened.isolates.iter().enumerate();
+        let info = Info {
+            pid,
+            node: live.facts.node.clone(),
+            v8: live.facts.v8.clone(),
+            command,
+            uptime_s,
+            threads,
+            descriptors: descriptors.map(|(all, _)| all),
+            sockets: descriptors.map(|(_, sockets)| sockets),
+            memory: usage(pid, v8_pages),
+            isolates: isolates
+                .map(|(number, i)| IsolateInfo { number, main: i.main, page_bytes: i.bytes })
+                .collect(),
+            isolate: opened.isolate,
+            live_objects: live.objects(),
+            live_bytes: live.bytes(),
+            pause_ms,
+        };
+        copy.frozen.end();
+        Ok(info)
+    }
+}
