@@ -41,11 +41,8 @@ export const layers = {
   report: ['graph', 'analysis', 'verdict', 'questions', 'sink'],
   mcp: ['analysis', 'index', 'snapshot', 'questions', 'report'],
   cli: [
-    'attach',
     'corefile',
-    'limits',
     'live',
-    'protocol',
     ...['control', 'redact', 'sink', 'graph', 'snapshot', 'analysis', 'index', 'questions'],
     ...['render', 'report', 'mcp'],
   ],

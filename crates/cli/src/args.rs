@@ -89,6 +89,19 @@ pub struct CoreArgs {
     /// Core files: the isolate (of the main thread or a worker), as numbered by 'stillheap info'
     #[arg(long, value_name = "N")]
     pub isolate: Option<usize>,
+    #[command(flatten)]
+    pub live: LiveArgs,
+}
+
+/// How to read running processes.
+#[derive(Args, Clone)]
+pub struct LiveArgs {
+    /// Running processes: give up if the process would be stopped for longer, such as 200ms [default: 1s]
+    #[arg(long, value_name = "TIME", value_parser = duration, hide_short_help = true)]
+    pub max_pause: Option<Duration>,
+    /// Running processes: attach although an unknown filter of system calls is in place, or memory may not suffice
+    #[arg(long, hide_short_help = true)]
+    pub force: bool,
 }
 
 impl CoreArgs {
@@ -100,14 +113,26 @@ impl CoreArgs {
 /// A core file and how to look at it.
 #[derive(Args)]
 pub struct CoreSource {
-    /// The core file; may be compressed with zstd or lz4
-    #[arg(value_name = "CORE")]
+    /// The core file, which may be compressed with zstd or lz4, or the id of a running process
+    #[arg(value_name = "CORE|PID")]
     pub file: PathBuf,
     #[command(flatten)]
     pub core: CoreArgs,
     /// Print JSON (docs/json-schema.md)
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Args)]
+pub struct StackArgs {
+    #[command(flatten)]
+    pub source: CoreSource,
+    /// Running processes: look several times, so far apart, such as 1s
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub watch: Option<Duration>,
+    /// How many looks --watch takes
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub count: u32,
 }
 
 #[derive(Args)]
@@ -150,8 +175,8 @@ impl ModelName {
 /// A file and how to look at it.
 #[derive(Args)]
 pub struct Source {
-    /// The snapshot; - is standard input
-    #[arg(value_name = "FILE")]
+    /// The snapshot, or the id of a running process; - is standard input
+    #[arg(value_name = "FILE|PID")]
     pub file: PathBuf,
 }
 
@@ -160,12 +185,40 @@ pub struct DumpArgs {
     /// The process id
     #[arg(value_name = "PID", value_parser = clap::value_parser!(u32).range(1..=i64::from(i32::MAX)))]
     pub pid: u32,
-    /// How long to wait, such as 30s or 10m; the capture may still finish afterwards
+    /// How to reach the process: attach to it, or by the signal that stillheap in it waits for; without this, by the
+    /// signal where stillheap is loaded
+    #[arg(long, value_enum, value_name = "HOW")]
+    pub how: Option<How>,
+    /// Attached: the directory of the snapshot [default: STILLHEAP_DIR, or this directory]
+    #[arg(long, value_name = "DIR", conflicts_with = "output")]
+    pub dir: Option<PathBuf>,
+    /// Attached: the name of the snapshot, with {date}, {pid}, {thread}
+    #[arg(long, value_name = "NAME", conflicts_with = "output")]
+    pub name: Option<String>,
+    /// Attached: the snapshot to write; an extension .gz or .zst compresses it
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Attached: the compression
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub compress: Option<CompressionName>,
+    /// Attached: replace texts, numbers and source code by placeholders, as 'stillheap redact' does
+    #[arg(long)]
+    pub redact: bool,
+    #[command(flatten)]
+    pub core: CoreArgs,
+    /// How long to wait after the signal, such as 30s or 10m; the capture may still finish afterwards
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = duration)]
     pub timeout: Duration,
     /// Print JSON (docs/json-schema.md)
     #[arg(long)]
     pub json: bool,
+}
+
+/// How a process is reached.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum How {
+    Attach,
+    Signal,
 }
 
 #[derive(Args)]
@@ -252,9 +305,18 @@ impl LeastConfidence {
 
 #[derive(Args)]
 pub struct LeaksArgs {
-    /// Snapshots of one process, in any order; without any, those in this directory
-    #[arg(value_name = "FILE")]
+    /// Snapshots of one process, in any order; without any, those in this directory. Or the id of a running process
+    #[arg(value_name = "FILE|PID")]
     pub files: Vec<PathBuf>,
+    /// Running processes: take a snapshot at this interval
+    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = duration)]
+    pub every: Duration,
+    /// Running processes: take so many snapshots
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=20))]
+    pub captures: u32,
+    /// Running processes: keep the snapshots in this directory
+    #[arg(long, value_name = "DIR")]
+    pub keep: Option<PathBuf>,
     #[command(flatten)]
     pub request: LeaksRequest,
     /// Also look for source maps and original sources in this directory
@@ -359,7 +421,7 @@ pub enum Command {
 
     /// Show the JavaScript stacks of a core file
     #[command(after_help = help::STACK)]
-    Stack(CoreSource),
+    Stack(StackArgs),
 
     /// List the classes: objects, retained and shallow sizes
     #[command(after_help = help::SUMMARY)]

@@ -18,7 +18,9 @@ use serde::Serialize;
 use serde_json::Value;
 use stillheap_control::{CaptureOutcome, CaptureProgress, PROTOCOL, Phase, Status};
 
+use crate::args::{DumpArgs, How};
 use crate::exit::{NO, USAGE};
+use crate::live;
 use crate::target::{PAUSE, Target, TargetError, refusal};
 use stillheap_questions::SCHEMA_VERSION;
 use stillheap_render::{size, visible};
@@ -81,6 +83,44 @@ impl Dumped {
         }
         out
     }
+}
+
+/// By the signal where stillheap is loaded, else by attaching; or as the user wants it.
+pub fn choose(args: &DumpArgs) -> Result<Dumped, TargetError> {
+    let by_signal = match args.how {
+        Some(How::Signal) => true,
+        Some(How::Attach) => false,
+        None => match Target::find(args.pid, |status| status.signal.is_some()) {
+            Ok(_) => true,
+            Err(error) if error.why.code == "ERR_STILLHEAP_NOT_LOADED" => false,
+            Err(error) => return Err(error),
+        },
+    };
+    if by_signal {
+        let attached = args.dir.is_some()
+            || args.name.is_some()
+            || args.output.is_some()
+            || args.compress.is_some()
+            || args.redact;
+        if attached {
+            let message = "the process has loaded stillheap, which has its own options for the file (STILLHEAP_DIR and so \
+                           on); these are for --how attach"
+                .to_owned();
+            return Err(refusal(USAGE, "ERR_INVALID_ARG_VALUE", message));
+        }
+        return dump(args.pid, args.timeout);
+    }
+    let (path, result) = live::dump(args).map_err(|why| TargetError { why, code: USAGE })?;
+    Ok(Dumped {
+        schema_version: SCHEMA_VERSION,
+        pid: args.pid,
+        file: Some(path.to_string_lossy().into_owned()),
+        host_file: None,
+        bytes: result.get("bytes").and_then(Value::as_u64),
+        pause_ms: result.get("pauseMs").and_then(Value::as_f64),
+        result: Some(result),
+        error: None,
+    })
 }
 
 /// Asks for a snapshot and waits for it.

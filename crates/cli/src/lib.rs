@@ -14,6 +14,11 @@ mod dump;
 mod exit;
 mod find;
 mod help;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod live;
+#[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+#[path = "no_live.rs"]
+mod live;
 mod load;
 mod pager;
 mod redact;
@@ -69,8 +74,14 @@ fn dispatch(command: Command) -> i32 {
         Command::Report(args) => report(&args),
         Command::Mcp => serve(),
         Command::Leaks(args) => leaks(&args),
-        Command::Info(args) => answer(core::info(&args), args.json),
-        Command::Stack(args) => answer(core::stack(&args), args.json),
+        Command::Info(args) => match load::process(&args.file) {
+            Some(pid) => answer(live::info(pid, &args.core), args.json),
+            None => answer(core::info(&args), args.json),
+        },
+        Command::Stack(args) => match load::process(&args.source.file) {
+            Some(pid) => answer(live::stack(pid, &args), args.source.json),
+            None => answer(core::stack(&args.source), args.source.json),
+        },
         Command::Convert(args) => answer(core::convert(&args), args.source.json),
         Command::Completions { shell } => completions(shell),
         Command::Summary(ask) => ask_for(
@@ -317,7 +328,16 @@ fn diff(args: &DiffArgs) -> i32 {
 
 fn leaks(args: &LeaksArgs) -> i32 {
     let json = args.common.json;
-    let files = match find::given(&args.files).and_then(|files| load::open_all(&files, &args.common)) {
+    // Its files are removed when the answer has been printed.
+    let series = match &args.files[..] {
+        [file] => load::process(file).map(|pid| live::series(pid, args)).transpose(),
+        _ => Ok(None),
+    };
+    let files = series.and_then(|series| {
+        let given = series.as_ref().map_or(&args.files, |series| &series.files);
+        Ok((find::given(given).and_then(|files| load::open_all(&files, &args.common))?, series))
+    });
+    let (files, _series) = match files {
         Ok(files) => files,
         Err(failure) => return refuse(&failure, json),
     };
@@ -359,7 +379,7 @@ fn serve() -> i32 {
 
 #[cfg(target_os = "linux")]
 fn dump(args: &args::DumpArgs) -> i32 {
-    match dump::dump(args.pid, args.timeout) {
+    match dump::choose(args) {
         Ok(answer) => {
             let mut console = Console::new();
             if args.json {

@@ -66,11 +66,21 @@ pub fn is_stdin(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
+/// The id of a running process, where a file is expected: digits that no file has as its name.
+pub fn process(path: &Path) -> Option<u32> {
+    let text = path.to_str().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?;
+    text.parse().ok().filter(|&pid| pid > 0 && !path.exists())
+}
+
 /// Opens a file for questions.
 pub fn open(path: &Path, common: &Common) -> Result<Opened, Failure> {
     let file = path.to_string_lossy().into_owned();
     let index = if common.no_index { None } else { index_options(common.index) };
     let limits = read_limits(common.read_limit)?.unwrap_or_default();
+    if let Some(pid) = process(path) {
+        let snapshot = crate::live::read(pid, &common.core, limits)?;
+        return Ok(Opened::new(snapshot, common.model.model(), file));
+    }
     let core = common.core.options();
     let snapshot = match core == CoreOptions::default() {
         true => read(path, index, limits),

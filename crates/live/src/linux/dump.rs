@@ -117,7 +117,7 @@ impl Process {
             pause_ms: ms(pause.total),
             pause_parts: PauseParts::of(&pause),
             helpers_pause_ms: ms(pause.helpers),
-            node_version: written.facts.node,
+            node_version: written.process.node,
             isolate: written.isolate,
             isolates: written.isolates.len(),
             node_count: written.nodes,

@@ -125,8 +125,8 @@ impl Process {
         let isolates = opened.isolates.iter().enumerate();
         let info = Info {
             pid,
-            node: live.facts.node.clone(),
-            v8: live.facts.v8.clone(),
+            node: live.process.node.clone(),
+            v8: live.process.v8.clone(),
             command,
             uptime_s,
             threads,
