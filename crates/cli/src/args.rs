@@ -329,10 +329,18 @@ pub struct LeaksArgs {
     pub common: Common,
 }
 
+/// A file, which can't be a process.
+#[derive(Args)]
+pub struct FileSource {
+    /// The snapshot; - is standard input
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+}
+
 #[derive(Args)]
 pub struct VerifyArgs {
     #[command(flatten)]
-    pub source: Source,
+    pub source: FileSource,
     /// Print JSON (docs/json-schema.md)
     #[arg(long)]
     pub json: bool,

@@ -14,11 +14,11 @@ Exit codes: 0 success; 1 a leak was found, a condition failed, or a file is not 
 
 pub const DUMP: &str = "\
 Examples:
-  node -r stillheap app.js &        start a service with stillheap loaded
-  stillheap dump $!                 take a snapshot; prints its path, size and the pause
+  stillheap dump 12345              take a snapshot; prints its path, size and the pause
   stillheap dump 12345 --json
+  stillheap dump 12345 --how attach --output app.heapsnapshot.zst
 
-dump sends the signal that the process waits for (SIGUSR2 by default) and waits until the file is complete. For a process in a container, give the PID that it has outside.";
+Where stillheap is loaded, dump sends the signal that the process waits for (SIGUSR2 by default) and waits until the file is complete. Any other Node.js process is attached to: it is stopped for some milliseconds while it forks a copy, and the copy is read. What that needs and what it costs: docs/attach.md. For a process in a container, give the PID that it has outside.";
 
 pub const WATCH: &str = "\
 Examples:
@@ -53,11 +53,14 @@ Every command reads core files directly. convert is for other tools, and for arc
 
 pub const INFO: &str = "\
 Examples:
+  stillheap info 12345              a running process
   stillheap info core.1234
   stillheap info core.1234 --isolate 1 --json";
 
 pub const STACK: &str = "\
 Examples:
+  stillheap stack 12345             where a running process is now
+  stillheap stack 12345 --watch 1s --count 10
   stillheap stack core.1234
   stillheap stack core.1234 --json
 
@@ -161,6 +164,7 @@ Examples:
   stillheap leaks before.heapsnapshot after.heapsnapshot --json
   stillheap leaks only.heapsnapshot              one snapshot: what stands out in it
   stillheap leaks *.heapsnapshot --source-maps dist
+  stillheap leaks 12345 --every 5m  three snapshots of a running process, then the verdict
 
 Take the snapshots under load, some minutes apart, after the service has warmed up. Three are best. Files may be given in any order: they are sorted by the time in their headers (else by Node's file names, object ids, or modification times), and several processes are judged separately. Without FILE, leaks takes the snapshots of the newest process in this directory and says which.
 

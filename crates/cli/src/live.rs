@@ -3,8 +3,8 @@
 
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
@@ -12,7 +12,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use serde_json::{Value, json};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use stillheap_corefile::StackInfo;
+use signal_hook::flag;
+use stillheap_corefile::{FrameInfo, StackInfo};
 use stillheap_index::Indexed;
 use stillheap_live::{Captured, Error, Kind, Options, Process, Progress, Step};
 use stillheap_questions::{Failure, SCHEMA_VERSION};
@@ -57,31 +58,44 @@ fn failure(error: &Error) -> Failure {
 }
 
 /// Ctrl-C ends the copy before it ends this command: otherwise a zombie is left until the next run.
+///
+/// The handlers stay when it is dropped, and do then what the system does by default.
 struct Interrupts {
-    seen: Arc<AtomicBool>,
-    handlers: Vec<signal_hook::SigId>,
+    flags: &'static Flags,
 }
+
+struct Flags {
+    seen: Arc<AtomicBool>,
+    /// Nobody looks at `seen`.
+    unwatched: Arc<AtomicBool>,
+}
+
+static FLAGS: OnceLock<Flags> = OnceLock::new();
 
 impl Interrupts {
     fn new() -> Interrupts {
-        let seen = Arc::new(AtomicBool::new(false));
-        let handlers = [SIGINT, SIGTERM, SIGHUP]
-            .into_iter()
-            .filter_map(|signal| signal_hook::flag::register(signal, Arc::clone(&seen)).ok())
-            .collect();
-        Interrupts { seen, handlers }
+        let flags = FLAGS.get_or_init(|| {
+            let flags = Flags { seen: Arc::default(), unwatched: Arc::new(AtomicBool::new(true)) };
+            for signal in [SIGINT, SIGTERM, SIGHUP] {
+                // Without a handler the command ends at once, and the copy with it.
+                let _ = flag::register_conditional_default(signal, Arc::clone(&flags.unwatched));
+                let _ = flag::register(signal, Arc::clone(&flags.seen));
+            }
+            flags
+        });
+        flags.seen.store(false, Ordering::Relaxed);
+        flags.unwatched.store(false, Ordering::Relaxed);
+        Interrupts { flags }
     }
 
     fn seen(&self) -> bool {
-        self.seen.load(Ordering::Relaxed)
+        self.flags.seen.load(Ordering::Relaxed)
     }
 }
 
 impl Drop for Interrupts {
     fn drop(&mut self) {
-        for handler in self.handlers.drain(..) {
-            signal_hook::low_level::unregister(handler);
-        }
+        self.flags.unwatched.store(true, Ordering::Relaxed);
     }
 }
 
@@ -388,10 +402,11 @@ pub fn stack(pid: u32, args: &StackArgs) -> Result<StackAnswer, Failure> {
             }
         }
         let found = process.stacks().map_err(|error| failure(&error))?;
+        let main = found.stacks.iter().find(|stack| stack.main);
         answer.looks.push(Look {
             time: Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
             pause_ms: found.pause_ms,
-            hint: found.stacks.iter().find(|stack| stack.main).and_then(hint),
+            hint: main.and_then(|stack| hint(stack, |script, line| line_of(pid, script, line))),
             stacks: found.stacks,
         });
     }
@@ -399,7 +414,7 @@ pub fn stack(pid: u32, args: &StackArgs) -> Result<StackAnswer, Failure> {
     Ok(answer)
 }
 
-fn frame_text(frame: &stillheap_corefile::FrameInfo) -> String {
+fn frame_text(frame: &FrameInfo) -> String {
     let function = if frame.function.is_empty() { "(anonymous)" } else { &frame.function };
     match (&frame.script, frame.line.filter(|_| frame.exact)) {
         (Some(script), Some(line)) => format!("{function} {script}:{line}"),
@@ -430,28 +445,56 @@ fn common(looks: &[Look]) -> Vec<String> {
 /// Frames that are looked at for a hint.
 const INNERMOST: usize = 4;
 
-/// What the innermost frames plainly show.
-fn hint(stack: &StackInfo) -> Option<&'static str> {
+/// What the innermost frames plainly show. V8's functions that are written in C++ have no frame of JavaScript, so the line
+/// that calls them is looked at, too.
+fn hint(stack: &StackInfo, line_of: impl Fn(&str, u32) -> Option<String>) -> Option<&'static str> {
     let innermost = || stack.frames.iter().take(INNERMOST);
     let builtin = |name: &str| innermost().any(|frame| frame.kind == "builtin" && frame.function == name);
     let of_regular_expressions =
         ["exec", "test", "[Symbol.replace]", "[Symbol.match]", "[Symbol.split]", "[Symbol.matchAll]"];
-    let of_node = |frame: &stillheap_corefile::FrameInfo| {
-        frame.script.as_ref().is_some_and(|script| script.starts_with("node:"))
-    };
-    if builtin("parse") {
-        Some("JSON.parse")
-    } else if builtin("stringify") {
-        Some("JSON.stringify")
-    } else if of_regular_expressions.iter().any(|name| builtin(name)) {
+    let of_node = |frame: &FrameInfo| frame.script.as_ref().is_some_and(|script| script.starts_with("node:"));
+    if let Some(called) = stack.frames.first().and_then(|frame| called_at(frame, line_of)) {
+        return Some(called);
+    }
+    if of_regular_expressions.iter().any(|name| builtin(name)) {
         Some("a regular expression")
     } else if innermost().any(|frame| frame.function.ends_with("Sync") && of_node(frame)) {
         Some("a synchronous call of Node, which blocks the event loop")
-    } else if builtin("wait") {
-        Some("Atomics.wait, which blocks the thread")
     } else {
         None
     }
+}
+
+/// Functions of V8 that may take long, as they are called.
+const CALLS: [(&str, &str); 3] = [
+    ("JSON.parse", "JSON.parse"),
+    ("JSON.stringify", "JSON.stringify"),
+    ("Atomics.wait", "Atomics.wait, which blocks the thread"),
+];
+
+/// What the innermost function calls, if it stands at one of these calls.
+fn called_at(frame: &FrameInfo, line_of: impl Fn(&str, u32) -> Option<String>) -> Option<&'static str> {
+    let ((Some(script), Some(line)), Some(column), true) =
+        ((&frame.script, frame.line), frame.column, frame.exact)
+    else {
+        return None;
+    };
+    let text = line_of(script, line)?;
+    let at = usize::try_from(column).ok()?.checked_sub(1)?;
+    CALLS.iter().find_map(|&(call, said)| {
+        // The position of a call is the object's or the property's.
+        let property = call.find('.')? + 1;
+        let starts = [Some(at), at.checked_sub(property)];
+        let stands = |start: usize| text.get(start..).is_some_and(|rest| rest.starts_with(call));
+        starts.into_iter().flatten().any(stands).then_some(said)
+    })
+}
+
+/// A line of a script, if its file is where the process has it.
+fn line_of(pid: u32, script: &str, line: u32) -> Option<String> {
+    let path = script.strip_prefix("file://").unwrap_or(script);
+    let file = path.starts_with('/').then(|| std::fs::read_to_string(format!("/proc/{pid}/root{path}")).ok());
+    file??.lines().nth(usize::try_from(line).ok()?.checked_sub(1)?).map(str::to_owned)
 }
 
 impl TextAnswer for StackAnswer {
@@ -493,7 +536,6 @@ impl TextAnswer for StackAnswer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use stillheap_corefile::FrameInfo;
 
     fn frame(function: &str, kind: &'static str, script: Option<&str>) -> FrameInfo {
         FrameInfo {
@@ -509,14 +551,27 @@ mod tests {
 
     fn look(frames: Vec<FrameInfo>) -> Look {
         let stack = StackInfo { thread: 1, main: true, isolate: 0, frames };
-        Look { time: String::new(), pause_ms: 1.0, hint: hint(&stack), stacks: vec![stack] }
+        Look {
+            time: String::new(),
+            pause_ms: 1.0,
+            hint: hint(&stack, |_, _| Some("  x = JSON.parse(y);".to_owned())),
+            stacks: vec![stack],
+        }
     }
 
     #[test]
     fn what_is_plain_is_told() {
         let spin = || frame("spin", "interpreted", Some("/app.js"));
         for (innermost, said) in [
-            (frame("parse", "builtin", None), Some("JSON.parse")),
+            (
+                FrameInfo { column: Some(7), ..frame("load", "interpreted", Some("/app.js")) },
+                Some("JSON.parse"),
+            ),
+            (
+                FrameInfo { column: Some(12), ..frame("load", "interpreted", Some("/app.js")) },
+                Some("JSON.parse"),
+            ),
+            (FrameInfo { column: Some(3), ..frame("load", "interpreted", Some("/app.js")) }, None),
             (frame("exec", "builtin", None), Some("a regular expression")),
             (
                 frame("readFileSync", "interpreted", Some("node:fs")),

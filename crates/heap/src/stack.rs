@@ -100,7 +100,8 @@ impl Walker<'_, '_> {
                 at += 8;
                 continue;
             }
-            let mut frame = at;
+            let (first, run) = (at, frames.len());
+            let mut frame = first;
             loop {
                 let marker = word(frame - 8);
                 let entry = if marker & 1 == 0 && marker >> 1 < FRAME_TYPES {
@@ -114,7 +115,13 @@ impl Walker<'_, '_> {
                 };
                 at = frame + 8;
                 let next = word(frame);
-                if entry || next <= frame || next >= end || frames.len() >= MOST_FRAMES {
+                if entry || frames.len() >= MOST_FRAMES {
+                    break;
+                }
+                // Links that lead to no entry were left behind by calls that have returned.
+                if next <= frame || next >= end {
+                    frames.truncate(run);
+                    at = first + 8;
                     break;
                 }
                 frame = next;

@@ -173,7 +173,14 @@ fn all_registers(target: &Target, threads: &Threads) -> Result<Vec<Registers>> {
     let mut all = Vec::new();
     for id in threads.stopped() {
         let r = threads.registers(id)?;
-        all.push(Registers { thread: id.unsigned_abs(), instruction: r.rip, stack: r.rsp, frame: r.rbp });
+        all.push(Registers {
+            thread: id.unsigned_abs(),
+            instruction: r.rip,
+            stack: r.rsp,
+            frame: r.rbp,
+            // -1 outside of a call.
+            call: (r.orig_rax as i64 >= 0).then_some(r.orig_rax),
+        });
     }
     all.sort_by_key(|r| (r.thread != target.pid(), r.thread));
     Ok(all)
@@ -380,7 +387,7 @@ fn reap(target: &Target, places: u64, inner: u64) -> Result<()> {
 
 /// A test ends this process here, as SIGKILL at this moment would.
 fn fault(step: &str) {
-    if cfg!(debug_assertions) && std::env::var_os("STILLHEAP_TEST_DIE").is_some_and(|wanted| wanted == step) {
+    if std::env::var_os("STILLHEAP_TEST_DIE").is_some_and(|wanted| wanted == step) {
         let _ = nix::sys::signal::raise(nix::sys::signal::Signal::SIGKILL);
     }
 }

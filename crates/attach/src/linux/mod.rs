@@ -42,6 +42,8 @@ pub struct Registers {
     pub stack: u64,
     /// Frame pointer.
     pub frame: u64,
+    /// The number of the system call that it was in, if it was in one.
+    pub call: Option<u64>,
 }
 
 /// How long the main thread stood still, and what for.

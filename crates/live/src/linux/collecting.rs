@@ -4,7 +4,7 @@
 //! earlier calls look the same, so a thread that waits for events (as collections never do) or runs compiled JavaScript isn't
 //! asked, and the answer is only a reason to wait a little.
 
-use stillheap_attach::Stopped;
+use stillheap_attach::{Registers, Stopped};
 
 /// So much of a stack is looked through.
 const STACK: usize = 1 << 18;
@@ -33,7 +33,7 @@ impl Collector {
     /// Whether the main thread of a stopped process seems to collect.
     pub(crate) fn runs_in(&self, stopped: &Stopped<'_>) -> bool {
         let Some(main) = stopped.registers().first() else { return false };
-        if self.ranges.is_empty() || waits_for_events(main.thread) {
+        if self.ranges.is_empty() || waits_for_events(main) {
             return false;
         }
         let mut stack = vec![0; STACK];
@@ -44,8 +44,7 @@ impl Collector {
     }
 }
 
-/// epoll_wait, epoll_pwait and poll.
-fn waits_for_events(thread: u32) -> bool {
-    let call = std::fs::read_to_string(format!("/proc/{thread}/task/{thread}/syscall")).unwrap_or_default();
-    matches!(call.split(' ').next(), Some("7" | "232" | "281"))
+/// Whether a thread is in epoll_wait, epoll_pwait or poll.
+pub(crate) fn waits_for_events(registers: &Registers) -> bool {
+    matches!(registers.call, Some(7 | 232 | 281))
 }

@@ -5,6 +5,7 @@ use stillheap_corefile::{StackInfo, shown_stack};
 use stillheap_heap::{Heap, IsolateChoice, unwatched};
 
 use crate::error::Result;
+use crate::linux::collecting::waits_for_events;
 use crate::linux::process::Process;
 
 /// All threads' stacks at one moment.
@@ -34,7 +35,12 @@ impl Process {
                 wanted.end = opened.isolates.len();
             }
             let live = opened.heap.verify(&mut unwatched)?;
-            stacks.extend(opened.heap.stacks(&live).into_iter().map(|stack| shown_stack(stack, number)));
+            // An event loop that waits runs nothing; what looks like frames on its stack was left behind.
+            let waits = |thread: u32| {
+                copy.frozen.registers().iter().any(|r| r.thread == thread && waits_for_events(r))
+            };
+            let found = opened.heap.stacks(&live).into_iter().filter(|stack| !waits(stack.thread));
+            stacks.extend(found.map(|stack| shown_stack(stack, number)));
             number += 1;
         }
         copy.frozen.end();

@@ -1,0 +1,266 @@
+'use strict';
+
+// Commands on processes that nobody prepared, through bin/stillheap.js, against a real service under load.
+
+const assert = require('node:assert/strict');
+const { spawn } = require('node:child_process');
+const { existsSync, readdirSync, readFileSync } = require('node:fs');
+const { Agent, get } = require('node:http');
+const path = require('node:path');
+const { root, startNode, startProgram, temporaryDirectory } = require('./support/child.js');
+const { afterwards, atFullLength, test } = require('./support/test.js');
+
+const bin = path.join(root, 'bin/stillheap.js');
+const script = path.join(__dirname, 'children/unprepared.js');
+const supported = process.platform === 'linux' && process.arch === 'x64';
+const skip = supported ? false : 'attaching is for Linux on x86-64';
+
+async function stillheap(t, args, options = {}) {
+  const child = startNode(t, [bin, ...args.map(String)], options);
+  const { code, signal } = await child.ended;
+  return { code, signal, stdout: child.stdout, stderr: child.stderr };
+}
+
+async function json(t, ...args) {
+  const { code, stdout, stderr } = await stillheap(t, [...args, '--json']);
+  assert.equal(code, 0, `${stderr}${stdout}`);
+  return JSON.parse(stdout);
+}
+
+async function start(t, { args = [], nodeArgs = [] } = {}) {
+  const service = startNode(t, [...nodeArgs, script, ...args], { ipc: true });
+  service.port = await service.event('port');
+  service.agent = new Agent({ keepAlive: true });
+  afterwards(t, () => service.agent.destroy());
+  return service;
+}
+
+function ask(service, url = '/') {
+  return new Promise((resolve, reject) => {
+    const request = get(
+      { port: service.port, path: url, agent: service.agent, timeout: 30_000 },
+      (response) => {
+        let text = '';
+        response.setEncoding('utf8').on('data', (data) => {
+          text += data;
+        });
+        response.on('end', () => resolve(JSON.parse(text)));
+      },
+    );
+    request.on('error', reject).on('timeout', () => request.destroy(new Error('no answer')));
+  });
+}
+
+/** What an attach must leave as it was. */
+function traces(pid) {
+  const read = (name) => readFileSync(`/proc/${pid}/${name}`, 'utf8');
+  const children = readdirSync(`/proc/${pid}/task`).flatMap((thread) =>
+    read(`task/${thread}/children`).split(' ').filter(Boolean),
+  );
+  return {
+    children: children.length,
+    descriptors: readdirSync(`/proc/${pid}/fd`).length,
+    threads: readdirSync(`/proc/${pid}/task`).length,
+    tracer: /TracerPid:\s*(\d+)/.exec(read('status'))[1],
+    blocked: readdirSync(`/proc/${pid}/task`).map(
+      (thread) => /SigBlk:\s*(\w+)/.exec(read(`task/${thread}/status`))[1],
+    ),
+    marked: (read('smaps').match(/^VmFlags:.* dc/gm) ?? []).length,
+  };
+}
+
+test('dump attaches to a process that has not loaded stillheap, and leaves no trace', { skip }, async (t) => {
+  const service = await start(t);
+  await ask(service);
+  const before = traces(service.pid);
+  const directory = temporaryDirectory(t);
+  const answer = await json(t, 'dump', service.pid, '--dir', directory);
+  const after = traces(service.pid);
+  // V8 has its own business with its pages.
+  assert.ok(Math.abs(after.marked - before.marked) <= before.marked / 4, `${before.marked} ${after.marked}`);
+  assert.deepEqual({ ...after, marked: 0 }, { ...before, marked: 0 });
+  assert.equal(path.dirname(answer.file), directory);
+  const { mode, pid, pauseMs, pauseParts, reaped, nodeVersion, isMainThread } = answer.result;
+  assert.deepEqual(
+    { mode, pid, reaped, nodeVersion, isMainThread },
+    { mode: 'attach', pid: service.pid, reaped: true, nodeVersion: process.version, isMainThread: true },
+  );
+  assert.ok(pauseParts.stopMs + pauseParts.forkMs + pauseParts.restoreMs <= pauseMs + 0.01);
+  assert.equal((await stillheap(t, ['verify', answer.file])).code, 0);
+  const { classes } = await json(t, 'summary', answer.file, '--filter', 'Subscription');
+  assert.equal(classes.find(({ name }) => name === 'Subscription').count, 5000);
+  assert.equal((await ask(service)).subscriptions, 5000);
+
+  const packed = path.join(directory, 'redacted.heapsnapshot.zst');
+  await json(t, 'dump', service.pid, '--output', packed, '--redact');
+  const redacted = await json(t, 'strings', packed, '--filter', 'topic 7');
+  assert.deepEqual(redacted.strings, []);
+
+  // A command that asks about a file takes the process itself.
+  const { classes: live } = await json(t, 'summary', service.pid, '--filter', 'Subscription');
+  assert.equal(live.find(({ name }) => name === 'Subscription').count, 5000);
+});
+
+test('a service under load answers every request while it is attached to', {
+  skip,
+  timeout: 600_000,
+}, async (t) => {
+  const service = await start(t, {
+    args: ['--busy', '--workers'],
+    nodeArgs: ['--cpu-prof', '--cpu-prof-dir=.'],
+  });
+  await ask(service);
+  const before = traces(service.pid);
+  let running = true;
+  let answered = 0;
+  const client = async () => {
+    while (running) {
+      await ask(service);
+      answered++;
+    }
+  };
+  const clients = [client(), client(), client()];
+  const signals = setInterval(() => service.kill('SIGUSR2'), 4);
+  const outcomes = { ok: 0, refused: 0 };
+  const length = Number(process.env.STILLHEAP_TEST_ATTACHES ?? (atFullLength ? 40 : 8));
+  const pauses = [];
+  for (let n = 0; n < length; n++) {
+    const { code, stdout, stderr } = await stillheap(t, ['info', service.pid, '--json']);
+    if (code === 0) {
+      outcomes.ok++;
+      pauses.push(JSON.parse(stdout).pauseMs);
+    } else {
+      // The process is left alone where it can't be stopped in time.
+      assert.match(stderr + stdout, /ERR_STILLHEAP_(BUSY|REFUSED)/);
+      outcomes.refused++;
+    }
+  }
+  running = false;
+  clearInterval(signals);
+  await Promise.all(clients);
+  pauses.sort((a, b) => a - b);
+  t.diagnostic(
+    `${JSON.stringify(outcomes)}, ${answered} requests answered, pause ${pauses[pauses.length >> 1]} ms`,
+  );
+  assert.ok(outcomes.ok >= length / 2, JSON.stringify(outcomes));
+  const counts = service.event('counts');
+  service.process.send({});
+  const { signals: taken, spawned, failed } = await counts;
+  assert.ok(taken > 0 && spawned > 0 && answered > 0);
+  assert.equal(failed, 0);
+  // Programs that it has just started are its own.
+  for (let tries = 0; traces(service.pid).children > 0 && tries < 200; tries++) {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  const { children, tracer, threads } = traces(service.pid);
+  assert.deepEqual({ children, tracer, threads }, { children: 0, tracer: '0', threads: before.threads });
+});
+
+const steps = [
+  ...['before', 'stopped', 'written', 'sent', 'forked', 'back', 'main-gone', 'copied', 'frozen'],
+  ...['reaping', 'sent-to-reap'],
+];
+
+test('a tool that is killed at any step leaves the service alive', { skip, timeout: 300_000 }, async (t) => {
+  const service = await start(t, { args: ['--busy'] });
+  const before = traces(service.pid);
+  for (const step of steps) {
+    const { signal } = await stillheap(t, ['info', service.pid], { env: { STILLHEAP_TEST_DIE: step } });
+    assert.equal(signal, 'SIGKILL', step);
+    assert.equal((await ask(service)).subscriptions, 5000, step);
+    const { tracer, blocked } = traces(service.pid);
+    assert.deepEqual({ tracer, blocked }, { tracer: '0', blocked: before.blocked }, step);
+  }
+  // The next runs reap what was left.
+  for (let n = 0; n < 4; n++) await json(t, 'info', service.pid);
+  const zombies = readdirSync(`/proc/${service.pid}/task`)
+    .flatMap((thread) => readFileSync(`/proc/${service.pid}/task/${thread}/children`, 'utf8').split(' '))
+    .filter((child) => child && existsSync(`/proc/${child}/stat`))
+    .filter((child) => / Z /.test(readFileSync(`/proc/${child}/stat`, 'utf8')));
+  assert.deepEqual(zombies, []);
+});
+
+test('stack names the function and the line of a loop that blocks', { skip }, async (t) => {
+  const service = await start(t);
+  await ask(service, '/spin');
+  const line =
+    readFileSync(script, 'utf8')
+      .split('\n')
+      .findIndex((text) => text.includes('for (;;) Math')) + 1;
+  const answer = await json(t, 'stack', service.pid, '--watch', '10ms', '--count', '2');
+  for (const { stacks } of answer.looks) {
+    const frames = stacks.find(({ main }) => main).frames;
+    const spin = frames.find((frame) => frame.function === 'spin');
+    assert.equal(spin.script, script);
+    assert.ok(Math.abs(spin.line - line) <= 1, JSON.stringify(spin));
+  }
+  assert.match(answer.common.join('\n'), /spin .*unprepared\.js/);
+});
+
+test('stack says that JSON.parse is what blocks', { skip }, async (t) => {
+  const service = await start(t);
+  await ask(service, '/parse');
+  const { looks } = await json(t, 'stack', service.pid, '--watch', '50ms', '--count', '8');
+  assert.ok(
+    looks.some(({ hint }) => hint === 'JSON.parse'),
+    JSON.stringify(looks.map(({ hint }) => hint)),
+  );
+});
+
+test('info says what a process is', { skip }, async (t) => {
+  const service = await start(t, { args: ['--workers'] });
+  const info = await json(t, 'info', service.pid);
+  assert.equal(info.node, process.version);
+  assert.equal(info.isolates.filter(({ main }) => main).length, 1);
+  assert.equal(info.isolates.length, 3);
+  assert.ok(info.memory.residentBytes > info.memory.anonymousBytes && info.descriptors > 10);
+});
+
+test('leaks of a process names the variable and the line', { skip, timeout: 120_000 }, async (t) => {
+  const service = await start(t);
+  const growing = setInterval(() => ask(service, '/grow').catch(() => {}), 100);
+  afterwards(t, () => clearInterval(growing));
+  const { code, stdout, stderr } = await stillheap(t, ['leaks', service.pid, '--every', '1s', '--json']);
+  clearInterval(growing);
+  assert.equal(code, 1, stderr);
+  const text = JSON.stringify(JSON.parse(stdout));
+  assert.match(text, /subscriptions/);
+  assert.match(text, /unprepared\.js/);
+});
+
+test('what is not known to work is left alone', { skip }, async (t) => {
+  const refused = async (pid, pattern, options) => {
+    const { code, stderr } = await stillheap(t, ['dump', pid, '--how', 'attach'], options);
+    assert.equal(code, 2, stderr);
+    assert.match(stderr, pattern);
+  };
+  const other = startProgram(t, 'sleep', ['100']);
+  await refused(other.pid, /is not Node\.js/);
+  await refused(4_000_000, /there is no process 4000000/);
+
+  const service = await start(t);
+  const thread = readdirSync(`/proc/${service.pid}/task`).find((id) => Number(id) !== service.pid);
+  await refused(thread, /is a thread of process/);
+  service.kill('SIGSTOP');
+  for (
+    let tries = 0;
+    !/ T /.test(readFileSync(`/proc/${service.pid}/stat`, 'utf8')) && tries < 500;
+    tries++
+  ) {
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+  await refused(service.pid, /has been stopped by a signal; continue it first/);
+  service.kill('SIGCONT');
+  assert.equal((await ask(service)).subscriptions, 5000);
+
+  // A zombie: its parent never asks.
+  const parent = spawn('sh', ['-c', 'sleep 0 & exec sleep 100'], { stdio: 'ignore' });
+  afterwards(t, () => parent.kill('SIGKILL'));
+  let zombie;
+  for (let tries = 0; zombie === undefined && tries < 500; tries++) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    const [child] = readFileSync(`/proc/${parent.pid}/task/${parent.pid}/children`, 'utf8').split(' ');
+    if (child && / Z /.test(readFileSync(`/proc/${child}/stat`, 'utf8'))) zombie = child;
+  }
+  await refused(zombie, /has ended/);
+});
