@@ -1,12 +1,13 @@
 //! What the command line accepts. The requests describe their own options; here are the commands around them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use stillheap_analysis::Model;
 use stillheap_corefile::CoreOptions;
+use stillheap_sink::Compression;
 
 use crate::help;
 use stillheap_questions::{
@@ -388,6 +389,20 @@ pub enum CompressionName {
     None,
     Gzip,
     Zstd,
+}
+
+/// How to compress: as asked for, else as the file's name says.
+pub fn compression_of(asked: Option<CompressionName>, output: &Path) -> Compression {
+    match asked {
+        Some(CompressionName::None) => Compression::None,
+        Some(CompressionName::Gzip) => Compression::Gzip,
+        Some(CompressionName::Zstd) => Compression::Zstd,
+        None => match output.extension().and_then(|end| end.to_str()) {
+            Some("gz") => Compression::Gzip,
+            Some("zst") => Compression::Zstd,
+            _ => Compression::None,
+        },
+    }
 }
 
 /// A question about one file.

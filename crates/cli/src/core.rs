@@ -11,15 +11,10 @@ use stillheap_redact::{Key, Options};
 use stillheap_render::{count, plural, size, visible};
 use stillheap_sink::{Destination, Direct, OpenedFile};
 
-use crate::args::{ConvertArgs, CoreSource};
+use crate::answer::{TextAnswer, stack_text};
+use crate::args::{ConvertArgs, CoreSource, compression_of};
 use crate::console::of_output;
 use crate::load::working;
-use crate::redact::compression_of;
-
-/// An answer that draws itself for people.
-pub trait TextAnswer {
-    fn text(&self) -> String;
-}
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -127,37 +122,6 @@ impl TextAnswer for StackAnswer {
     fn text(&self) -> String {
         stack_text(&self.stacks)
     }
-}
-
-/// The stacks of threads, for people.
-pub fn stack_text(stacks: &[StackInfo]) -> String {
-    if stacks.is_empty() {
-        return "No thread was running JavaScript.\n".to_owned();
-    }
-    let mut out = String::new();
-    for (number, stack) in stacks.iter().enumerate() {
-        let gap = if number == 0 { "" } else { "\n" };
-        let which =
-            if stack.main { "the main thread".to_owned() } else { format!("isolate {}", stack.isolate) };
-        let _ = writeln!(out, "{gap}thread {} ({which})", stack.thread);
-        for frame in &stack.frames {
-            let function = if frame.function.is_empty() { "(anonymous)" } else { &frame.function };
-            let receiver = frame.receiver.as_ref().map_or_else(String::new, |class| format!("{class}."));
-            let place = match (&frame.script, frame.line, frame.column) {
-                (Some(script), Some(line), Some(column)) => format!(" {script}:{line}:{column}"),
-                (Some(script), ..) => format!(" {script}"),
-                _ => String::new(),
-            };
-            let begins = if frame.exact || place.is_empty() { "" } else { ", where the function begins" };
-            let _ = writeln!(
-                out,
-                "  {}{}",
-                visible(&format!("{receiver}{function}{place}")),
-                format_args!(" ({}{begins})", frame.kind)
-            );
-        }
-    }
-    out
 }
 
 #[derive(Serialize)]

@@ -5,6 +5,7 @@
 //! asks for all.
 #![forbid(unsafe_code)]
 
+mod answer;
 mod args;
 mod commands;
 mod console;
@@ -31,7 +32,7 @@ mod watch;
 use std::ffi::OsString;
 use std::io::IsTerminal;
 
-use crate::core::TextAnswer;
+use crate::answer::TextAnswer;
 use args::{Cli, Color, Command, DiffArgs, FileQuestion, LeaksArgs, ReportArgs, VerifyArgs};
 use clap::{Args, FromArgMatches};
 use console::{Console, fail, say};

@@ -22,10 +22,9 @@ use stillheap_render::{count, plural, size, visible};
 use stillheap_sink::{Compression, Destination, Direct, NameContext, NameTemplate, OpenedFile};
 use stillheap_snapshot::{ReadLimits, ReadOptions};
 
-use crate::args::{CoreArgs, DumpArgs, LeaksArgs, StackArgs};
+use crate::answer::{TextAnswer, stack_text};
+use crate::args::{CoreArgs, DumpArgs, LeaksArgs, StackArgs, compression_of};
 use crate::console::say;
-use crate::core::{TextAnswer, stack_text};
-use crate::redact::compression_of;
 
 /// How the process is read.
 fn options(args: &CoreArgs) -> Options {

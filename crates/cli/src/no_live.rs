@@ -7,8 +7,8 @@ use stillheap_index::Indexed;
 use stillheap_questions::Failure;
 use stillheap_snapshot::ReadLimits;
 
+use crate::answer::TextAnswer;
 use crate::args::{CoreArgs, LeaksArgs, StackArgs};
-use crate::core::TextAnswer;
 
 fn unsupported(pid: u32) -> Failure {
     let message = format!(

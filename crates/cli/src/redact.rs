@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use stillheap_redact::{Key, Options};
-use stillheap_sink::{Compression, Destination, OpenedFile, Written};
+use stillheap_sink::{Destination, OpenedFile, Written};
 
-use crate::args::{CompressionName, RedactArgs, SourceText};
+use crate::args::{RedactArgs, SourceText, compression_of};
 use crate::console::{RetryWriter, of_output};
 use crate::load::{ReadingBar, is_stdin};
 use stillheap_questions::{Failure, SCHEMA_VERSION};
@@ -111,20 +111,6 @@ pub fn redact(args: &RedactArgs) -> Result<Redaction, Failure> {
         names_replaced: summary.names_replaced,
         values_replaced: summary.values_replaced,
     })
-}
-
-/// How to compress: as asked for, else as the file's name says.
-pub fn compression_of(asked: Option<CompressionName>, output: &Path) -> Compression {
-    match asked {
-        Some(CompressionName::None) => Compression::None,
-        Some(CompressionName::Gzip) => Compression::Gzip,
-        Some(CompressionName::Zstd) => Compression::Zstd,
-        None => match output.extension().and_then(|end| end.to_str()) {
-            Some("gz") => Compression::Gzip,
-            Some("zst") => Compression::Zstd,
-            _ => Compression::None,
-        },
-    }
 }
 
 /// The key in a file, which is made if it isn't there.
