@@ -197,3 +197,13 @@ test('npm i heapdump@npm:stillheap is all that an existing user changes', async 
   assert.equal(written.length, 2);
   for (const name of written) readSnapshot(path.join(cwd, name));
 });
+
+test('a skip is expected by its name, its run and its reason, and else fails in continuous integration', async () => {
+  const { expected, unexpected } = await import('../scripts/skips.mjs');
+  const sqlite = expected.find(({ test }) => test.startsWith('node:sqlite'));
+  const found = (change) => unexpected([{ ...sqlite, run: 'node20', full: false, ...change }]).length;
+  assert.equal(found({}), 0);
+  assert.equal(found({ run: 'node24' }), 1);
+  assert.equal(found({ reason: 'no reason given' }), 1);
+  assert.equal(found({ test: 'another test' }), 1);
+});

@@ -102,7 +102,8 @@ function crates() {
 function fuzz() {
   const lock = existsSync(path.join(root, 'fuzz/Cargo.lock')) ? ['--locked'] : [];
   const args = ['check', '--manifest-path', 'fuzz/Cargo.toml', '--bins', '--quiet', ...lock];
-  return call('cargo', [...args, '--target-dir', 'target/fuzz'], {
+  // In the workspace's folder, where clippy has checked most dependencies already.
+  return call('cargo', [...args, '--target-dir', 'target'], {
     CUSTOM_LIBFUZZER_PATH: path.join(root, 'fuzz/Cargo.toml'),
   });
 }
