@@ -33,6 +33,14 @@ interface CommonOptions {
    * unless `NODE_HEAPDUMP_OPTIONS` has the word `fork`.
    */
   mode?: 'auto' | CaptureMode;
+  /**
+   * Who reads the heap in a forked child. `'v8'`: V8's own generator, which needs up to 18 times the heap. `'own'`: our
+   * own reader (docs/fork.md), which needs about a tenth, a fifth of the time, and runs nobody's finalizers; where it can't read
+   * this heap, the capture is refused. `'auto'`: our own reader where it can, else V8's generator, which
+   * `engineReason` then explains. A capture in this process is always V8's. Default: `STILLHEAP_ENGINE`, else `'v8'`
+   * (`STILLHEAP_ENGINE=node`: everything through `node:v8`).
+   */
+  engine?: 'v8' | 'own' | 'auto';
   /** With `'inline'`, a forked capture that fails is repeated in this process. Default: `STILLHEAP_FALLBACK`, else `'none'`. */
   fallback?: 'none' | 'inline';
   /**
@@ -184,9 +192,12 @@ interface CaptureResult {
   mode: CaptureMode;
   /** Why it isn't the mode that `'auto'` prefers. */
   modeReason?: string;
-  /** `'v8'`: V8 was called directly. `'node'`: through the module `node:v8`. */
-  engine: 'v8' | 'node';
-  /** Why it went through `node:v8`. */
+  /**
+   * `'v8'`: V8's generator, called directly. `'own'`: our own reader, in a forked child. `'node'`: through the module
+   * `node:v8`.
+   */
+  engine: 'v8' | 'own' | 'node';
+  /** Why it went through `node:v8`, or why V8's generator took the place of our own reader. */
   engineReason?: string;
   /** Whether V8 still knows the ids it gave; see `keepObjectIds`. */
   objectIds: 'kept' | 'cleared';

@@ -129,7 +129,8 @@ function create({ isolate, defaults, announce }) {
     }
     let outcome;
     try {
-      outcome = takeAndFinishSync(isolate, open(options), options);
+      // In the process there is nobody but V8, whoever reads the heap in forked children.
+      outcome = takeAndFinishSync(isolate, open({ ...options, engine: 'v8' }), options);
     } catch (error) {
       outcome = { error };
     }

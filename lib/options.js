@@ -119,6 +119,14 @@ const table = {
     initial: 'auto',
     variable: 'STILLHEAP_MODE',
   },
+  engine: {
+    at: everywhere,
+    kind: oneOf(['v8', 'own', 'auto']),
+    initial: 'v8',
+    variable: 'STILLHEAP_ENGINE',
+    // `node` is for the whole package (runtime.js).
+    text: (name, value) => (value === 'node' ? 'v8' : oneOf(['v8', 'own', 'auto', 'node'])(name, value)),
+  },
   scratch: {
     at: everywhere,
     kind: oneOf(['memory', 'disk', 'auto']),

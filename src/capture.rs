@@ -13,7 +13,8 @@ use chrono::{DateTime, Utc};
 use stillheap_control::Phase;
 use stillheap_engines::insert_header;
 use stillheap_protocol::{
-    CaptureRequest, CaptureResult, Failure, FallbackDir, FilePath, Header, Usage, milliseconds, timestamp,
+    CaptureRequest, CaptureResult, EngineChoice, Failure, FallbackDir, FilePath, Header, Usage, milliseconds,
+    timestamp,
 };
 use stillheap_sink::{
     Canceller, Destination, NameContext, OpenedFile, Sink, Spooled, Written, available_space,
@@ -96,6 +97,15 @@ impl Capture {
                 format!(
                     "redact needs V8 itself, since node:v8 would put the secrets on the disk first, and V8 \
                      can't be reached directly: {reason}"
+                ),
+            ));
+        }
+        if request.engine == EngineChoice::Own {
+            return Err(Failure::own(
+                "ERR_STILLHEAP_UNSUPPORTED",
+                format!(
+                    "engine 'own' reads the heap in a forked child only, and this capture would be in the process{}",
+                    request.mode_reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"))
                 ),
             ));
         }

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use stillheap_control::Phase;
-use stillheap_engines::V8Generator;
-use stillheap_frozen::{Finished, ForkRequest, Forked};
+use stillheap_engines::{OwnReader, UNREADABLE, V8Generator, own_obstacle};
+use stillheap_frozen::{Engine, Finished, ForkRequest, Forked};
 use stillheap_protocol::{
-    CaptureRequest, CaptureResult, Failure, FallbackDir, FilePath, milliseconds, timestamp,
+    CaptureRequest, CaptureResult, EngineChoice, Failure, FallbackDir, FilePath, milliseconds, timestamp,
 };
 use stillheap_v8::{CurrentIsolate, SnapshotOptions, V8};
 
@@ -24,6 +24,66 @@ pub struct ForkedCapture {
     time: DateTime<Utc>,
     begun: Instant,
     fallback_dir: Option<FallbackDir>,
+    reader: Reader,
+    /// Why V8's generator reads the heap although our own reader was to do it where it can.
+    reader_reason: Option<String>,
+}
+
+/// So many children may find a collection under way before V8's generator takes over.
+const LONGEST_COLLECTION: u32 = 3;
+
+/// Who reads the heap in the child.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reader {
+    V8,
+    Own,
+}
+
+impl Reader {
+    /// Whom a request wants, and why it isn't our own reader.
+    ///
+    /// # Errors
+    /// `ERR_STILLHEAP_UNSUPPORTED` if nobody else is wanted and it can't read this heap as it is asked to.
+    fn choose(request: &CaptureRequest) -> Result<(Self, Option<String>), Failure> {
+        if request.engine == EngineChoice::V8 {
+            return Ok((Self::V8, None));
+        }
+        let obstacle = match request {
+            CaptureRequest { internals: true, .. } => {
+                Some("only V8's generator shows V8's internals".to_owned())
+            }
+            CaptureRequest { numeric_values: true, .. } => {
+                Some("only V8's generator writes numeric values".to_owned())
+            }
+            _ => own_obstacle().map(str::to_owned).or_else(|| stillheap_frozen::unsupported(None)),
+        };
+        match obstacle {
+            None => Ok((Self::Own, None)),
+            Some(reason) if request.engine == EngineChoice::Auto => Ok((Self::V8, Some(reason))),
+            Some(reason) => Err(Failure::own(
+                "ERR_STILLHEAP_UNSUPPORTED",
+                format!("engine 'own' can't read this heap: {reason}"),
+            )),
+        }
+    }
+
+    /// What [`Engine::runtime`] will say.
+    fn runtime(self) -> Result<Option<usize>, Failure> {
+        match self {
+            Self::Own => Ok(None),
+            Self::V8 => match V8::get() {
+                Ok(v8) => Ok(Some(v8.address())),
+                Err(reason) => Err(Failure::own("ERR_STILLHEAP_UNSUPPORTED", reason)),
+            },
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::V8 => "v8",
+            Self::Own => "own",
+        }
+    }
 }
 
 impl ForkedCapture {
@@ -32,7 +92,8 @@ impl ForkedCapture {
         let begun = Instant::now();
         let time = Utc::now();
         let unsupported = |reason: &str| Failure::own("ERR_STILLHEAP_UNSUPPORTED", reason);
-        let runtime = Some(V8::get().map_err(unsupported)?.address());
+        let (reader, reader_reason) = Reader::choose(&request)?;
+        let runtime = reader.runtime()?;
         if let Some(reason) = stillheap_frozen::unsupported(runtime) {
             return Err(unsupported(&reason));
         }
@@ -47,7 +108,27 @@ impl ForkedCapture {
             address_space: address_space_limit(),
         };
         let forked = Forked::prepare(begun, order, opened, runtime)?;
-        Ok(Self { request, forked, time, begun, fallback_dir })
+        Ok(Self { request, forked, time, begun, fallback_dir, reader, reader_reason })
+    }
+
+    /// The child has failed in this way: V8's generator takes over, if our own reader couldn't read the heap and
+    /// nobody has insisted on it. Whether it does.
+    pub fn leave_to_v8(&mut self, failure: &Failure) -> bool {
+        let reads = match failure.code.as_str() {
+            UNREADABLE | "ERR_STILLHEAP_CRASH" | "ERR_STILLHEAP_STUCK" => true,
+            Failure::COLLECTING => self.forked.attempts() >= LONGEST_COLLECTION,
+            _ => false,
+        };
+        if self.reader != Reader::Own || self.request.engine != EngineChoice::Auto || !reads {
+            return false;
+        }
+        let changed = Reader::V8.runtime().and_then(|runtime| self.forked.change_runtime(runtime));
+        if changed.is_err() {
+            return false;
+        }
+        self.reader = Reader::V8;
+        self.reader_reason = Some(failure.message.clone());
+        true
     }
 
     /// The pause: forks, on the isolate's thread.
@@ -60,8 +141,11 @@ impl ForkedCapture {
             internals: self.request.internals,
             numeric_values: self.request.numeric_values,
         };
-        let mut engine = V8Generator::new(options, header)?;
-        let forked = self.forked.fork(begun, &mut engine);
+        let mut engine: Box<dyn Engine> = match self.reader {
+            Reader::V8 => Box::new(V8Generator::new(options, header)?),
+            Reader::Own => Box::new(OwnReader::new(header, target.is_at_heap_limit())?),
+        };
+        let forked = self.forked.fork(begun, &mut *engine);
         if forked.is_ok() {
             self.forget_ids(target);
         }
@@ -85,7 +169,7 @@ impl ForkedCapture {
 
     /// The child has completed the file.
     pub fn result(self, target: &Target) -> Result<CaptureResult, Failure> {
-        let Self { request, forked, time, begun, fallback_dir } = self;
+        let Self { request, forked, time, begun, fallback_dir, reader, reader_reason } = self;
         let pause_ms = forked.pause_ms;
         let Finished { path, bytes, raw_bytes, generate_ms, serialize_ms, nodes, fork, spool } =
             forked.finish()?;
@@ -104,10 +188,13 @@ impl ForkedCapture {
             fork: Some(fork),
             scratch_reason: (request.scratch != request.scratch())
                 .then_some("redact was asked for, and V8's working memory holds what is taken out"),
-            engine: "v8",
-            engine_reason: None,
+            engine: reader.name(),
+            engine_reason: reader_reason,
             object_ids: "cleared",
-            object_ids_reason: Some("they were given in the forked child, and went with it"),
+            object_ids_reason: Some(match reader {
+                Reader::V8 => "they were given in the forked child, and went with it",
+                Reader::Own => "they are made of the objects' addresses, and V8 has given none",
+            }),
             node_count: Some(nodes),
             pid: std::process::id(),
             thread_id: target.thread_id,

@@ -211,13 +211,10 @@ fn run(
         handle.forked.store(true, Ordering::Release);
         let ForkedCapture { forked, request, .. } = &mut *capture;
         let trigger = request.trigger;
-        match watch(forked, &handle.cancelled, |forked| report(target, trigger, forked, handle)) {
-            Ending::Again(failure) => {
-                if let Err(failure) = try_again(&mut capture.forked, failure, ATTEMPTS) {
-                    break Ending::Failed(failure);
-                }
-            }
-            ending => break ending,
+        let ending = watch(forked, &handle.cancelled, |forked| report(target, trigger, forked, handle));
+        let ending = try_again(&mut capture, ending, ATTEMPTS);
+        if !matches!(ending, Ending::Again(_)) {
+            break ending;
         }
     };
     // At exit the file's name is waited for.
@@ -229,16 +226,32 @@ fn run(
     }
 }
 
-/// Makes ready for another child, unless there have been enough.
-pub fn try_again(forked: &mut Forked, mut failure: Failure, attempts: u32) -> Result<(), Failure> {
-    if forked.attempts() >= attempts {
-        failure.message += &format!(" (tried {} times)", forked.attempts());
-        return Err(failure);
+/// After a child's ending: makes ready for another one if that is worth trying, and says [`Ending::Again`] then. Where
+/// our own reader couldn't read the heap, the next child is V8's generator's, unless the caller has excluded that.
+pub fn try_again(capture: &mut ForkedCapture, ending: Ending, attempts: u32) -> Ending {
+    let (mut failure, again) = match ending {
+        Ending::Done => return Ending::Done,
+        Ending::Again(failure) => (failure, true),
+        Ending::Failed(failure) => (failure, false),
+    };
+    let given_over = capture.leave_to_v8(&failure);
+    if !again && !given_over {
+        return Ending::Failed(failure);
     }
-    forked.failed(failure.message);
-    // What stood in the way is gone in a moment.
-    std::thread::sleep(Duration::from_millis(5 << forked.attempts()));
-    forked.prepare_again()
+    let forked = &mut capture.forked;
+    if forked.attempts() >= attempts && !given_over {
+        failure.message += &format!(" (tried {} times)", forked.attempts());
+        return Ending::Failed(failure);
+    }
+    forked.failed(failure.message.clone());
+    if !given_over {
+        // What stood in the way is gone in a moment.
+        std::thread::sleep(Duration::from_millis(5 << forked.attempts()));
+    }
+    match forked.prepare_again() {
+        Ok(()) => Ending::Again(failure),
+        Err(failure) => Ending::Failed(failure),
+    }
 }
 
 /// Asks the isolate's thread to fork, and waits until it has.

@@ -73,13 +73,11 @@ fn held(target: &Target, mut capture: Box<ForkedCapture>) -> Result<CaptureResul
 fn watch_here(target: &Target, mut capture: Box<ForkedCapture>) -> Result<CaptureResult, Failure> {
     let never = AtomicBool::new(false);
     loop {
-        match watch(&mut capture.forked, &never, |_| ()) {
+        let ending = watch(&mut capture.forked, &never, |_| ());
+        match try_again(&mut capture, ending, ATTEMPTS) {
             Ending::Done => return capture.result(target),
             Ending::Failed(failure) => return Err(failure),
-            Ending::Again(failure) => {
-                try_again(&mut capture.forked, failure, ATTEMPTS)?;
-                capture.fork(target)?;
-            }
+            Ending::Again(_) => capture.fork(target)?,
         }
     }
 }
@@ -87,7 +85,7 @@ fn watch_here(target: &Target, mut capture: Box<ForkedCapture>) -> Result<Captur
 /// What the thread that watches has to say to the one that forks.
 enum Message<F> {
     UnderWay,
-    Again(Box<ForkedCapture>, Failure, ChildSlot, F),
+    Again(Box<ForkedCapture>, Ending, ChildSlot, F),
     Ended(Box<Ended<F>>),
 }
 
@@ -121,9 +119,9 @@ where
             return Some((ended, watch_here(target, capture)));
         }
         match told.recv() {
-            Ok(Message::Again(again, failure, its_slot, its_ended)) => {
+            Ok(Message::Again(again, ending, its_slot, its_ended)) => {
                 (capture, slot, ended) = (again, its_slot, its_ended);
-                if let Err(failure) = try_again(&mut capture.forked, failure, ATTEMPTS) {
+                if let Ending::Failed(failure) = try_again(&mut capture, ending, ATTEMPTS) {
                     return Some((ended, Err(failure)));
                 }
             }
@@ -151,8 +149,8 @@ fn watch_released<F>(
         }
     });
     let outcome = match ending {
-        Ending::Again(failure) if !under_way => {
-            let _ = tell.send(Message::Again(capture, failure, slot, ended));
+        ending @ (Ending::Again(_) | Ending::Failed(_)) if !under_way => {
+            let _ = tell.send(Message::Again(capture, ending, slot, ended));
             return;
         }
         Ending::Done => {

@@ -19,6 +19,11 @@ impl Refusal {
         Refusal { found: found.into(), advice: advice.into(), stopped: false }
     }
 
+    /// What was found, without a full stop.
+    pub fn message(&self) -> &str {
+        &self.found
+    }
+
     /// The same refusal with what else is wrong and explains it.
     pub fn because(self, why: impl fmt::Display) -> Refusal {
         Refusal { found: format!("{} ({why})", self.found), ..self }

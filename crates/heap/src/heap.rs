@@ -145,9 +145,11 @@ impl<'m> Heap<'m> {
                     "`stillheap info CORE` lists them.",
                 ));
             }
-            IsolateChoice::At(address) => isolates
-                .iter()
-                .position(|i| address <= i.heap && i.heap - address < pages::HEAP_IN_ISOLATE)
+            // Isolates may lie closer together than that: its own heap is the next one.
+            IsolateChoice::At(address) => (0..isolates.len())
+                .filter(|&n| address <= isolates[n].heap)
+                .min_by_key(|&n| isolates[n].heap)
+                .filter(|&n| isolates[n].heap - address < pages::HEAP_IN_ISOLATE)
                 .ok_or_else(|| Refusal::probe(format!("the isolate at {address:#x} owns no pages")))?,
         };
         let heap = isolates[isolate].heap;

@@ -33,6 +33,10 @@ impl NameTable {
         id
     }
 
+    pub(crate) fn find(&self, text: &str) -> Option<u32> {
+        self.by_text.get(text).copied()
+    }
+
     pub(crate) fn all(&self) -> &[String] {
         &self.all
     }

@@ -29,6 +29,11 @@ const PER_ORDINARY: u64 = 18;
 const PER_LARGE: u64 = 6;
 /// The collection before the snapshot writes to this part of the heap's pages.
 const PART_COPIED: u64 = 8;
+/// What our own reader takes of the smallest heap, with the pages that both processes write to meanwhile.
+const LEAST_TO_READ: u64 = 24 << 20;
+/// It takes this part of ordinary objects, of the smallest there are, and of large ones.
+const PART_ORDINARY: u64 = 10;
+const PART_LARGE: u64 = 28;
 /// Room for growth between two captures, in percent, where an earlier one has shown what it takes.
 const MARGIN: u64 = 130;
 
@@ -51,6 +56,12 @@ impl Need {
     /// copies, and what is in use of the disk's cache at a time.
     pub fn with_scratch_on_disk(heap: HeapSize) -> Self {
         Self(LEAST + heap.total() / PART_COPIED)
+    }
+
+    /// What our own reader takes beside the heap: a bit and a rank per word for objects and for strings (a thirtieth
+    /// of the heap), two bytes per object, names, and buffers.
+    pub fn to_read(heap: HeapSize) -> Self {
+        Self(LEAST_TO_READ + heap.ordinary / PART_ORDINARY + heap.large / PART_LARGE)
     }
 
     /// The need of a heap whose like took `taken` bytes when it held `before` bytes. Never more than
@@ -78,6 +89,12 @@ mod tests {
     fn the_first_estimate_is_the_worst_case() {
         let heap = HeapSize { ordinary: 100 * MB, large: 10 * MB };
         assert_eq!(Need::of(heap).0, 48 * MB + 1800 * MB + 60 * MB);
+    }
+
+    #[test]
+    fn to_read_takes_a_small_part_of_the_heap() {
+        let heap = HeapSize { ordinary: 1000 * MB, large: 280 * MB };
+        assert_eq!(Need::to_read(heap).0, 24 * MB + 100 * MB + 10 * MB);
     }
 
     #[test]

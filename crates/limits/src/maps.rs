@@ -9,6 +9,8 @@ pub struct Mapping {
     pub end: usize,
     /// Private memory that no file stands behind and that is neither stack nor the kernel's.
     pub anonymous: bool,
+    /// Private memory that may be read and that isn't the kernel's: of files, of none, and stacks.
+    pub readable: bool,
     /// Whether any access is allowed. A reservation has none.
     pub accessible: bool,
     /// Private memory of no file that the process writes its data to, the C heap included; neither code nor a stack.
@@ -75,6 +77,9 @@ fn head(line: &[u8]) -> Option<Mapping> {
         start,
         end,
         anonymous: permissions[3] == b'p' && inode == b"0" && nameless,
+        readable: permissions[0] == b'r'
+            && permissions[3] == b'p'
+            && name.is_none_or(|name| !name.starts_with(b"[v")),
         shared: permissions[3] == b's',
         may_write: permissions[1] == b'w',
         device: name.is_some_and(|name| {
@@ -145,6 +150,17 @@ mod tests {
             assert!(!mapping.anonymous && !mapping.writable, "{what}");
         }
         assert!(!head(b"7f0-7f1 ---p 00000000 00:00 0").unwrap().accessible);
+        for (line, readable, file) in [
+            (&b"7f0-7f1 rw-p 00000000 00:00 0    [heap]"[..], true, false),
+            (b"7f0-7f1 r-xp 00000000 fe:00 77   /lib/libc.so", true, true),
+            (b"7f0-7f1 rw-p 00000000 00:00 0    [stack]", true, false),
+            (b"7f0-7f1 r--p 00000000 00:00 0    [vvar]", false, false),
+            (b"7f0-7f1 rw-s 00000000 00:01 5    /dev/shm/x", false, true),
+            (b"7f0-7f1 ---p 00000000 00:00 0", false, false),
+        ] {
+            let mapping = head(line).unwrap();
+            assert_eq!((mapping.readable, mapping.file), (readable, file));
+        }
         for broken in [&b""[..], b"x", b"7f1-7f0 rw-p 0 0 0", b"7f0-7f1", b"7f0 rw-p 0 0 0"] {
             assert_eq!(head(broken), None);
         }

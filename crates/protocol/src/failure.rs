@@ -27,6 +27,14 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// The code of a forked child that found objects on the move: V8 was in the middle of a collection.
+    pub const COLLECTING: &str = "ERR_STILLHEAP_COLLECTING";
+
+    /// Whether the same attempt may go well in a moment.
+    pub fn may_pass(&self) -> bool {
+        self.code == Self::COLLECTING
+    }
+
     /// The system said no: `error` came from `syscall` on the way to `path`.
     pub fn system(error: &io::Error, syscall: &str, path: &Path) -> Self {
         let errno = error.raw_os_error();

@@ -15,7 +15,7 @@ pub use compression::Compression;
 pub use failure::Failure;
 pub use header::{Header, Usage};
 pub use path::{FilePath, LossyPath};
-pub use request::{CaptureRequest, Fallback, Mode, Redaction, Scratch, Trigger};
+pub use request::{CaptureRequest, EngineChoice, Fallback, Mode, Redaction, Scratch, Trigger};
 pub use result::{
     CaptureResult, FallbackDir, ForkFigures, ForkMemory, PauseParts, RefusedCall, Thaw, outcome_json,
 };

@@ -31,6 +31,8 @@ pub struct CaptureRequest {
     /// Why an inline capture isn't a forked one.
     pub mode_reason: Option<String>,
     pub fallback: Fallback,
+    /// Who reads the heap in a forked child.
+    pub engine: EngineChoice,
     /// Fork even if memory may not suffice.
     pub force: bool,
     /// Where a forked child's working memory goes.
@@ -65,6 +67,19 @@ pub enum Mode {
     Inline,
     Auto,
     Fork,
+}
+
+/// Who reads the heap in a forked child.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EngineChoice {
+    /// V8's own generator.
+    #[default]
+    V8,
+    /// Our own reader, or nobody.
+    Own,
+    /// Our own reader where it can, else V8's generator.
+    Auto,
 }
 
 /// Where V8's working memory goes in a forked child.

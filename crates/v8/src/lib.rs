@@ -11,6 +11,8 @@
 
 mod abi;
 mod allocations;
+#[cfg(target_os = "linux")]
+mod constants;
 mod environment;
 mod gc;
 #[cfg(test)]
@@ -23,6 +25,8 @@ mod streams;
 mod symbols;
 
 pub use allocations::Allocations;
+#[cfg(target_os = "linux")]
+pub use constants::debug_constants;
 pub use environment::Environment;
 pub use gc::{DURATION_BOUNDS, GcFigures, GcKind, GcObserver, GcRecord, HeapFigures};
 pub use interrupt::Interrupts;

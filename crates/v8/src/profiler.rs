@@ -41,9 +41,16 @@ pub struct SpaceStatistics {
     pub physical: u64,
 }
 
-/// An isolate's address: tells isolates apart, and nothing else.
+/// An isolate's address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IsolateHandle(usize);
+
+impl IsolateHandle {
+    /// The address of V8's Isolate.
+    pub fn address(self) -> usize {
+        self.0
+    }
+}
 
 impl CurrentIsolate {
     /// The isolate that is entered on this thread, if V8 is in reach and there is one.

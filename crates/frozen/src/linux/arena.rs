@@ -1,4 +1,6 @@
-//! V8's working memory on disk, in the child only: for a snapshot where there is no room for one.
+//! The child's own allocator, for two uses: an engine that reads the heap by itself gets its memory from a mapping of
+//! the child's own ([`begin`]), so that no lock of the C library matters and nothing that it reads changes; V8's
+//! generator gets its working memory on disk ([`Disk`]) where there is no room for a snapshot.
 //!
 //! V8's generator takes a multiple of the heap from `malloc`: nodes, edges, ids. Where a control group or the
 //! machine can't hold that, the child's `malloc` is this one (see `slots`), which takes its memory out of a
@@ -17,7 +19,7 @@ use core::ffi::{c_int, c_void};
 use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::ptr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 
 use super::leave::{leave, not_ours, status};
 use super::slots::Replacement;
@@ -31,6 +33,8 @@ const CLASSES: usize = SMALL_CLASSES + 4 * 48;
 const PINNED: usize = usize::MAX;
 /// Freed blocks of this size give their pages back to the system.
 const GIVEN_BACK: usize = 1 << 20;
+/// Less memory than this is of no use.
+const SMALLEST: usize = 16 << 20;
 /// The granularity of that.
 const PAGE: usize = 4096;
 
@@ -38,6 +42,8 @@ const PAGE: usize = 4096;
 /// blocks begin at multiples of 16.
 static START: AtomicUsize = AtomicUsize::new(0);
 static END: AtomicUsize = AtomicUsize::new(0);
+/// The advice that gives a freed block's pages back to the system.
+static GIVE_BACK: AtomicI32 = AtomicI32::new(libc::MADV_REMOVE);
 static NEXT: AtomicUsize = AtomicUsize::new(0);
 static FREE: [AtomicUsize; CLASSES] = [const { AtomicUsize::new(0) }; CLASSES];
 
@@ -108,11 +114,45 @@ impl Disk {
         if address == libc::MAP_FAILED {
             return None;
         }
-        START.store(address as usize, Ordering::Relaxed);
-        NEXT.store(address as usize + 8, Ordering::Relaxed);
-        END.store(address as usize + self.size, Ordering::Relaxed);
-        Some((address as usize, address as usize + self.size))
+        Some(set(address as usize, self.size, libc::MADV_REMOVE))
     }
+}
+
+fn set(start: usize, size: usize, give_back: c_int) -> (usize, usize) {
+    START.store(start, Ordering::Relaxed);
+    NEXT.store(start + 8, Ordering::Relaxed);
+    END.store(start + size, Ordering::Relaxed);
+    GIVE_BACK.store(give_back, Ordering::Relaxed);
+    (start, start + size)
+}
+
+/// Maps memory to allocate from, private and of `size` bytes, or half as much until the system agrees; in the child,
+/// before any of the replacements can run. Says where.
+///
+/// It is the child that does it: address space that the service takes counts towards its own limit.
+pub fn begin(size: usize) -> Option<(usize, usize)> {
+    let mut size = size.next_multiple_of(PAGE);
+    while size >= SMALLEST {
+        // SAFETY: a new mapping; nothing that exists is touched.
+        let address = unsafe {
+            libc::mmap(
+                ptr::null_mut(),
+                size,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
+                -1,
+                0,
+            )
+        };
+        if address != libc::MAP_FAILED {
+            // Where pages are huge by default, the memory taken would be up to 2 MB more for each list.
+            // SAFETY: advice about a mapping of ours.
+            unsafe { libc::madvise(address, size, libc::MADV_NOHUGEPAGE) };
+            return Some(set(address as usize, size, libc::MADV_DONTNEED));
+        }
+        size = (size / 2).next_multiple_of(PAGE);
+    }
+    None
 }
 
 /// From now on a full disk ends the child with a status that says so: the system tells of it by SIGBUS, when a page of
@@ -239,7 +279,8 @@ unsafe extern "C" fn release(block: *mut c_void) {
             // But for the pages of the word, of the list's link, and of the next block.
             let start = (block as usize + 8).next_multiple_of(PAGE);
             let end = (block as usize - 8 + size) & !(PAGE - 1);
-            libc::madvise(start as *mut c_void, end.saturating_sub(start), libc::MADV_REMOVE);
+            let advice = GIVE_BACK.load(Ordering::Relaxed);
+            libc::madvise(start as *mut c_void, end.saturating_sub(start), advice);
         }
         *block.cast::<usize>() = free.load(Ordering::Relaxed);
         free.store(block as usize, Ordering::Relaxed);

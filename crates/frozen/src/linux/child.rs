@@ -17,6 +17,7 @@ use super::confine::{self, Paths};
 use super::engine::{Engine, Output};
 use super::guest::become_guest;
 use super::leave::{self, NoReturn, leave};
+use super::memory::FrozenMemory;
 use super::page::{SharedPage, Stage};
 use super::slots::Slots;
 use crate::fault::{self, FaultPoint, hit};
@@ -36,6 +37,9 @@ pub struct Task<'a> {
     pub thread: libc::pid_t,
     /// Finish even if the parent ends.
     pub outlive: bool,
+    /// The engine reads the memory by itself and runs this addon's code only: it gets memory of its own, so many bytes
+    /// at most. `None` if it runs the process's code.
+    pub own: Option<usize>,
     /// Where the engine's working memory goes, if not into the system's.
     pub disk: Option<&'a Disk>,
     /// Which child of this capture it is, from 1.
@@ -50,9 +54,24 @@ pub fn run(task: &Task<'_>, engine: &mut dyn Engine, opened: Option<OpenedFile>)
     fault::in_attempt(task.attempt);
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         hit(FaultPoint::Forked).map_err(broken)?;
-        let scratch = task.disk.and_then(Disk::map);
-        // SAFETY: this is the child; it never returns to the program's code but into the engine.
-        unsafe { task.slots.replace(scratch.is_some()) };
+        let mut scratch = None;
+        let mut memory = None;
+        match task.own {
+            Some(size) => {
+                let arena = arena::begin(size).ok_or_else(no_memory)?;
+                // SAFETY: this is the child; nothing but this addon's code runs from here on, and it changes no mapping
+                // that isn't shared.
+                memory = Some(unsafe {
+                    task.slots.replace_own_memory();
+                    FrozenMemory::read(task.slots, arena).map_err(broken)?
+                });
+            }
+            None => {
+                scratch = task.disk.and_then(Disk::map);
+                // SAFETY: this is the child; it never returns to the program's code but into the engine.
+                unsafe { task.slots.replace(scratch.is_some()) };
+            }
+        }
         become_guest(task.file, task.log, task.outlive).map_err(not_confined)?;
         if scratch.is_some() {
             arena::watch_disk().map_err(not_confined)?;
@@ -67,7 +86,7 @@ pub fn run(task: &Task<'_>, engine: &mut dyn Engine, opened: Option<OpenedFile>)
             .map_err(not_confined)?;
         task.page.reached(Stage::Confined);
         hit(FaultPoint::Start).map_err(broken)?;
-        take(task, engine, opened)
+        take(task, engine, opened, memory.as_ref())
     }));
     let code = match outcome {
         Ok(Ok(())) => 0,
@@ -94,11 +113,23 @@ fn not_confined(error: std::io::Error) -> Failure {
     )
 }
 
-fn take(task: &Task<'_>, engine: &mut dyn Engine, opened: Option<OpenedFile>) -> Result<(), Failure> {
+fn no_memory() -> Failure {
+    let error = std::io::Error::last_os_error();
+    let mut failure = Failure::system(&error, "mmap", Path::new(""));
+    failure.message += "; the forked child got no memory of its own, so nothing was written";
+    failure
+}
+
+fn take(
+    task: &Task<'_>,
+    engine: &mut dyn Engine,
+    opened: Option<OpenedFile>,
+    memory: Option<&FrozenMemory>,
+) -> Result<(), Failure> {
     let opened = opened.ok_or_else(|| Failure::own("ERR_STILLHEAP_INTERNAL", "there is no file"))?;
     let figures = task.page.figures();
     figures.resident_at_first.store(resident(), Ordering::Relaxed);
-    let mut out = Output::new(opened.start()?, figures);
+    let mut out = Output::new(opened.start()?, figures, memory);
     task.page.reached(Stage::Reading);
     engine.write(&mut out)?;
     hit(FaultPoint::Read).map_err(broken)?;

@@ -8,6 +8,7 @@ use stillheap_limits::{HeapSize, Need};
 use stillheap_protocol::Failure;
 use stillheap_sink::Direct;
 
+use super::memory::FrozenMemory;
 use super::page::Figures;
 use crate::fault::{FaultPoint, hit};
 
@@ -15,7 +16,8 @@ use crate::fault::{FaultPoint, hit};
 /// child, on the continuation of that thread, and the rest before the fork.
 pub trait Engine {
     /// An address in the loaded object of whose code [`Engine::write`] makes use: where its calls into the C library
-    /// can't be replaced, nothing is forked. `None` if it runs its own code only.
+    /// can't be replaced, nothing is forked. `None` if it reads the memory by itself ([`Output::memory`]) and runs no
+    /// code but this addon's: then the child gets memory of its own, and nothing else is replaced.
     fn runtime(&self) -> Option<usize>;
 
     /// What the heap holds now. Part of the pause.
@@ -37,6 +39,7 @@ pub struct Output<'a> {
     /// Never dropped: compressors write when they are.
     direct: ManuallyDrop<Direct>,
     progress: EngineProgress<'a>,
+    memory: Option<&'a FrozenMemory>,
     begun: Instant,
 }
 
@@ -75,10 +78,15 @@ impl EngineProgress<'_> {
 }
 
 impl<'a> Output<'a> {
-    pub(super) fn new(direct: Direct, figures: &'a Figures) -> Self {
+    pub(super) fn new(direct: Direct, figures: &'a Figures, memory: Option<&'a FrozenMemory>) -> Self {
         let progress = EngineProgress(figures);
         progress.phase(1);
-        Self { direct: ManuallyDrop::new(direct), progress, begun: Instant::now() }
+        Self { direct: ManuallyDrop::new(direct), progress, memory, begun: Instant::now() }
+    }
+
+    /// The memory of the process at the fork; for an engine without a runtime ([`Engine::runtime`]).
+    pub fn memory(&self) -> Option<&'a FrozenMemory> {
+        self.memory
     }
 
     /// What tells the parent how far the engine is.
@@ -86,7 +94,7 @@ impl<'a> Output<'a> {
         self.progress
     }
 
-    /// The snapshot is made and has so many nodes; what follows is writing it out.
+    /// The snapshot is made and has so many nodes (0 if that isn't known yet); what follows is writing it out.
     pub fn generated(&mut self, nodes: u64) {
         let figures = self.progress.0;
         set(&figures.generate_us, self.begun.elapsed().as_micros() as u64);
@@ -95,6 +103,11 @@ impl<'a> Output<'a> {
         set(&figures.total, 0);
         self.begun = Instant::now();
         self.progress.phase(2);
+    }
+
+    /// The file has so many nodes, if that is known only now.
+    pub fn wrote(&mut self, nodes: u64) {
+        set(&self.progress.0.nodes, nodes);
     }
 
     /// Writes a piece of the file.
@@ -112,7 +125,7 @@ impl<'a> Output<'a> {
     }
 
     fn ended(self) -> (Direct, EngineProgress<'a>) {
-        let Self { direct, progress, begun } = self;
+        let Self { direct, progress, begun, memory: _ } = self;
         set(&progress.0.serialize_us, begun.elapsed().as_micros() as u64);
         progress.phase(3);
         (ManuallyDrop::into_inner(direct), progress)

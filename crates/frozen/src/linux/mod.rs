@@ -6,6 +6,7 @@ mod confine;
 mod engine;
 mod guest;
 mod leave;
+mod memory;
 mod page;
 mod prepare;
 mod ranges;
@@ -16,8 +17,10 @@ mod watch;
 
 pub use engine::{Engine, EngineProgress, Output};
 pub use leave::is_child;
+pub use memory::{FrozenMemory, Region};
 pub use page::Figures;
 pub use prepare::{Finished, ForkRequest, Forked};
+pub use slots::foreign_allocator;
 pub use thaw::thaw;
 pub use watch::{ChildrenAtExit, Ending, end_all, watch};
 

@@ -33,6 +33,8 @@ fn experience() -> MutexGuard<'static, Option<(HeapSize, u64)>> {
 /// Bounds of a child's working memory on disk.
 const SMALLEST_DISK: u64 = 64 << 20;
 const LARGEST_DISK: u64 = 1 << 40;
+/// Address space for each byte of the estimate.
+const OWN_MEMORY: u64 = 8;
 
 /// What a child shall do.
 pub struct ForkRequest {
@@ -95,7 +97,11 @@ pub struct Finished {
 
 /// The slots of this process, or why there is no forking here.
 pub fn slots(runtime: Option<usize>) -> Result<Arc<Slots>, String> {
-    Slots::find(replacements(), NEEDED, runtime)
+    let slots = Slots::find(replacements(), NEEDED, runtime)?;
+    match slots.obstacle_to_own_memory().filter(|_| runtime.is_none()) {
+        Some(obstacle) => Err(obstacle),
+        None => Ok(slots),
+    }
 }
 
 fn find_slots(runtime: Option<usize>) -> Result<Arc<Slots>, Failure> {
@@ -146,6 +152,16 @@ impl Forked {
             runtime,
             prepared,
         })
+    }
+
+    /// The next child will be for an engine with this runtime ([`Engine::runtime`]).
+    ///
+    /// # Errors
+    /// `ERR_STILLHEAP_UNSUPPORTED` where that can't be forked.
+    pub fn change_runtime(&mut self, runtime: Option<usize>) -> Result<(), Failure> {
+        self.slots = find_slots(runtime)?;
+        self.runtime = runtime;
+        Ok(())
     }
 
     /// Prepares another child; not on the isolate's thread.
@@ -241,6 +257,7 @@ impl Forked {
                 parent,
                 thread,
                 outlive: self.order.outlive,
+                own: self.runtime.is_none().then(|| self.own_memory()),
                 disk: self.disk.as_ref().filter(|_| self.on_disk),
                 attempt: self.attempts,
             };
@@ -263,6 +280,12 @@ impl Forked {
             opened.outlives_this_process();
         }
         Ok(())
+    }
+
+    /// How much address space the child's own memory takes. The estimate is of what is written to; some of it is freed
+    /// and not used again.
+    fn own_memory(&self) -> usize {
+        usize::try_from(self.estimate.saturating_mul(OWN_MEMORY)).unwrap_or(usize::MAX).max(1 << 30)
     }
 
     fn check_memory(&mut self, engine: &dyn Engine) -> Result<(), Failure> {

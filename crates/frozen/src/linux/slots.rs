@@ -21,6 +21,10 @@ struct Slot {
 /// All slots of this process at one time.
 pub struct Slots {
     slots: Vec<Slot>,
+    /// Those of this addon for the allocator.
+    own: Vec<Slot>,
+    /// Data of this addon, the C library and the dynamic linker, to which a child that runs no other code writes.
+    written: Vec<(usize, usize)>,
     loaded: (u64, u64),
 }
 
@@ -43,6 +47,7 @@ const DT_PLTREL: u64 = 20;
 const DT_JMPREL: u64 = 23;
 const PT_DYNAMIC: u32 = 2;
 const PT_LOAD: u32 = 1;
+const PF_W: u32 = 2;
 
 /// Relocations that make a slot hold a symbol's address: for a call, for a pointer, for a pointer in data.
 #[cfg(target_arch = "x86_64")]
@@ -70,6 +75,8 @@ struct SlotSearch {
     /// An address inside the object that holds the runtime.
     runtime: Option<usize>,
     slots: Vec<Slot>,
+    own_slots: Vec<Slot>,
+    written: Vec<(usize, usize)>,
     /// Which of the functions that object calls through a slot.
     found_at_runtime: Vec<bool>,
 }
@@ -104,6 +111,8 @@ impl Slots {
             own: Self::find as *const () as usize,
             runtime,
             slots: Vec::new(),
+            own_slots: Vec::new(),
+            written: Vec::new(),
             found_at_runtime: vec![false; replacements.len()],
         };
         // SAFETY: `visit` keeps to the callback's contract, and `search` outlives the call.
@@ -118,7 +127,8 @@ impl Slots {
                 replacement.name.to_string_lossy()
             ));
         }
-        let slots = Arc::new(Self { slots: search.slots, loaded: key.loaded });
+        let SlotSearch { slots, own_slots: own, written, .. } = search;
+        let slots = Arc::new(Self { slots, own, written, loaded: key.loaded });
         *found = Some((key, Arc::clone(&slots)));
         Ok(slots)
     }
@@ -128,26 +138,76 @@ impl Slots {
         self.loaded == loaded()
     }
 
+    /// Why a child whose code is this addon's alone can't have memory of its own; `None` if it can.
+    pub fn obstacle_to_own_memory(&self) -> Option<String> {
+        // What Rust's standard library and zstd allocate with.
+        [c"malloc", c"calloc", c"realloc", c"free"]
+            .iter()
+            .find(|name| !self.own.iter().any(|slot| slot.replacement.name == **name))
+            .map(|name| {
+                format!("this addon is linked in an unknown way (no slot for {})", name.to_string_lossy())
+            })
+    }
+
+    /// Data to which a child writes that runs this addon's code alone: from the first to behind the last address.
+    pub fn written(&self) -> &[(usize, usize)] {
+        &self.written
+    }
+
+    /// Puts the allocator's replacements into this addon's own slots, and no other: what else the process calls stays
+    /// as it is, and isn't called.
+    ///
+    /// # Safety
+    /// As of [`Slots::replace`].
+    pub unsafe fn replace_own_memory(&self) {
+        // SAFETY: the caller vouches for the process.
+        unsafe { put(self.own.iter()) }
+    }
+
     /// Puts the replacements in, the allocator's only with `memory`.
     ///
     /// # Safety
     /// Only in a child that has one thread and never returns to the program's own code path: what the
     /// replacements do is wrong for everybody else.
     pub unsafe fn replace(&self, memory: bool) {
-        // SAFETY: sysconf only reads.
-        let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096);
-        for slot in self.slots.iter().filter(|slot| memory || !slot.replacement.memory) {
-            let start = slot.address & !(page - 1);
-            // SAFETY: the slot lies in the writable or relocated-read-only data of an object that was loaded when
-            // the parent forked (`is_current`) and that nobody unloads here; it is aligned (checked when it was
-            // found) and holds a function pointer.
-            unsafe {
-                let writable = libc::PROT_READ | libc::PROT_WRITE;
-                if libc::mprotect(start as *mut c_void, page, writable) == 0 {
-                    (slot.address as *mut usize).write_volatile(slot.replacement.address);
-                }
+        // SAFETY: the caller vouches for the process.
+        unsafe { put(self.slots.iter().filter(|slot| memory || !slot.replacement.memory)) }
+    }
+}
+
+/// # Safety
+/// As of [`Slots::replace`].
+unsafe fn put<'s>(slots: impl Iterator<Item = &'s Slot>) {
+    // SAFETY: sysconf only reads.
+    let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096);
+    for slot in slots {
+        let start = slot.address & !(page - 1);
+        // SAFETY: the slot lies in the writable or relocated-read-only data of an object that was loaded when
+        // the parent forked (`is_current`) and that nobody unloads here; it is aligned (checked when it was
+        // found) and holds a function pointer.
+        unsafe {
+            let writable = libc::PROT_READ | libc::PROT_WRITE;
+            if libc::mprotect(start as *mut c_void, page, writable) == 0 {
+                (slot.address as *mut usize).write_volatile(slot.replacement.address);
             }
         }
+    }
+}
+
+/// The file whose allocator this process uses, unless it is the C library's. Asks for `malloc_usable_size`, which every
+/// allocator that takes `malloc`'s place has to bring along: the address of `malloc` itself may be one in the program,
+/// from where it is passed on.
+pub fn foreign_allocator() -> Option<String> {
+    // SAFETY: dlsym and dladdr only read; a zeroed Dl_info is filled in, and its name is the linker's.
+    unsafe {
+        let mut info: libc::Dl_info = core::mem::zeroed();
+        let allocator = libc::dlsym(libc::RTLD_DEFAULT, c"malloc_usable_size".as_ptr());
+        if libc::dladdr(allocator, &raw mut info) == 0 || info.dli_fname.is_null() {
+            return Some("an unknown place".to_owned());
+        }
+        let name = CStr::from_ptr(info.dli_fname).to_string_lossy();
+        let file = name.rsplit('/').next().unwrap_or(&name);
+        (!file.starts_with("libc.so") && !file.starts_with("libc-")).then(|| name.clone().into_owned())
     }
 }
 
@@ -172,25 +232,32 @@ unsafe extern "C" fn visit(info: *mut libc::dl_phdr_info, _size: usize, search: 
     let (info, search) = unsafe { (&*info, &mut *search.cast::<SlotSearch>()) };
     // SAFETY: the entry's program headers and name are valid while the callback runs.
     unsafe {
+        let headers = core::slice::from_raw_parts(info.dlpi_phdr, info.dlpi_phnum.into());
+        let base = info.dlpi_addr as usize;
+        let writable = headers.iter().filter(|header| header.p_type == PT_LOAD && header.p_flags & PF_W != 0);
+        let writable = writable.map(|header| {
+            let start = base.wrapping_add(header.p_vaddr as usize);
+            (start & !0xfff, (start + header.p_memsz as usize).next_multiple_of(0x1000))
+        });
         if !info.dlpi_name.is_null() {
             let name = CStr::from_ptr(info.dlpi_name).to_bytes();
             let file = name.rsplit(|&byte| byte == b'/').next().unwrap_or(name);
             // Their calls to themselves must stay as they are.
             let system: [&[u8]; 4] = [b"libc.so", b"libpthread", b"ld-linux", b"linux-vdso"];
             if system.iter().any(|prefix| file.starts_with(prefix)) {
+                search.written.extend(writable);
                 return 0;
             }
         }
-        let headers = core::slice::from_raw_parts(info.dlpi_phdr, info.dlpi_phnum.into());
-        let base = info.dlpi_addr as usize;
         let holds = |address: usize| {
             headers.iter().any(|header| {
                 let start = base.wrapping_add(header.p_vaddr as usize);
                 header.p_type == PT_LOAD && (start..start + header.p_memsz as usize).contains(&address)
             })
         };
-        if holds(search.own) {
-            return 0;
+        let is_own = holds(search.own);
+        if is_own {
+            search.written.extend(writable);
         }
         let is_runtime = search.runtime.is_some_and(&holds);
         if let Some(header) = headers.iter().find(|header| header.p_type == PT_DYNAMIC) {
@@ -198,7 +265,7 @@ unsafe extern "C" fn visit(info: *mut libc::dl_phdr_info, _size: usize, search: 
                 base,
                 base.wrapping_add(header.p_vaddr as usize) as *const Dynamic,
                 search,
-                is_runtime,
+                (is_own, is_runtime),
                 &holds,
             );
         }
@@ -214,7 +281,7 @@ unsafe fn look_into(
     base: usize,
     mut dynamic: *const Dynamic,
     search: &mut SlotSearch,
-    is_runtime: bool,
+    (is_own, is_runtime): (bool, bool),
     holds: &dyn Fn(usize) -> bool,
 ) {
     let (mut strings, mut symbols) = (0, 0);
@@ -265,7 +332,14 @@ unsafe fn look_into(
             };
             let slot = base.wrapping_add(rela.offset as usize);
             if holds(slot) && slot.is_multiple_of(align_of::<usize>()) {
-                search.slots.push(Slot { address: slot, replacement: search.replacements[which] });
+                let found = Slot { address: slot, replacement: search.replacements[which] };
+                if is_own {
+                    if found.replacement.memory {
+                        search.own_slots.push(found);
+                    }
+                    continue;
+                }
+                search.slots.push(found);
                 search.found_at_runtime[which] |= is_runtime;
             }
         }

@@ -383,6 +383,7 @@ fn last_word(text: &[u8]) -> Ending {
         error: Failure,
     }
     match serde_json::from_slice::<Refused>(text) {
+        Ok(refused) if refused.error.may_pass() => Ending::Again(refused.error),
         Ok(refused) => Ending::Failed(refused.error),
         Err(error) => Ending::Failed(own(
             "ERR_STILLHEAP_INTERNAL",

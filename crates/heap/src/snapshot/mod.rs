@@ -59,6 +59,9 @@ pub struct Location {
     pub column: u32,
 }
 
+/// kIsNotInternalizedMask of a string's type.
+const NOT_INTERNALIZED: u16 = 0x20;
+
 /// Nodes before the first object: the root and (GC roots), then the categories.
 const FIXED: u32 = 2;
 
@@ -92,6 +95,12 @@ impl Live {
     /// Objects that are alive.
     pub fn objects(&self) -> u64 {
         self.marks.objects
+    }
+
+    /// Objects that a collection was moving when the memory was frozen: each had two places. What else the collection
+    /// had not finished can't be told.
+    pub fn moving(&self) -> u64 {
+        self.marks.forwarded
     }
 
     /// Bytes of the objects that are alive.
@@ -145,6 +154,7 @@ impl<'h, 'm> Snapshot<'h, 'm> {
                 string_ranks,
                 strings,
                 made_strings: 0,
+                twins: Vec::new(),
                 outside: HashMap::new(),
                 outside_nodes: Vec::new(),
             },
@@ -164,7 +174,34 @@ impl<'h, 'm> Snapshot<'h, 'm> {
         snapshot.count(data_name, watcher)?;
         snapshot.root_edges(&live.roots);
         snapshot.tables.made_strings = snapshot.visitor.names.all().len() as u32;
+        snapshot.tables.twins = snapshot.twins();
         Ok(snapshot)
+    }
+
+    /// Which made names are internalized strings of the heap. In V8's file each text has one place, so a class and the
+    /// word in the source that it is named after are the same string; redaction relies on that.
+    fn twins(&self) -> Vec<u32> {
+        let heap = self.heap;
+        let names = &self.visitor.names;
+        let longest = names.all().iter().map(String::len).max().unwrap_or(0) as u64;
+        let mut twins = vec![0; names.all().len()];
+        let mut number = 0;
+        for (page, words) in self.tables.string_bits.iter().enumerate() {
+            for word in bits(words) {
+                number += 1;
+                let string = heap.space.pages[page].base + 8 * word as u64;
+                let length = heap.string_length(string);
+                if length == 0 || length > longest || heap.type_of(string) & NOT_INTERNALIZED != 0 {
+                    continue;
+                }
+                if let Some(twin) = names.find(&heap.text(string)).and_then(|id| twins.get_mut(id as usize))
+                    && *twin == 0
+                {
+                    *twin = number;
+                }
+            }
+        }
+        twins
     }
 
     fn ordinal(&self, address: u64) -> Option<u32> {

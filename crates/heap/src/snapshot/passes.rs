@@ -25,6 +25,8 @@ pub(super) struct Tables {
     /// Strings of the heap that have a place in the table.
     pub(super) strings: u32,
     pub(super) made_strings: u32,
+    /// For each made name, the string of the heap that has the same text, counted from 1; 0 where there is none.
+    pub(super) twins: Vec<u32>,
     /// Bytes outside the heap by their address: number from `first_outside`.
     pub(super) outside: HashMap<u64, u32>,
     pub(super) outside_nodes: Vec<Outside>,
@@ -37,7 +39,10 @@ impl Tables {
 
     pub(super) fn name(&self, heap: &Heap<'_>, name: Name) -> u32 {
         match name {
-            Name::Made(id) => id,
+            Name::Made(id) => match self.twins.get(id as usize) {
+                Some(twin @ 1..) => self.made_strings + twin - 1,
+                _ => id,
+            },
             Name::Text(address) => self.string(heap, address).map_or(0, |n| self.made_strings + n),
         }
     }
@@ -117,7 +122,7 @@ impl<E, F: FnMut(Edge) -> Result<(), E>> Emitter<'_, F, E> {
     pub(super) fn emit(&mut self, kind: EdgeKind, label: Label, to: u32) {
         let name = match label {
             Label::Index(index) => EdgeName::Index(index),
-            Label::Made(id) => EdgeName::Text(id),
+            Label::Made(id) => EdgeName::Text(self.tables.name(self.heap, Name::Made(id))),
             Label::Text(address) => EdgeName::Text(self.tables.name(self.heap, Name::Text(address))),
         };
         if self.outcome.is_ok() {
