@@ -18,9 +18,9 @@ interface CommonOptions {
    * The directory for files that are named by the template; must exist. Default: `STILLHEAP_DIR`, else the
    * working directory and, where that can't be written to, the temporary directory.
    */
-  dir?: string | URL;
+  dir?: string | Buffer | URL;
   /** A second choice for when `dir` can't be written to. Default: `STILLHEAP_FALLBACK_DIR`, else none. */
-  fallbackDir?: string | URL;
+  fallbackDir?: string | Buffer | URL;
   /**
    * A template for file names, with `{date}` (UTC), `{pid}`, `{thread}` and `{seq}`. The extension follows
    * from the compression. Default: `STILLHEAP_NAME`, else `heapdump-{date}-{pid}-{thread}`.
@@ -90,7 +90,7 @@ interface RedactOptions {
 
 interface CaptureOptions extends CommonOptions {
   /** The file to write, relative to the working directory. Excludes `dir` and `name`. */
-  file?: string | URL;
+  file?: string | Buffer | URL;
   /**
    * Called at the beginning of each phase, and with `'done'` at the end. What it throws stops the capture
    * and rejects its promise.
@@ -213,6 +213,8 @@ interface CaptureResult {
   trigger: 'call' | 'signal' | 'near-heap-limit';
   /** At the heap limit: the report (docs/json-schema.md), null if it couldn't be written. */
   report?: string | null;
+  /** The report's path in bytes, if they are not UTF-8. */
+  reportBytes?: Buffer;
   /** Forked captures: how many children it took. */
   attempts?: number;
   /** Forked captures that failed, with the reason. */
@@ -261,6 +263,8 @@ interface StillheapError extends Error {
   path?: string;
   /** At the heap limit: the report that was written although there is no snapshot. */
   report?: string;
+  /** The report's path in bytes, if they are not UTF-8. */
+  reportBytes?: Buffer;
 }
 
 interface StillheapEvents {
@@ -280,7 +284,7 @@ interface Stillheap extends EventEmitter<StillheapEvents> {
    */
   writeSnapshot(callback?: (error: StillheapError | null, filename?: string) => void): boolean;
   writeSnapshot(
-    filename?: string | URL | null,
+    filename?: string | Buffer | URL | null,
     callback?: ((error: StillheapError | null, filename?: string) => void) | null,
   ): boolean;
 

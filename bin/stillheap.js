@@ -5,18 +5,30 @@
 
 const path = require('node:path');
 const { runCli } = require('../lib/analysis.js');
+const { argumentsOf } = require('../lib/bytes.js');
 
 // `watch -- COMMAND` loads it into what it starts.
 process.env.STILLHEAP_PACKAGE = path.dirname(__dirname);
 
-runCli(process.argv.slice(2)).then(
-  (outcome) => {
-    const { result, error } = JSON.parse(outcome);
-    if (error) fail(error.message);
-    else process.exitCode = result;
-  },
-  (error) => fail(error.message),
-);
+const given = process.argv.slice(2);
+const args = argumentsOf(given);
+const lost = args.indexOf(undefined);
+if (lost >= 0) {
+  fail(
+    `the argument '${given[lost]}' is not UTF-8, and Node does not hand it over; the binary stillheap, which \`npm run build:release\` makes, takes it`,
+  );
+} else run();
+
+function run() {
+  runCli(args).then(
+    (outcome) => {
+      const { result, error } = JSON.parse(outcome);
+      if (error) fail(error.message);
+      else process.exitCode = result;
+    },
+    (error) => fail(error.message),
+  );
+}
 
 function fail(message) {
   process.exitCode = 2;

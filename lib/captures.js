@@ -185,13 +185,14 @@ function* take(isolate, operation, options) {
     return;
   }
   yield 'generating';
-  const raw = unwrap(operation.createRawFile());
+  const { file, fileBytes } = unwrap(operation.createRawFile());
+  const raw = fileBytes === undefined ? file : Buffer.from(fileBytes, 'hex');
   try {
     require('node:v8').writeHeapSnapshot(raw, {
       exposeInternals: options.internals,
       exposeNumericValues: options.numericValues,
     });
-    unwrap(operation.import(raw));
+    unwrap(operation.import(JSON.stringify(raw)));
   } finally {
     require('node:fs').rmSync(raw, { force: true });
   }
@@ -212,11 +213,12 @@ function unwrap(json) {
   return result;
 }
 
-function publicResult({ fileBytes, ...result }) {
+function publicResult({ fileBytes, reportBytes, ...result }) {
   return {
     ...result,
     // A path that is not UTF-8, which Node's functions take as bytes only.
     ...(fileBytes !== undefined && { fileBytes: Buffer.from(fileBytes, 'hex') }),
+    ...(reportBytes !== undefined && { reportBytes: Buffer.from(reportBytes, 'hex') }),
     startTime: new Date(result.startTime),
   };
 }

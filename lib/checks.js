@@ -12,12 +12,20 @@ function string(name, value) {
   return value;
 }
 
+/** A path that may not be UTF-8; a string if it is. */
+function bytes(name, value) {
+  const text = value.toString();
+  string(name, text);
+  return Buffer.from(text).equals(value) ? text : value;
+}
+
 function path(name, value) {
   if (value instanceof URL) {
     if (value.protocol !== 'file:') throw wrongValue(name, "a path or a 'file:' URL", value);
     return require('node:url').fileURLToPath(value);
   }
-  if (typeof value !== 'string') throw wrongType(name, "a string or a 'file:' URL", value);
+  if (Buffer.isBuffer(value)) return bytes(name, value);
+  if (typeof value !== 'string') throw wrongType(name, "a string, a Buffer or a 'file:' URL", value);
   return string(name, value);
 }
 

@@ -8,12 +8,13 @@ function failure(code, message, cause) {
 }
 
 /** The Error for what the addon says of a failure: code, errno, syscall and path as Node's own have them. */
-function fromNative({ message, code, errno, syscall, path, report }) {
+function fromNative({ message, code, errno, syscall, path, report, reportBytes }) {
   const error = failure(code, message);
   if (errno !== undefined) error.errno = -errno;
   if (syscall !== undefined) error.syscall = syscall;
   if (path !== undefined) error.path = path;
   if (report) error.report = report;
+  if (reportBytes) error.reportBytes = Buffer.from(reportBytes, 'hex');
   // As Node's own errors of this code have it.
   if (code === 'ERR_ACCESS_DENIED') Object.assign(error, { permission: 'FileSystemWrite', resource: path });
   return error;

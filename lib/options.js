@@ -6,6 +6,7 @@
 
 const { constants } = require('node:os');
 const { abortSignal, amount, boolean, callback, check, oneOf, path, string } = require('./checks.js');
+const { variable: bytesOf } = require('./bytes.js');
 const { wrongType, wrongValue } = require('./errors.js');
 
 /** Signals whose default action and whose use by the runtime leave room for a handler. */
@@ -256,7 +257,7 @@ function initialDefaults(env, complain) {
     if (initial !== undefined) target[name] = initial;
     if (variable === undefined || env[variable] === undefined || env[variable] === '') continue;
     try {
-      target[name] = text(variable, env[variable]);
+      target[name] = text(variable, textOf(env, variable, kind));
     } catch (error) {
       complain(`stillheap: ${error.message}; it is ignored`);
     }
@@ -273,6 +274,15 @@ function initialDefaults(env, complain) {
     defaults.scratch = 'memory';
   }
   return { defaults, limit };
+}
+
+/** What a variable says; only a path may be bytes that are not UTF-8. */
+function textOf(env, variable, kind) {
+  const value = bytesOf(env, variable);
+  if (value === undefined || (typeof value !== 'string' && kind !== path)) {
+    throw wrongValue(variable, 'UTF-8', env[variable]);
+  }
+  return value;
 }
 
 /** The TypeError for options that exclude each other, or undefined. */
@@ -328,8 +338,9 @@ function nearLimitOptions(options) {
 
 /** The compression that a file's name promises. */
 function compressionOf(file) {
-  if (file.endsWith('.gz')) return 'gzip';
-  return file.endsWith('.zst') ? 'zstd' : 'none';
+  const text = file.toString('latin1');
+  if (text.endsWith('.gz')) return 'gzip';
+  return text.endsWith('.zst') ? 'zstd' : 'none';
 }
 
 function processOptions(options, where) {

@@ -35,6 +35,9 @@ function demand(scope, file) {
 function forCapture(options, spool = false) {
   if (process.permission === undefined) return options;
   const { file, dir, fallbackDir } = options;
+  // Node's permissions are of texts.
+  for (const place of [file, dir, fallbackDir])
+    if (Buffer.isBuffer(place)) throw denied('fs.write', `${place}`);
   const second = fallbackDir !== undefined && has('fs.write', inside(fallbackDir)) ? fallbackDir : undefined;
   if (file !== undefined) {
     const target = path.resolve(file);
@@ -64,11 +67,14 @@ function forLater(options) {
 
 /** Reading a file; throws ERR_ACCESS_DENIED. */
 function forReading(file) {
+  if (process.permission === undefined) return;
+  if (Buffer.isBuffer(file)) throw denied('fs.read', `${file}`);
   demand('fs.read', path.resolve(file));
 }
 
 /** Whether the index of a snapshot may be written: beside it, or where the environment says. */
 function mayIndex(file) {
+  if (process.permission === undefined) return true;
   return has('fs.write', inside(process.env.STILLHEAP_INDEX_DIR || path.dirname(path.resolve(file))));
 }
 

@@ -493,7 +493,7 @@ export interface RetainersOptions extends TreeOptions {
 
 /** What leaks, as snapshot files of one process, oldest first, tell. */
 export function leaks(
-  files: string | URL | (string | URL)[],
+  files: string | Buffer | URL | (string | Buffer | URL)[],
   options?: LeaksOptions & OpenOptions,
 ): Promise<LeaksAnswer>;
 
@@ -624,4 +624,4 @@ export interface LeakLocation {
 }
 
 /** Reads a heap snapshot: plain, gzip or zstd, of any V8 since Node 16, truncated ones as far as they go. */
-export function open(file: string | URL, options?: OpenOptions): Promise<Snapshot>;
+export function open(file: string | Buffer | URL, options?: OpenOptions): Promise<Snapshot>;

@@ -33,6 +33,13 @@ function suspects(name, value) {
   return value;
 }
 
+/** A path that travels as text. */
+function textPath(name, value) {
+  const found = path(name, value);
+  if (typeof found !== 'string') throw wrongValue(name, 'a path in UTF-8', value);
+  return found;
+}
+
 /** A pattern, or several that must all match. */
 function filter(name, value) {
   const all = Array.isArray(value) ? value : [value];
@@ -79,7 +86,7 @@ const kinds = {
     match: oneOf(['auto', 'id', 'class']),
     failOn: conditions,
   },
-  leaks: { limit: suspects, leastGrowth: whole, asGiven: boolean, sourceMaps: path },
+  leaks: { limit: suspects, leastGrowth: whole, asGiven: boolean, sourceMaps: textPath },
 };
 kinds.leaksOf = { ...kinds.leaks, ...kinds.open };
 
@@ -282,7 +289,7 @@ async function open(file, options) {
     .then(unwrap);
   try {
     const facts = await (signal ? Promise.race([reading, aborted(signal, reading)]) : reading);
-    return new Snapshot(key, handle, { ...facts, file: place, model });
+    return new Snapshot(key, handle, { ...facts, file: String(place), model });
   } catch (error) {
     // The reading that nobody waits for any more stops with the handle.
     reading.catch(() => {});

@@ -132,10 +132,14 @@ class Captures {
     const complete = leak !== undefined && this.#files.length >= this.#options.capture;
     const event = { leak: leak ?? null, files, complete };
     if (complete && this.#options.compare && files.length >= 2) {
+      const descriptors = [];
       try {
-        event.classes = await this.#tools.compare(files[0].file, files.at(-1).file);
+        const [before, after] = [files[0], files.at(-1)].map((result) => textOf(result, descriptors));
+        event.classes = await this.#tools.compare(before, after);
       } catch (error) {
         event.compareError = error;
+      } finally {
+        for (const descriptor of descriptors) fs.closeSync(descriptor);
       }
     }
     if (complete) this.#end();
@@ -187,6 +191,14 @@ class Captures {
 /** A file as Node's functions take it. */
 function placeOf({ file, fileBytes }) {
   return fileBytes ?? file;
+}
+
+/** A file's name as text, for another process; one that is not UTF-8 by a descriptor that is open meanwhile. */
+function textOf({ file, fileBytes }, descriptors) {
+  if (fileBytes === undefined) return file;
+  const descriptor = fs.openSync(fileBytes, 'r');
+  descriptors.push(descriptor);
+  return `/proc/${process.pid}/fd/${descriptor}`;
 }
 
 /** Whether a snapshot is of a process of this host that has ended, be it with the number that this one has now. */

@@ -179,6 +179,10 @@ class Operation {
         );
       }
       if (compress !== 'none') compressor(compress);
+      // Here names are texts.
+      for (const place of [request.file, request.dir, request.fallbackDir]) {
+        if (place?.data) throw unavailable('A path that is not UTF-8 needs the addon', reason);
+      }
       this.#place = createTemporary(places(request));
     } catch (error) {
       this.#failure = error;
@@ -188,13 +192,14 @@ class Operation {
   createRawFile() {
     return toJson(() => {
       if (this.#failure !== undefined) throw this.#failure;
-      return this.#place.file;
+      return { file: this.#place.file };
     });
   }
 
   /** The caller removes `raw` afterwards, so it gets another name if it is the file. */
-  import(raw) {
+  import(json) {
     return toJson(() => {
+      const raw = JSON.parse(json);
       this.#pauseMs = performance.now() - this.#begun;
       this.#rawBytes = requireWhole(raw);
       const { compress } = this.#request;

@@ -43,7 +43,18 @@ export const layers = {
   cli: [
     'corefile',
     'live',
-    ...['control', 'redact', 'sink', 'graph', 'snapshot', 'analysis', 'index', 'questions'],
+    ...[
+      'control',
+      'limits',
+      'protocol',
+      'redact',
+      'sink',
+      'graph',
+      'snapshot',
+      'analysis',
+      'index',
+      'questions',
+    ],
     ...['render', 'report', 'mcp'],
   ],
   'analysis-addon': ['graph', 'snapshot', 'analysis', 'index', 'questions', 'cli'],
@@ -92,6 +103,32 @@ export function uncaught(name, text) {
   for (const found of text.matchAll(/\badd_env_cleanup_hook\(/g)) {
     const call = text.slice(found.index, closing(text, found.index + found[0].length - 1));
     if (!/\bcatch_unwind\b|\bcaught\(/.test(call)) wrong.push(`${name}: a clean-up hook catches no panic`);
+  }
+  return wrong;
+}
+
+/** Source text of a program is UTF-8, and what isn't is of no use. */
+const readsText = ['crates/questions/src/scripts.rs'];
+
+/**
+ * Paths and the texts of the system are bytes. serde fails for a path that isn't UTF-8 (and `json!` panics), so what is
+ * serialised has crates/protocol's types; `read_to_string` loses a whole file of /proc for one byte of a name.
+ */
+export function texts(name, text) {
+  const wrong = [];
+  for (const found of text.matchAll(/#\[derive\(([^)]*)\)\]/g)) {
+    if (!/\bSerialize\b/.test(found[1])) continue;
+    const end = /[{;]/.exec(text.slice(found.index));
+    if (end?.[0] !== '{') continue;
+    const from = found.index + end.index;
+    if (/\b(PathBuf|OsString)\b/.test(text.slice(from, closing(text, from)))) {
+      wrong.push(
+        `${name}: a PathBuf in what is serialised fails where it is not UTF-8; use LossyPath or FilePath`,
+      );
+    }
+  }
+  if (/\bfs::read_to_string\(/.test(text) && !readsText.includes(name)) {
+    wrong.push(`${name}: read_to_string fails for what is not UTF-8; use stillheap_limits::read_text`);
   }
   return wrong;
 }
@@ -356,6 +393,7 @@ export function main(args) {
   }
   for (const file of all.flatMap(({ folder }) => rustFiles(path.join(root, folder, 'src')))) {
     const name = path.relative(root, file).split(path.sep).join('/');
+    wrong.push(...texts(name, code(readFileSync(file, 'utf8'))));
     if (unsafeFolders.some((folder) => name.startsWith(folder))) continue;
     if (/\bunsafe\b/.test(code(readFileSync(file, 'utf8')))) {
       wrong.push(`${name}: unsafe code lives in ${unsafeFolders.join(', ')}, and nowhere else`);

@@ -1,7 +1,6 @@
 //! What index.js calls. What can fail returns JSON, `{"result": …}` or `{"error": …}`, from which index.js makes
 //! values and Errors.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use napi::bindgen_prelude::AsyncTask;
@@ -9,7 +8,9 @@ use napi::{Env, Error, Result, Task};
 use napi_derive::napi;
 use serde::{Deserialize, Serialize};
 use stillheap_control::Phase;
-use stillheap_protocol::{CaptureRequest, CaptureResult, Failure, PauseParts, outcome_json};
+use stillheap_protocol::{
+    CaptureRequest, CaptureResult, Failure, FilePath, GivenPath, PauseParts, outcome_json,
+};
 use stillheap_sink::Canceller;
 use stillheap_v8::{CurrentIsolate, V8};
 
@@ -332,15 +333,17 @@ impl Operation {
     #[napi(catch_unwind)]
     pub fn create_raw_file(&mut self) -> String {
         to_json(match &self.capture {
-            Some(capture) => capture.create_raw_file(),
+            Some(capture) => capture.create_raw_file().map(FilePath),
             None => Err(self.missing()),
         })
     }
 
-    /// Takes over what `node:v8` wrote into that file.
+    /// Takes over what `node:v8` wrote into that file, whose path is given as JSON.
     #[napi(catch_unwind)]
     pub fn import(&mut self, path: String) -> String {
-        to_json(self.step(|capture, _| capture.import(&PathBuf::from(path))))
+        let path = serde_json::from_str::<GivenPath>(&path)
+            .map_err(|error| Failure::own("ERR_INVALID_ARG_VALUE", error.to_string()));
+        to_json(self.step(|capture, _| capture.import(&path?)))
     }
 
     /// Waits, off the JavaScript thread, until the file is whole and has its name.

@@ -8,11 +8,11 @@ mod heapdiff;
 
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use napi::bindgen_prelude::{AsyncTask, ClassInstance};
+use napi::bindgen_prelude::{AsyncTask, Buffer, ClassInstance, Either};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Env, Result, Status, Task};
 use napi_derive::napi;
@@ -81,8 +81,9 @@ impl Task for JsonTask {
 
 /// The command line, off the JavaScript thread; the result's JSON is the exit code.
 #[napi(catch_unwind)]
-pub fn run_cli(args: Vec<String>) -> AsyncTask<JsonTask> {
-    JsonTask::start(move || Ok(stillheap_cli::run(args.into_iter().map(OsString::from)).to_string()))
+pub fn run_cli(args: Vec<Either<String, Buffer>>) -> AsyncTask<JsonTask> {
+    let args: Vec<OsString> = args.into_iter().map(os_string).collect();
+    JsonTask::start(move || Ok(stillheap_cli::run(args).to_string()))
 }
 
 /// memwatch's comparison of two files.
@@ -95,6 +96,17 @@ pub fn heap_diff(before: String, after: String, by_id: bool) -> AsyncTask<JsonTa
 #[napi(catch_unwind)]
 pub fn heap_diff_sync(before: String, after: String, by_id: bool) -> String {
     outcome_json(heapdiff::diff(&before, &after, by_id))
+}
+
+/// Text, or bytes that are not UTF-8. (A Buffer stays on the JavaScript thread.)
+fn os_string(given: Either<String, Buffer>) -> OsString {
+    match given {
+        Either::A(text) => text.into(),
+        #[cfg(unix)]
+        Either::B(bytes) => std::os::unix::ffi::OsStringExt::from_vec(bytes.to_vec()),
+        #[cfg(not(unix))]
+        Either::B(bytes) => String::from_utf8_lossy(&bytes).into_owned().into(),
+    }
 }
 
 #[derive(Clone, Default)]
@@ -131,13 +143,14 @@ impl SnapshotHandle {
     #[napi(catch_unwind)]
     pub fn open(
         &self,
-        file: String,
+        file: Either<String, Buffer>,
         gc: bool,
         index: bool,
         on_bytes: Option<OnBytes>,
     ) -> AsyncTask<JsonTask> {
         let shared = self.shared();
         let disposed = self.disposed.clone();
+        let path = PathBuf::from(os_string(file));
         JsonTask::start(move || {
             let shared = shared?;
             let mut report = |bytes: u64| {
@@ -154,8 +167,8 @@ impl SnapshotHandle {
                 cancel: Some(&disposed),
                 ..ReadOptions::default()
             };
-            let snapshot = stillheap_index::open(Path::new(&file), options, index.as_ref())
-                .map_err(|error| Failure::of_file(&error, &file))?;
+            let snapshot = stillheap_index::open(&path, options, index.as_ref())
+                .map_err(|error| Failure::of_file(&error, &path.to_string_lossy()))?;
             let model = if gc { Model::Gc } else { Model::Devtools };
             let facts = serde_json::json!({
                 "nodes": snapshot.node_count(),
@@ -164,7 +177,7 @@ impl SnapshotHandle {
                 "capture": snapshot.header().stillheap(),
             });
             // A second `open` changes nothing.
-            let _ = shared.0.set(Opened::new(snapshot, model, file));
+            let _ = shared.0.set(Opened::new(snapshot, model, path.to_string_lossy().into_owned()));
             Ok(facts.to_string())
         })
     }

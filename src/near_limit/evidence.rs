@@ -2,12 +2,11 @@
 //! written before the snapshot is tried, and again when its outcome is known.
 
 use std::cell::RefCell;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use stillheap_limits::{Cgroups, status_kilobytes};
-use stillheap_protocol::{CaptureRequest, CaptureResult, Compression, Failure, outcome_json};
+use stillheap_protocol::{CaptureRequest, CaptureResult, Compression, Failure, LossyPath, outcome_json};
 use stillheap_redact::NameRedactor;
 use stillheap_sink::{Destination, OpenedFile};
 use stillheap_v8::{Allocations, CurrentIsolate, SpaceStatistics, Statistics};
@@ -73,7 +72,7 @@ struct ProcessEvidence {
 
 #[derive(Clone, Debug, Serialize)]
 struct CgroupEvidence {
-    directory: PathBuf,
+    directory: LossyPath,
     limit: Option<u64>,
     used: Option<u64>,
 }
@@ -81,14 +80,14 @@ struct CgroupEvidence {
 impl Evidence {
     /// Asks V8 and the system; on the isolate's thread.
     pub(super) fn gather(target: &Target, limits: Limits) -> Self {
-        let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+        let read = |path: &str| stillheap_limits::read_text(path).unwrap_or_default();
         let status = read("/proc/self/status");
         let groups = Cgroups::find(&read("/proc/self/cgroup"), &read("/proc/self/mountinfo"));
         let ends_together = groups.0.iter().any(stillheap_limits::Cgroup::ends_together);
         let cgroups = groups.0.into_iter().map(|group| CgroupEvidence {
             limit: group.limit(),
             used: group.used(),
-            directory: group.directory,
+            directory: group.directory.into(),
         });
         Self {
             schema_version: SCHEMA_VERSION,

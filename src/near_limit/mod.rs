@@ -22,7 +22,9 @@ use std::time::Instant;
 use chrono::Utc;
 use serde::Deserialize;
 use stillheap_limits::Machine;
-use stillheap_protocol::{CaptureRequest, CaptureResult, Failure, Mode, milliseconds, outcome_json};
+use stillheap_protocol::{
+    CaptureRequest, CaptureResult, Failure, LossyPath, Mode, milliseconds, outcome_json, path_bytes,
+};
 use stillheap_sink::NameContext;
 use stillheap_v8::CurrentIsolate;
 
@@ -329,7 +331,10 @@ fn publish(target: &Target, outcome: &Result<CaptureResult, Failure>, report: Op
     let mut json = outcome_json(outcome);
     for part in ["result", "error"] {
         if let Some(part) = json.get_mut(part) {
-            part["report"] = report.map(|path| path.to_string_lossy()).into();
+            part["report"] = serde_json::json!(report.map(LossyPath::from));
+            if let Some(bytes) = report.and_then(path_bytes) {
+                part["reportBytes"] = bytes.into();
+            }
         }
     }
     if !quiet {

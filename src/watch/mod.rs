@@ -252,7 +252,7 @@ impl HeapWatch {
     fn fresh_group(&mut self) -> Option<CgroupUsage> {
         self.group_read = Some(Instant::now());
         let groups = self.groups.get_or_insert_with(|| {
-            let read = |name: &str| std::fs::read_to_string(name).unwrap_or_default();
+            let read = |name: &str| stillheap_limits::read_text(name).unwrap_or_default();
             Cgroups::find(&read("/proc/self/cgroup"), &read("/proc/self/mountinfo"))
         });
         let figures = |group: &stillheap_limits::Cgroup| {

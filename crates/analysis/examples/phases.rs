@@ -2,6 +2,7 @@
 //! (with `--together`) as the command line does.
 //!
 //!     cargo run --release --example phases -- [--together] FILE
+#![expect(clippy::print_stdout, reason = "an example")]
 
 use std::time::Instant;
 

@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 use std::io;
-use std::path::PathBuf;
 
 use serde::Serialize;
 use stillheap_corefile::{Info, StackInfo};
+use stillheap_protocol::LossyPath;
 use stillheap_questions::{Failure, SCHEMA_VERSION};
 use stillheap_redact::{Key, Options};
 use stillheap_render::{count, plural, size, visible};
@@ -129,7 +129,7 @@ impl TextAnswer for StackAnswer {
 pub struct ConvertAnswer {
     schema_version: u32,
     file: String,
-    output: PathBuf,
+    output: LossyPath,
     nodes: u64,
     edges: u64,
     bytes: u64,
@@ -203,7 +203,7 @@ pub fn convert(args: &ConvertArgs) -> Result<ConvertAnswer, Failure> {
     Ok(ConvertAnswer {
         schema_version: SCHEMA_VERSION,
         file,
-        output: if args.output.is_absolute() { written.path } else { args.output.clone() },
+        output: if args.output.is_absolute() { written.path } else { args.output.clone() }.into(),
         nodes: converted.nodes,
         edges: converted.edges,
         bytes: written.bytes,

@@ -5,7 +5,9 @@
 //! process without a handler would be killed by it. Between looks it sleeps; nothing is left behind whatever
 //! happens to either side.
 
+use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -22,6 +24,7 @@ use crate::args::{DumpArgs, How};
 use crate::exit::{NO, USAGE};
 use crate::live;
 use crate::target::{PAUSE, Target, TargetError, refusal};
+use stillheap_limits::read_text;
 use stillheap_questions::SCHEMA_VERSION;
 use stillheap_render::{size, visible};
 
@@ -34,6 +37,9 @@ pub struct Dumped {
     /// The target's own words, from the capture's result.
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<String>,
+    /// The bytes of `file` in hexadecimal digits, if they are not UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file_bytes: Option<String>,
     /// Where the file is seen from here, if elsewhere.
     #[serde(skip_serializing_if = "Option::is_none")]
     host_file: Option<String>,
@@ -63,6 +69,10 @@ impl Dumped {
             return format!("Process {} could not write a snapshot: {code}{message}\n", self.pid);
         }
         let file = visible(self.file.as_deref().unwrap_or("(no file)"));
+        let file = match self.file_bytes.as_deref().and_then(bytes_of) {
+            Some(bytes) => quoted(&bytes),
+            None => file,
+        };
         let mut out = format!("{file}\n  {}", size(self.bytes.unwrap_or(0)));
         if let Some(pause) = self.pause_ms {
             out += &format!(", paused {pause:.0} ms");
@@ -115,6 +125,7 @@ pub fn choose(args: &DumpArgs) -> Result<Dumped, TargetError> {
         schema_version: SCHEMA_VERSION,
         pid: args.pid,
         file: Some(path.to_string_lossy().into_owned()),
+        file_bytes: stillheap_protocol::path_bytes(&path),
         host_file: None,
         bytes: result.get("bytes").and_then(Value::as_u64),
         pause_ms: result.get("pauseMs").and_then(Value::as_f64),
@@ -229,6 +240,11 @@ impl Target {
         let (result, error) = (part("result"), part("error"));
         let field = |key: &str| result.as_ref().and_then(|r| r.get(key));
         let file = field("file").and_then(Value::as_str).map(str::to_owned);
+        let file_bytes = field("fileBytes").and_then(Value::as_str).map(str::to_owned);
+        let path = match &file_bytes {
+            Some(digits) => bytes_of(digits).map(OsString::from_vec),
+            None => file.clone().map(OsString::from),
+        };
         let error = match (&result, error) {
             (None, None) => Some(serde_json::json!({ "message": "no result was given" })),
             (_, error) => error,
@@ -236,27 +252,49 @@ impl Target {
         Ok(Dumped {
             schema_version: SCHEMA_VERSION,
             pid: self.pid,
-            host_file: file.as_deref().and_then(|file| self.host_path(file)),
+            host_file: path.as_deref().and_then(|path| self.host_path(path)),
             bytes: field("bytes").and_then(Value::as_u64),
             pause_ms: field("pauseMs").and_then(Value::as_f64),
             file,
+            file_bytes,
             result,
             error,
         })
     }
 
     /// Where a file of the target is from here, if the target sees another file system.
-    fn host_path(&self, file: &str) -> Option<String> {
-        let host = format!("/proc/{}/root{file}", self.pid);
+    fn host_path(&self, file: &OsStr) -> Option<String> {
+        let mut host = OsString::from(format!("/proc/{}/root", self.pid));
+        host.push(file);
         let identity = |path: &Path| fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()));
         let there = identity(Path::new(&host))?;
-        (identity(Path::new(file)) != Some(there)).then_some(host)
+        let elsewhere = identity(Path::new(file)) != Some(there);
+        elsewhere.then(|| host.into_string().unwrap_or_else(|host| quoted(host.as_bytes())))
     }
+}
+
+/// From hexadecimal digits.
+fn bytes_of(digits: &str) -> Option<Vec<u8>> {
+    let pairs = digits.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).ok());
+    pairs.map(|pair| u8::from_str_radix(pair?, 16).ok()).collect()
+}
+
+/// Bytes as a shell takes them: `$'caf\351'`.
+fn quoted(bytes: &[u8]) -> String {
+    let mut out = "$'".to_owned();
+    for &byte in bytes {
+        match byte {
+            b'\'' | b'\\' => out.extend(['\\', char::from(byte)]),
+            b' '..=b'~' => out.push(char::from(byte)),
+            _ => out += &format!("\\{byte:03o}"),
+        }
+    }
+    out + "'"
 }
 
 /// Whether the process has a handler for a signal. If the system does not say, the page is believed.
 fn catches(pid: u32, signal: i32) -> bool {
-    let Ok(status) = fs::read_to_string(format!("/proc/{pid}/status")) else { return true };
+    let Ok(status) = read_text(format!("/proc/{pid}/status")) else { return true };
     let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
     mask.is_none_or(|mask| mask >> (signal - 1) & 1 == 1)

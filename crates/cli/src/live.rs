@@ -492,7 +492,8 @@ fn called_at(frame: &FrameInfo, line_of: impl Fn(&str, u32) -> Option<String>) -
 /// A line of a script, if its file is where the process has it.
 fn line_of(pid: u32, script: &str, line: u32) -> Option<String> {
     let path = script.strip_prefix("file://").unwrap_or(script);
-    let file = path.starts_with('/').then(|| std::fs::read_to_string(format!("/proc/{pid}/root{path}")).ok());
+    let file =
+        path.starts_with('/').then(|| stillheap_limits::read_text(format!("/proc/{pid}/root{path}")).ok());
     file??.lines().nth(usize::try_from(line).ok()?.checked_sub(1)?).map(str::to_owned)
 }
 

@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Serialize;
 use stillheap_redact::{Key, Options};
@@ -13,6 +13,7 @@ use stillheap_sink::{Destination, OpenedFile, Written};
 use crate::args::{RedactArgs, SourceText, compression_of};
 use crate::console::{RetryWriter, of_output};
 use crate::load::{ReadingBar, is_stdin};
+use stillheap_protocol::LossyPath;
 use stillheap_questions::{Failure, SCHEMA_VERSION};
 use stillheap_render::{count, plural, size, visible};
 
@@ -27,7 +28,7 @@ const LEAST_KEY: usize = 16;
 pub struct Redaction {
     schema_version: u32,
     file: String,
-    output: PathBuf,
+    output: LossyPath,
     redacted: bool,
     source: bool,
     /// By which files with the same key are known.
@@ -101,7 +102,7 @@ pub fn redact(args: &RedactArgs) -> Result<Redaction, Failure> {
     Ok(Redaction {
         schema_version: SCHEMA_VERSION,
         file: args.file.to_string_lossy().into_owned(),
-        output: if args.output.is_absolute() { output } else { args.output.clone() },
+        output: if args.output.is_absolute() { output } else { args.output.clone() }.into(),
         redacted: true,
         source,
         key: key.id(),

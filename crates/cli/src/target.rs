@@ -10,6 +10,7 @@ use std::time::Duration;
 use stillheap_control::{MEMFD_NAME, PAGE_SIZE, Status, decode};
 
 use crate::exit::USAGE;
+use stillheap_limits::read_text;
 use stillheap_questions::Failure;
 use stillheap_render::visible;
 
@@ -54,8 +55,8 @@ impl Target {
         for entry in entries.flatten() {
             // Descriptors come and go while we look.
             let Ok(link) = fs::read_link(entry.path()) else { continue };
-            let name = link.to_string_lossy();
-            if name.strip_prefix("/memfd:").and_then(|n| n.split(' ').next()) == Some(MEMFD_NAME) {
+            let ours = |name: &str| name.strip_prefix("/memfd:")?.split(' ').next().map(|n| n == MEMFD_NAME);
+            if link.to_str().and_then(ours) == Some(true) {
                 pages.push(File::open(entry.path()).map_err(|error| denied(pid, &error))?);
             }
         }
@@ -135,7 +136,7 @@ fn read_page(page: &File) -> Option<Status> {
 
 /// Field 22 of `/proc/PID/stat`; None if there is no such process, or only what its parent has not reaped.
 fn start_time(pid: u32) -> Option<String> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let stat = read_text(format!("/proc/{pid}/stat")).ok()?;
     // The command in brackets may hold anything, brackets and spaces too.
     let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
     let state = fields.next()?;
@@ -143,6 +144,6 @@ fn start_time(pid: u32) -> Option<String> {
 }
 
 fn command(pid: u32) -> String {
-    let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    let name = read_text(format!("/proc/{pid}/comm")).unwrap_or_default();
     visible(name.trim_end())
 }

@@ -19,6 +19,7 @@ use crate::args::WatchArgs;
 use crate::console::RetryWriter;
 use crate::exit::{NO, OK, USAGE};
 use crate::target::{PAUSE, Target, TargetError, refusal};
+use stillheap_limits::read_text;
 use stillheap_questions::SCHEMA_VERSION;
 use stillheap_render::{size, visible};
 
@@ -109,13 +110,18 @@ fn start(command: &[OsString], json: bool) -> Result<Child, TargetError> {
     let [program, arguments @ ..] = command else {
         return Err(refusal(USAGE, "ERR_INVALID_ARG_VALUE", "there is no command to start".to_owned()));
     };
-    let mut options = std::env::var("NODE_OPTIONS").unwrap_or_default();
+    let mut options = std::env::var_os("NODE_OPTIONS").unwrap_or_default();
     if !options.is_empty() {
-        options.push(' ');
+        options.push(" ");
     }
+    // Node itself reads the name of a module as text.
+    let path = package.to_str().ok_or_else(|| {
+        let message = format!("{} is not UTF-8: Node can't load the package from there", package.display());
+        refusal(USAGE, "ERR_STILLHEAP_UNSUPPORTED", message)
+    })?;
     // In quotes, within which a backslash stands for the next character.
-    let path = package.display().to_string().replace('\\', "\\\\").replace('"', "\\\"");
-    options += &format!("--require \"{path}\"");
+    let path = path.replace('\\', "\\\\").replace('"', "\\\"");
+    options.push(format!("--require \"{path}\""));
     let mut start = Command::new(program);
     start
         .args(arguments)
@@ -155,7 +161,7 @@ fn find_below(pid: u32) -> Option<Target> {
     while at < all.len() && all.len() < 1000 {
         let tasks = fs::read_dir(format!("/proc/{}/task", all[at])).into_iter().flatten().flatten();
         for task in tasks {
-            let children = fs::read_to_string(task.path().join("children")).unwrap_or_default();
+            let children = read_text(task.path().join("children")).unwrap_or_default();
             all.extend(children.split_whitespace().filter_map(|child| child.parse::<u32>().ok()));
         }
         at += 1;

@@ -2,8 +2,9 @@
 //!
 //! Every level counts: a container's own group may be unlimited and sit in a pod's that isn't.
 
-use std::fs;
 use std::path::{Path, PathBuf};
+
+use crate::text::read_text;
 
 /// Which interface a group has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,7 +136,7 @@ impl Cgroup {
             Version::One => (self.number("memory.usage_in_bytes")?, "total_"),
             Version::Two => (self.number("memory.current")?, ""),
         };
-        let stat = fs::read_to_string(self.directory.join("memory.stat")).unwrap_or_default();
+        let stat = read_text(self.directory.join("memory.stat")).unwrap_or_default();
         let cache: u64 = ["inactive_file", "active_file"]
             .iter()
             .filter_map(|name| {
@@ -163,11 +164,11 @@ impl Cgroup {
             Version::Two => "memory.events",
             Version::One => "memory.oom_control",
         };
-        kills(&fs::read_to_string(self.directory.join(file)).ok()?)
+        kills(&read_text(self.directory.join(file)).ok()?)
     }
 
     fn number(&self, file: &str) -> Option<u64> {
-        fs::read_to_string(self.directory.join(file)).ok()?.trim().parse().ok()
+        read_text(self.directory.join(file)).ok()?.trim().parse().ok()
     }
 }
 
@@ -178,6 +179,8 @@ pub(crate) fn kills(text: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn directories(groups: &Cgroups) -> Vec<String> {

@@ -9,9 +9,11 @@ mod estimate;
 mod maps;
 mod process;
 mod room;
+mod text;
 
 pub use cgroup::{Cgroup, Cgroups, Version};
 pub use estimate::{HeapSize, Need};
 pub use maps::{Mapping, maps, smaps};
 pub use process::{Stat, stat, status_kilobytes};
 pub use room::{Bound, Machine, Room};
+pub use text::read_text;

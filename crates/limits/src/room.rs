@@ -1,10 +1,10 @@
 //! How much may still be allocated before somebody is killed for it.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::cgroup::{Cgroup, Cgroups, kills};
 use crate::process::status_kilobytes;
+use crate::text::read_text;
 
 /// Who would stop us.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ pub struct Machine {
 impl Machine {
     /// Reads `proc` (`/proc`). `address_space` is `RLIMIT_AS`, if there is one.
     pub fn new(proc: &Path, address_space: Option<u64>) -> Self {
-        let read = |name: &str| fs::read_to_string(proc.join("self").join(name)).unwrap_or_default();
+        let read = |name: &str| read_text(proc.join("self").join(name)).unwrap_or_default();
         let groups = Cgroups::find(&read("cgroup"), &read("mountinfo"));
         let limited = groups.0.into_iter().filter(|group| group.limit().is_some()).collect();
         Self { proc: proc.to_owned(), limited, address_space }
@@ -63,7 +63,7 @@ impl Machine {
 
     /// The same of another process, as far as it can be seen from here.
     pub fn of_process(proc: &Path, pid: u32) -> Self {
-        let read = |name: &str| fs::read_to_string(proc.join(name)).unwrap_or_default();
+        let read = |name: &str| read_text(proc.join(name)).unwrap_or_default();
         let groups = Cgroups::find(&read(&format!("{pid}/cgroup")), &read("self/mountinfo"));
         let limited = groups.0.into_iter().filter(|group| group.limit().is_some()).collect();
         Self { proc: proc.to_owned(), limited, address_space: None }
@@ -77,7 +77,7 @@ impl Machine {
             Some(Room { left: group.left()?, bound })
         });
         let address_space = self.address_space.and_then(|limit| {
-            let status = fs::read_to_string(self.proc.join("self/status")).ok()?;
+            let status = read_text(self.proc.join("self/status")).ok()?;
             let left = limit.saturating_sub(status_kilobytes(&status, "VmSize")?);
             Some(Room { left, bound: Bound::AddressSpace })
         });
@@ -97,18 +97,20 @@ impl Machine {
 
     /// How many processes the system says it has killed for lack of memory so far, here and in the control groups.
     pub fn out_of_memory_kills(&self) -> u64 {
-        let machine = fs::read_to_string(self.proc.join("vmstat")).ok().and_then(|text| kills(&text));
+        let machine = read_text(self.proc.join("vmstat")).ok().and_then(|text| kills(&text));
         let groups = self.limited.iter().filter_map(Cgroup::out_of_memory_kills);
         groups.chain(machine).fold(0, u64::saturating_add)
     }
 
     fn meminfo(&self, name: &str) -> Option<u64> {
-        status_kilobytes(&fs::read_to_string(self.proc.join("meminfo")).ok()?, name)
+        status_kilobytes(&read_text(self.proc.join("meminfo")).ok()?, name)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

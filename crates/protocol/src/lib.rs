@@ -14,7 +14,7 @@ mod time;
 pub use compression::Compression;
 pub use failure::Failure;
 pub use header::{Header, Usage};
-pub use path::{FilePath, LossyPath};
+pub use path::{FilePath, GivenPath, LossyPath, path_bytes};
 pub use request::{CaptureRequest, EngineChoice, Fallback, Mode, Redaction, Scratch, Trigger};
 pub use result::{
     CaptureResult, FallbackDir, ForkFigures, ForkMemory, PauseParts, RefusedCall, Thaw, outcome_json,

@@ -1,19 +1,17 @@
 //! What JavaScript asks for.
 
-use std::path::PathBuf;
-
 use serde::{Deserialize, Serialize};
 
-use crate::{Compression, Failure};
+use crate::{Compression, Failure, GivenPath};
 
 /// One capture's options; checked on the JavaScript side, which knows how to name what is wrong.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct CaptureRequest {
     /// The file to write; else one is named after `name` in `dir`.
-    pub file: Option<PathBuf>,
-    pub dir: Option<PathBuf>,
-    pub fallback_dir: Option<PathBuf>,
+    pub file: Option<GivenPath>,
+    pub dir: Option<GivenPath>,
+    pub fallback_dir: Option<GivenPath>,
     pub name: Option<String>,
     pub compress: Compression,
     pub numeric_values: bool,

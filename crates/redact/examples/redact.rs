@@ -1,4 +1,5 @@
 //! `cargo run --release -p stillheap-redact --example redact < IN > OUT`: for profiling, without files or compression.
+#![expect(clippy::print_stderr, reason = "an example")]
 
 use std::io::Read;
 

@@ -76,6 +76,7 @@ fn parse_size(text: &str) -> Result<u64, String> {
         .ok_or("at least 100kB, and below 2^64".to_owned())
 }
 
+#[expect(clippy::print_stderr, reason = "a tool for tests and benchmarks")]
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match run(&arguments) {

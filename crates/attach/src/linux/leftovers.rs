@@ -11,7 +11,7 @@ pub(crate) fn dead_copies(pid: i32) -> Vec<u64> {
     let mut copies = Vec::new();
     for thread in proc::threads(pid) {
         let children =
-            std::fs::read_to_string(format!("/proc/{pid}/task/{thread}/children")).unwrap_or_default();
+            stillheap_limits::read_text(format!("/proc/{pid}/task/{thread}/children")).unwrap_or_default();
         for child in children.split_ascii_whitespace().filter_map(|id| id.parse::<i32>().ok()) {
             let is_dead = proc::stat(child, 3).as_deref() == Some("Z");
             let is_silent = proc::stat(child, 38).as_deref() == Some("0");

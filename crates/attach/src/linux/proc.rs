@@ -11,7 +11,7 @@ pub(crate) fn threads(pid: i32) -> Vec<i32> {
 /// The number of the system call that a thread sleeps in, its arguments, stack and instruction pointer, as the
 /// kernel prints them. None if it runs, or has ended.
 pub(crate) fn call(pid: i32, thread: i32) -> Option<String> {
-    let line = fs::read_to_string(format!("/proc/{pid}/task/{thread}/syscall")).ok()?;
+    let line = stillheap_limits::read_text(format!("/proc/{pid}/task/{thread}/syscall")).ok()?;
     let line = line.trim_end();
     (line != "running").then(|| line.to_owned())
 }
@@ -28,20 +28,20 @@ pub(crate) fn waits_in_futex(call: &str) -> bool {
 
 /// A thread's name.
 pub(crate) fn name(pid: i32, thread: i32) -> String {
-    let name = fs::read_to_string(format!("/proc/{pid}/task/{thread}/comm")).unwrap_or_default();
+    let name = stillheap_limits::read_text(format!("/proc/{pid}/task/{thread}/comm")).unwrap_or_default();
     name.trim_end().to_owned()
 }
 
 /// The value of a line of `/proc/PID/status`.
 pub(crate) fn status(pid: i32, field: &str) -> Option<String> {
-    let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let text = stillheap_limits::read_text(format!("/proc/{pid}/status")).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))?;
     Some(line.trim().to_owned())
 }
 
 /// A field of `/proc/PID/stat` behind the name, the first (3 in proc(5)) being the state.
 pub(crate) fn stat(pid: i32, number: usize) -> Option<String> {
-    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let text = stillheap_limits::read_text(format!("/proc/{pid}/stat")).ok()?;
     // The name in brackets may hold anything.
     let fields = text.rsplit_once(')')?.1;
     fields.split_ascii_whitespace().nth(number.checked_sub(3)?).map(str::to_owned)

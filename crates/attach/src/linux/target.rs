@@ -1,6 +1,6 @@
 //! The process: what it must be before anything is touched, and the sentence if it isn't.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{ErrorKind, Read};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -181,8 +181,8 @@ impl Target {
     /// A filter that kills would kill the service for a call that it never makes itself.
     fn check_seccomp(&self, options: &Options) -> Result<()> {
         let filtered = proc::threads(self.pid).into_iter().any(|thread| {
-            let status =
-                fs::read_to_string(format!("/proc/{}/task/{thread}/status", self.pid)).unwrap_or_default();
+            let status = stillheap_limits::read_text(format!("/proc/{}/task/{thread}/status", self.pid))
+                .unwrap_or_default();
             status.lines().any(|line| line.strip_prefix("Seccomp:").is_some_and(|mode| mode.trim() != "0"))
         });
         if !filtered || options.force || self.is_in_a_container() {
@@ -201,7 +201,7 @@ impl Target {
 
     /// Whether an engine whose default filter answers with an error made its control group.
     fn is_in_a_container(&self) -> bool {
-        let groups = fs::read_to_string(format!("/proc/{}/cgroup", self.pid)).unwrap_or_default();
+        let groups = stillheap_limits::read_text(format!("/proc/{}/cgroup", self.pid)).unwrap_or_default();
         let engines = ["docker", "kubepods", "containerd", "libpod", "crio", "cri-o"];
         let marks = ["/.dockerenv", "/run/.containerenv"];
         engines.iter().any(|engine| groups.contains(engine))
@@ -256,7 +256,7 @@ fn gone(pid: u32) -> Refusal {
 }
 
 fn yama() -> u32 {
-    let scope = fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").unwrap_or_default();
+    let scope = stillheap_limits::read_text("/proc/sys/kernel/yama/ptrace_scope").unwrap_or_default();
     scope.trim().parse().unwrap_or(0)
 }
 

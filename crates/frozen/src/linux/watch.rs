@@ -224,7 +224,7 @@ impl ChildActivity {
             return None;
         }
         self.looked = Instant::now();
-        let now = stat(&std::fs::read_to_string(format!("/proc/{child}/stat")).ok()?)?;
+        let now = stat(&stillheap_limits::read_text(format!("/proc/{child}/stat")).ok()?)?;
         let figures = forked.page.figures();
         let (beat, in_io) =
             (figures.beat.load(Ordering::Relaxed), figures.in_io.load(Ordering::Relaxed) != 0);

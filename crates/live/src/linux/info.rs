@@ -72,7 +72,7 @@ pub struct Info {
 }
 
 fn uptime(pid: u32) -> f64 {
-    let read = |path: String| fs::read_to_string(path).unwrap_or_default();
+    let read = |path: String| stillheap_limits::read_text(path).unwrap_or_default();
     let now: f64 = read("/proc/uptime".to_owned())
         .split(' ')
         .next()
@@ -85,7 +85,7 @@ fn uptime(pid: u32) -> f64 {
 }
 
 fn usage(pid: u32, v8_pages: u64) -> Usage {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let status = stillheap_limits::read_text(format!("/proc/{pid}/status")).unwrap_or_default();
     let bytes = |name: &str| stillheap_limits::status_kilobytes(&status, name).unwrap_or(0);
     Usage {
         resident_bytes: bytes("VmRSS"),

@@ -64,7 +64,7 @@ impl Process {
         let attach = attach_options(options);
         let target = Target::examine(pid, &attach)?;
         let live = Live::open(pid, pid, Vec::new())?;
-        let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        let name = stillheap_limits::read_text(format!("/proc/{pid}/comm")).unwrap_or_default();
         let called = format!("process {pid} ({})", name.trim_end());
         let Some(program) = live.program() else {
             let why = live.why_no_program().unwrap_or("no reason is known");
