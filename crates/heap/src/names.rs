@@ -371,7 +371,7 @@ impl Heap<'_> {
             "JS_SET_KEY_VALUE_ITERATOR" | "JS_SET_VALUE_ITERATOR" => "Set Iterator",
             "JS_WEAK_MAP" => "WeakMap",
             "JS_WEAK_SET" => "WeakSet",
-            "JS_GLOBAL_PROXY" => "global",
+            "JS_GLOBAL_PROXY" if layout.shape.proxy_is_global => "global",
             "JS_PRIMITIVE_WRAPPER" => match self.word(object + 24) {
                 value if value & 1 == 0 => "Number",
                 value if self.is_string(value) => "String",

@@ -84,6 +84,16 @@ pub(crate) struct Shape {
     pub(crate) oddballs_are_named: bool,
     /// The tag of a script's list of functions.
     pub(crate) script_infos_tag: &'static str,
+    /// The name of a SharedFunctionInfo's reference to its code.
+    pub(crate) shared_data_name: &'static str,
+    /// JSGlobalObject::global_proxy.
+    pub(crate) global_proxy: u64,
+    /// JSGlobalProxy::native_context.
+    pub(crate) proxy_context: Option<u64>,
+    /// Whether the class of a global proxy without another name is `global`.
+    pub(crate) proxy_is_global: bool,
+    /// Bytes before the embedder's fields of an API object: from 13 on there is a pointer to its C++ object.
+    pub(crate) api_object_header: u64,
     /// Whether the root's shortcuts lead to contexts instead of global objects.
     pub(crate) shortcut_to_context: bool,
 }
@@ -120,6 +130,11 @@ const V8_11_3: Shape = Shape {
     wrappers_are_code: false,
     oddballs_are_named: false,
     script_infos_tag: "(shared function infos)",
+    shared_data_name: "function_data",
+    global_proxy: 32,
+    proxy_context: Some(24),
+    proxy_is_global: true,
+    api_object_header: 24,
     shortcut_to_context: false,
 };
 
@@ -142,6 +157,8 @@ const V8_12_4: Shape = Shape {
     function_code: Some(24),
     bytecode_tables: (40, 32, 24),
     instructions: Some((32, 24, 64)),
+    global_proxy: 24,
+    proxy_context: None,
     ..V8_11_3
 };
 
@@ -168,6 +185,9 @@ const V8_13_6: Shape = Shape {
     view_buffer: 32,
     size_for_snapshot: true,
     wrappers_are_code: true,
+    oddballs_are_named: true,
+    global_proxy: 32,
+    api_object_header: 32,
     ..V8_12_4
 };
 
@@ -179,7 +199,8 @@ const V8_14_6: Shape = Shape {
     enum_cache: 24,
     shortcut_to_context: true,
     position_flag_bits: 2,
-    oddballs_are_named: true,
+    proxy_is_global: false,
+    shared_data_name: "trusted_function_data",
     script_infos_tag: "(infos)",
     ..V8_13_6
 };

@@ -222,11 +222,50 @@ impl<'h, 'm> Visitor<'h, 'm> {
                 _ => {}
             }
         } else if map.receiver && it != types.proxy {
-            if it != types.global_proxy {
+            if it == types.global_proxy {
+                self.global_proxy(object, map, sink);
+            } else {
                 self.receiver(object, map, size, sink);
             }
         } else {
             self.system_edges(object, map, size, sink);
+        }
+    }
+
+    /// `ExtractJSGlobalProxyReferences`.
+    fn global_proxy(&mut self, object: u64, map: &MapInfo, sink: &mut impl Sink) {
+        let heap = self.heap;
+        let layout = &heap.space.layout;
+        if let Some(at) = layout.shape.proxy_context {
+            self.field(object, "native_context", at, sink);
+        } else if layout.shape.shortcut_to_context {
+            // Through the map's map, which belongs to the context.
+            let meta_map = heap.word(map.address);
+            let context = heap.word((meta_map & !1) + layout.offsets.map_constructor);
+            if heap.type_behind(context) == layout.types.native_context {
+                let label = Label::Made(self.names.id("native_context"));
+                self.edge(EdgeKind::Shortcut, label, context, None, sink);
+                let label = Label::Made(self.names.id("global_object"));
+                self.edge(EdgeKind::Shortcut, label, heap.word(context - 1 + 32), None, sink);
+            }
+        }
+    }
+
+    /// Fields that the embedder keeps in an object, by their number (`ExtractInternalReferences`).
+    fn embedder_fields(&mut self, object: u64, map: &MapInfo, sink: &mut impl Sink) {
+        let layout = &self.heap.space.layout;
+        let is_api = map.instance_type >= layout.types.special_api_object
+            && layout.type_name(map.instance_type).ends_with("API_OBJECT");
+        if !is_api {
+            return;
+        }
+        let header = layout.shape.api_object_header;
+        for (number, at) in (header..8 * u64::from(map.inobject_start)).step_by(8).enumerate() {
+            let word = self.heap.word(object + at);
+            if self.is_essential(word) {
+                let label = self.number(number);
+                self.edge(EdgeKind::Internal, label, word, Some(at), sink);
+            }
         }
     }
 
@@ -265,12 +304,13 @@ impl<'h, 'm> Visitor<'h, 'm> {
         } else if (types.first_function..=types.last_function).contains(&it) {
             self.function(object, map, size, sink);
         } else if it == types.global_object {
-            self.field(object, "global_proxy", 32, sink);
+            self.field(object, "global_proxy", layout.shape.global_proxy, sink);
         } else if it == types.typed_array || it == types.data_view || it == types.rab_gsab_data_view {
             self.field(object, "buffer", layout.shape.view_buffer, sink);
         }
         self.tagged_field(object, "properties", offsets.properties, "(object properties)", sink);
         self.tagged_field(object, "elements", offsets.elements, "(object elements)", sink);
+        self.embedder_fields(object, map, sink);
     }
 
     fn properties(&mut self, object: u64, map: &MapInfo, sink: &mut impl Sink) {
@@ -412,7 +452,7 @@ impl<'h, 'm> Visitor<'h, 'm> {
             }
             self.field(object, "name_or_scope_info", offsets.shared_name, sink);
             self.field(object, "script", offsets.shared_script, sink);
-            self.field(object, "function_data", offsets.shared_data, sink);
+            self.field(object, layout.shape.shared_data_name, offsets.shared_data, sink);
             if let Some(at) = layout.shape.untrusted_function_data {
                 self.field(object, "untrusted_function_data", at, sink);
             }
@@ -434,7 +474,8 @@ impl<'h, 'm> Visitor<'h, 'm> {
             self.field(object, "value", 8, sink);
         } else if it == types.property_cell {
             self.field(object, "value", 24, sink);
-            self.tagged_field(object, "dependent_code", 32, "(dependent code)", sink);
+            self.tag(word(32), "(dependent code)", Some(NodeKind::Code), sink);
+            self.field(object, "dependent_code", 32, sink);
         } else if it == types.prototype_info {
             self.tag(word(24), "(prototype chain enum cache)", Some(NodeKind::ObjectShape), sink);
             self.tag(word(16), "(prototype users)", Some(NodeKind::ObjectShape), sink);
@@ -489,7 +530,10 @@ impl<'h, 'm> Visitor<'h, 'm> {
                 self.mixed(object, 16, size, sink)
             }
             Kind::WeakArrayList => self.mixed(object, 24, size, sink),
-            Kind::FixedArray => self.mixed(object, 16, size, sink),
+            // V8 takes the elements of other arrays of this shape as hidden references.
+            Kind::FixedArray if self.has_numbered_elements(map) => self.mixed(object, 16, size, sink),
+            Kind::InstructionStream => self.code_tables(object, 32, sink),
+            Kind::Fields if map.instance_type == types.code => self.code_tables(object, size, sink),
             Kind::BytecodeArray => {
                 let (pool, handlers, positions) = layout.shape.bytecode_tables;
                 self.constant_pool(heap.word(object + pool), 3, sink);
@@ -498,6 +542,24 @@ impl<'h, 'm> Visitor<'h, 'm> {
                 }
             }
             _ => {}
+        }
+    }
+
+    fn has_numbered_elements(&self, map: &MapInfo) -> bool {
+        let layout = &self.heap.space.layout;
+        let name = layout.type_name(map.instance_type);
+        !name.starts_with("TRUSTED")
+            && !name.starts_with("PROTECTED")
+            && !(layout.shape.boilerplate_header > 16 && name == "CLOSURE_FEEDBACK_CELL_ARRAY")
+    }
+
+    /// Tables that belong to machine code: of positions, of relocations.
+    fn code_tables(&mut self, object: u64, end: u64, sink: &mut impl Sink) {
+        for at in (8..end).step_by(8) {
+            let word = self.heap.word(object + at);
+            if self.heap.info(word & !1).is_some_and(|m| is_strong(word) && m.kind == Kind::ByteArray) {
+                self.tag(word, "(code table)", Some(NodeKind::Code), sink);
+            }
         }
     }
 
@@ -571,7 +633,9 @@ impl<'h, 'm> Visitor<'h, 'm> {
                 self.field(object, "constructor", at, sink);
             }
         }
-        self.tagged_field(object, "dependent_code", offsets.map_dependent_code, "(dependent code)", sink);
+        let dependent_code = heap.word(object + offsets.map_dependent_code);
+        self.tag(dependent_code, "(dependent code)", Some(NodeKind::Code), sink);
+        self.field(object, "dependent_code", offsets.map_dependent_code, sink);
         let cell = heap.word(object + offsets.map_dependent_code + 8);
         self.tag(cell, "(prototype validity cell)", Some(NodeKind::ObjectShape), sink);
     }
@@ -587,6 +651,12 @@ impl<'h, 'm> Visitor<'h, 'm> {
         }
         self.field(object, "scope_info", 16, sink);
         self.field(object, "previous", 24, sink);
+        if !native
+            && heap.type_behind(scope_info) == types.scope_info
+            && heap.scope(scope_info - 1).has_extension_slot
+        {
+            self.field(object, "extension", 32, sink);
+        }
         if native {
             self.field(object, "extension", 32, sink);
             for slot in 3..slots.saturating_sub(1) {
