@@ -14,7 +14,11 @@ function compile() {
   const file = path.join(root, 'index.d.ts');
   const options = { noEmit: true, strict: true, lib: ['lib.es2023.d.ts'], types: [], skipLibCheck: false };
   const program = ts.createProgram([file], options);
-  return { program, checker: program.getTypeChecker(), diagnostics: ts.getPreEmitDiagnostics(program).length };
+  return {
+    program,
+    checker: program.getTypeChecker(),
+    diagnostics: ts.getPreEmitDiagnostics(program).length,
+  };
 }
 
 // (module (memory 1) (table 1 funcref) (global (mut i32) (i32.const 1)) (func (export "f") (result i32) i32.const 7))
@@ -48,7 +52,10 @@ async function main() {
   await serve(kept);
   for (let n = 0; n < 3; n++) {
     const context = vm.createContext({ n, log: [] });
-    vm.runInContext('class Inner { constructor(n) { this.n = n } }; log.push(new Inner(n)); var list = [1, 2, {n}]', context);
+    vm.runInContext(
+      'class Inner { constructor(n) { this.n = n } }; log.push(new Inner(n)); var list = [1, 2, {n}]',
+      context,
+    );
     kept.contexts.push(context);
   }
   const module_ = new WebAssembly.Module(wasm);

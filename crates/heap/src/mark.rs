@@ -107,14 +107,15 @@ const LEAST_WORK: usize = 1 << 16;
 /// Objects between two words to the watcher.
 const TELL_EVERY: u64 = 1 << 16;
 
-/// Marks everything that the roots reach.
-pub(crate) fn mark(heap: &mut Heap<'_>, roots: &[Root], watcher: Watcher<'_>) -> Result<Marks> {
-    // A 128th of the heap.
-    let most_work = usize::try_from(heap.page_bytes() / 1024).unwrap_or(usize::MAX).max(LEAST_WORK);
-    mark_within(heap, roots, watcher, most_work)
-}
-
-fn mark_within(heap: &mut Heap<'_>, roots: &[Root], watcher: Watcher<'_>, most_work: usize) -> Result<Marks> {
+/// Marks everything that the roots reach. Unless the caller wants less, a 128th of the heap is for what waits.
+pub(crate) fn mark(
+    heap: &mut Heap<'_>,
+    roots: &[Root],
+    watcher: Watcher<'_>,
+    most_work: Option<usize>,
+) -> Result<Marks> {
+    let share = usize::try_from(heap.page_bytes() / 1024).unwrap_or(usize::MAX);
+    let most_work = most_work.unwrap_or(share.max(LEAST_WORK));
     let page_bytes = heap.page_bytes();
     let Heap { space, maps } = heap;
     let bits = space.pages.iter().map(|p| vec![0; p.bytes.len().div_ceil(8 * 64)]).collect();

@@ -115,8 +115,14 @@ impl<'m> Heap<'m> {
     /// # Errors
     /// A probe failed, or the watcher stopped the reader.
     pub fn verify(&mut self, watcher: Watcher<'_>) -> Result<Live> {
+        self.verify_within(watcher, None)
+    }
+
+    /// The same with room for so many objects that wait to be marked: for tests, since a large heap takes long.
+    #[doc(hidden)]
+    pub fn verify_within(&mut self, watcher: Watcher<'_>, most_work: Option<usize>) -> Result<Live> {
         let roots = roots::find(self);
-        let marks = mark(self, &roots, watcher)?;
+        let marks = mark(self, &roots, watcher, most_work)?;
         let process = crate::probe::check(self, &marks)?;
         Ok(Live { marks, roots, process })
     }
