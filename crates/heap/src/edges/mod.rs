@@ -548,9 +548,8 @@ impl<'h, 'm> Visitor<'h, 'm> {
     fn has_numbered_elements(&self, map: &MapInfo) -> bool {
         let layout = &self.heap.space.layout;
         let name = layout.type_name(map.instance_type);
-        !name.starts_with("TRUSTED")
-            && !name.starts_with("PROTECTED")
-            && !(layout.shape.boilerplate_header > 16 && name == "CLOSURE_FEEDBACK_CELL_ARRAY")
+        let hidden_cells = layout.shape.boilerplate_header > 16 && name == "CLOSURE_FEEDBACK_CELL_ARRAY";
+        !hidden_cells && !name.starts_with("TRUSTED") && !name.starts_with("PROTECTED")
     }
 
     /// Tables that belong to machine code: of positions, of relocations.
