@@ -1,5 +1,7 @@
 //! The command line as clap has it, its commands listed in groups.
 
+use std::ffi::OsStr;
+
 use clap::{Command, CommandFactory};
 
 use crate::args::Cli;
@@ -25,9 +27,26 @@ const GROUPS: [(&str, &[&str]); 4] = [
     ("Share and automate", &["verify", "redact", "convert", "mcp", "completions", "help"]),
 ];
 
+/// What llnode calls the commands.
+const LLNODE: [(&str, &str); 5] = [
+    ("findjsobjects", "summary"),
+    ("findjsinstances", "instances"),
+    ("findrefs", "retainers"),
+    ("bt", "stack"),
+    ("nodeinfo", "info"),
+];
+
+/// The name of the command that llnode calls so.
+pub fn of_llnode(word: &OsStr) -> Option<&'static str> {
+    LLNODE.iter().find(|(theirs, _)| word == *theirs).map(|&(_, ours)| ours)
+}
+
 /// The whole command line, its commands in groups.
 pub fn command() -> Command {
     let mut command = Cli::command();
+    for (theirs, ours) in LLNODE {
+        command = command.mut_subcommand(ours, |c| c.alias(theirs));
+    }
     command.build();
     let groups = groups(&command);
     command.help_template(format!(
@@ -66,6 +85,15 @@ mod tests {
         for subcommand in command.get_subcommands().filter(|c| !c.is_hide_set()) {
             let times = grouped.iter().filter(|name| **name == subcommand.get_name()).count();
             assert_eq!(times, 1, "{} is in {times} groups", subcommand.get_name());
+        }
+    }
+
+    #[test]
+    fn words_of_llnode_are_commands() {
+        for (theirs, ours) in LLNODE {
+            let found = command().find_subcommand(theirs).map(|c| c.get_name().to_owned());
+            assert_eq!(found.as_deref(), Some(ours), "{theirs}");
+            assert_eq!(of_llnode(OsStr::new(theirs)), Some(ours));
         }
     }
 

@@ -44,7 +44,10 @@ use stillheap_render::{self as render, TextStyle, next};
 
 /// Runs a command, given without the program's name, and prints what comes of it; returns the exit code.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> i32 {
-    let all = std::iter::once(OsString::from("stillheap")).chain(args);
+    let all: Vec<OsString> = std::iter::once(OsString::from("stillheap")).chain(args).collect();
+    if let Some((theirs, ours)) = all.get(1).and_then(|word| Some((word, commands::of_llnode(word)?))) {
+        say(&format!("`{}` of llnode is `stillheap {ours}`.", theirs.display()));
+    }
     match commands::command().try_get_matches_from(all).and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => {
             match cli.terminal.color {
