@@ -22,7 +22,7 @@
 //! - **The process goes on at whatever point this tool dies.** The kernel lets go the threads of a dead tracer. Before step 5
 //!   nothing has been changed; after it the code in the process needs nobody: it forks, the copy ends itself with
 //!   `exit_group` because no tracer stops it, and the donor returns to its call. What stays is one zombie,
-//!   which the next run reaps ([`Target::leftovers`]).
+//!   which the next run reaps (`linux/leftovers.rs`).
 //! - **Letting go early is always right**, for the same reason. So every wait has an end ([`Options::limit`]), none of
 //!   them blocks, and what takes too long is given up instead of waited for.
 //! - **The code is never taken away under somebody.** A signal's handler may run on top of it and return to it later.
