@@ -129,7 +129,7 @@ function create({ isolate, defaults, announce }) {
     }
     let outcome;
     try {
-      // In the process there is nobody but V8, whoever reads the heap in forked children.
+      // In the process there is nothing but V8, whatever reads the heap in forked children.
       outcome = takeAndFinishSync(isolate, open({ ...options, engine: 'v8' }), options);
     } catch (error) {
       outcome = { error };

@@ -20,7 +20,7 @@ macro_rules! skip {
 }
 
 /// Reports a test by the type name of a function inside it; use [`skip!`](crate::skip!).
-#[expect(clippy::print_stderr, reason = "for those who run the tests")]
+#[expect(clippy::print_stderr, reason = "for people who run the tests")]
 pub fn report(here: &str, reason: impl Display) {
     let test = here.strip_suffix("::here").unwrap_or(here);
     let reason = reason.to_string();

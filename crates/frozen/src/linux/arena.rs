@@ -146,7 +146,7 @@ pub fn begin(size: usize) -> Option<(usize, usize)> {
         };
         if address != libc::MAP_FAILED {
             // Where pages are huge by default, the memory taken would be up to 2 MB more for each list.
-            // SAFETY: advice about a mapping of ours.
+            // SAFETY: advice about this arena's own mapping, which has that address and size.
             unsafe { libc::madvise(address, size, libc::MADV_NOHUGEPAGE) };
             return Some(set(address as usize, size, libc::MADV_DONTNEED));
         }

@@ -160,7 +160,7 @@ unsafe fn stack(mapping: &Mapping, pointer: usize, kept: &Kept) -> Region {
 fn here() -> (Kept, usize, usize) {
     let mut kept: Kept = [0; 6];
     let (pointer, locals): (usize, usize);
-    // SAFETY: stores registers into an array of ours; the word at fs:0 is the thread control block's own address.
+    // SAFETY: stores registers into an array on this stack; the word at fs:0 is the thread control block's own address.
     unsafe {
         core::arch::asm!(
             "mov [{to}], rbx",
@@ -185,7 +185,7 @@ fn here() -> (Kept, usize, usize) {
 fn here() -> (Kept, usize, usize) {
     let mut kept: Kept = [0; 6];
     let (pointer, locals): (usize, usize);
-    // SAFETY: stores registers into an array of ours; tpidr_el0 may be read.
+    // SAFETY: stores registers into an array on this stack; tpidr_el0 may be read.
     unsafe {
         core::arch::asm!(
             "stp x19, x20, [{to}]",
@@ -258,7 +258,7 @@ mod tests {
     #[test]
     fn pages_that_were_never_written_to_are_left_out() {
         const SIZE: usize = 16 << 20;
-        // SAFETY: a new mapping of ours, unmapped at the end; the writes stay inside.
+        // SAFETY: this test's own new mapping, unmapped at the end; the writes stay inside.
         unsafe {
             let address = libc::mmap(
                 core::ptr::null_mut(),
