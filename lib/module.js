@@ -8,6 +8,7 @@ const { Stillheap } = require('./emitter.js');
 const { failure, fromNative } = require('./errors.js');
 const { consistent, initialDefaults, processOptions, streamOptions, toNative } = require('./options.js');
 const permission = require('./permission.js');
+const { say } = require('./say.js');
 const { attach, foreignRuntime } = require('./runtime.js');
 
 /** Where the package's other modules find what this one shares with them. */
@@ -15,7 +16,7 @@ const internals = Symbol.for('stillheap.internals');
 
 function create(version) {
   const emitter = new Stillheap();
-  const complain = (line) => process.stderr.write(`${line}\n`);
+  const complain = say;
   const { defaults, limit: limitDefaults } = initialDefaults(process.env, complain);
 
   const { native, isolate, here } = attach(

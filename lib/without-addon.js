@@ -8,6 +8,7 @@ const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
 const { unavailable } = require('./errors.js');
+const { say } = require('./say.js');
 
 /** Bytes that are compressed at a time. Members of gzip and frames of zstd may follow one another in a file. */
 const piece = 4 * 1024 * 1024;
@@ -282,7 +283,7 @@ class Operation {
 
 /** What `create` in lib/module.js uses of the addon. `reason` says why it isn't there. */
 function create(reason) {
-  const line = (text) => process.stderr.write(`stillheap: ${text}\n`);
+  const line = (text) => say(`stillheap: ${text}`);
 
   class Isolate {
     engineReason = reason;
