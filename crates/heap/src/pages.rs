@@ -186,34 +186,54 @@ pub(crate) fn isolates(pages: &[Page<'_>], main_stack: &[u8]) -> Vec<Isolate> {
     isolates
 }
 
-const LEAF: usize = 1 << 15;
-
-/// From an address to its page: two look-ups, no hashing.
+/// From an address to its page: a hash table with open addressing. V8 asks for addresses at random all over the lower
+/// half of the address space, so a tree of arrays would have an almost empty leaf for each page.
 pub(crate) struct PageTable {
-    roots: Vec<u32>,
-    leaves: Vec<Vec<u32>>,
+    /// Number of a piece of memory as large as a page, counted from 1, and the page's index.
+    slots: Vec<(u32, u32)>,
+    shift: u32,
 }
 
 impl PageTable {
     pub(crate) fn new(pages: &[Page<'_>]) -> PageTable {
-        let mut table = PageTable { roots: vec![0; LEAF], leaves: vec![Vec::new()] };
+        let pieces: u64 = pages.iter().map(|p| p.end.div_ceil(PAGE) - p.base / PAGE).sum();
+        // At most half of them are taken, so every search ends.
+        let bits = (2 * pieces + 2).next_power_of_two().ilog2();
+        let mut table = PageTable { slots: vec![(0, 0); 1 << bits], shift: u32::BITS - bits.min(31) };
         for (index, page) in pages.iter().enumerate() {
             for number in page.base / PAGE..page.end.div_ceil(PAGE) {
-                let Some(root) = table.roots.get_mut(number as usize / LEAF) else { continue };
-                if *root == 0 {
-                    *root = table.leaves.len() as u32;
-                    table.leaves.push(vec![0; LEAF]);
+                let Some(key) = key(number) else { continue };
+                let mut at = table.slot(key);
+                while table.slots[at].0 != 0 && table.slots[at].0 != key {
+                    at = (at + 1) & (table.slots.len() - 1);
                 }
-                table.leaves[*root as usize][number as usize % LEAF] = index as u32 + 1;
+                table.slots[at] = (key, index as u32);
             }
         }
         table
     }
 
     #[inline(always)]
-    pub(crate) fn find(&self, address: u64) -> Option<usize> {
-        let number = (address / PAGE) as usize;
-        let leaf = &self.leaves[*self.roots.get(number / LEAF)? as usize];
-        (*leaf.get(number % LEAF)? as usize).checked_sub(1)
+    fn slot(&self, key: u32) -> usize {
+        (key.wrapping_mul(0x9e37_79b9) >> self.shift) as usize & (self.slots.len() - 1)
     }
+
+    #[inline(always)]
+    pub(crate) fn find(&self, address: u64) -> Option<usize> {
+        let key = key(address / PAGE)?;
+        let mut at = self.slot(key);
+        loop {
+            match self.slots[at] {
+                (found, index) if found == key => return Some(index as usize),
+                (0, _) => return None,
+                _ => at = (at + 1) & (self.slots.len() - 1),
+            }
+        }
+    }
+}
+
+/// No address of a process is above 2^47, so a number fits.
+#[inline(always)]
+fn key(number: u64) -> Option<u32> {
+    u32::try_from(number).ok()?.checked_add(1)
 }
