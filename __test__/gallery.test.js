@@ -26,6 +26,12 @@ test('the verdict on three leaking programs and a healthy one', { timeout: 240_0
   );
 });
 
+test('the verdict on leaks that were published, of packages and of Node', { timeout: 240_000 }, async (t) => {
+  const args = ['--node', major, 'debug', 'diagnostics-channel', 'mongoose'];
+  const child = startNode(t, [path.join(root, 'gallery/published.mjs'), ...args]);
+  await child.succeeded();
+});
+
 test('the gallery is as large as it is meant to be, and each expectation has its lines', async () => {
   const { programs } = await import('../gallery/support/programs.mjs');
   const all = programs();

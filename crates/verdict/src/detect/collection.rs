@@ -87,7 +87,8 @@ fn held(
             None => lead.full.clone(),
         });
         if let Some(call) = case.source_index.call_of(top.from, &lead.variable, place.function.as_deref()) {
-            let foreign = case.source_index.owner(reference.from) != Some(Owner::Application);
+            let owner = case.source_index.owner(reference.from);
+            let foreign = matches!(owner, Some(Owner::Library | Owner::Runtime));
             if foreign && place.filled && (lead.steps.len() == 1 || call.fills) {
                 // The application fills it through the one method that it calls.
                 let inner = place.location.replace(call.location);
