@@ -284,7 +284,7 @@ interface Stillheap extends EventEmitter<StillheapEvents> {
    */
   writeSnapshot(callback?: (error: StillheapError | null, filename?: string) => void): boolean;
   writeSnapshot(
-    filename?: string | Buffer | URL | null,
+    filename?: string | URL | null,
     callback?: ((error: StillheapError | null, filename?: string) => void) | null,
   ): boolean;
 

@@ -13,6 +13,10 @@ function checkArguments(filename, callback) {
   if (callback !== undefined && callback !== null && typeof callback !== 'function') {
     throw wrongType('The argument callback of writeSnapshot', 'a function', callback);
   }
+  // As heapdump, which knew texts only.
+  if (Buffer.isBuffer(filename)) {
+    throw wrongType('The argument filename of writeSnapshot', "a string or a 'file:' URL", filename);
+  }
   const name =
     filename === undefined || filename === null
       ? undefined
