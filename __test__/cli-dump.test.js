@@ -76,7 +76,8 @@ test('a process that cannot write says why', async (t) => {
 
 test('a process without the module is told how to load it', async (t) => {
   const agent = await startAgent(t, { load: false });
-  const { code, stderr } = await stillheap(t, 'dump', agent.pid);
+  // By itself dump would attach to it.
+  const { code, stderr } = await stillheap(t, 'dump', agent.pid, '--how', 'signal');
   assert.equal(code, 2);
   assert.match(stderr, /has not loaded stillheap.*node -r stillheap app\.js/);
   assert.equal(agent.outcome, undefined);
