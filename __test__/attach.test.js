@@ -121,6 +121,12 @@ test('a service under load answers every request while it is attached to', {
   };
   const clients = [client(), client(), client()];
   const signals = setInterval(() => service.kill('SIGUSR2'), 4);
+  // A failed assertion must not leave them running: the file would never end.
+  afterwards(t, () => {
+    running = false;
+    clearInterval(signals);
+    for (const one of clients) one.catch(() => {});
+  });
   const outcomes = { ok: 0, refused: 0 };
   const length = Number(process.env.STILLHEAP_TEST_ATTACHES ?? (atFullLength ? 40 : 8));
   const pauses = [];
