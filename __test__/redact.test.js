@@ -200,7 +200,7 @@ test('what the command line makes of a file has no secret and the same numbers',
   assert.deepEqual(found(at('a.heapsnapshot.gz')), []);
   const again = cli('redact', file, at('a.heapsnapshot.gz'));
   assert.equal(again.status, 2);
-  assert.match(again.stderr, /EEXIST/);
+  assert.match(again.stderr, /already exists/);
   const twice = cli('redact', at('a.heapsnapshot.gz'), at('b.heapsnapshot'));
   assert.equal(twice.status, 2);
   assert.match(twice.stderr, /redacted already/);
@@ -229,7 +229,9 @@ test('the numbers of a redacted file are those of the file', async (t) => {
   }
   const groups = (file) => {
     const { duplicates } = ask('strings', file, '--duplicates', '--limit', '0');
-    return numbers(duplicates.filter(({ ids }) => !ids.some((id) => pieces.has(id))));
+    // So what one copy would save is another figure, too, for texts that are pieces of such texts.
+    const rest = duplicates.filter(({ ids }) => !ids.some((id) => pieces.has(id)));
+    return numbers(rest.map((group) => ({ ...group, wastedSize: undefined })));
   };
   assert.deepEqual(groups(redacted), groups(file));
   const classes = (answer) => new Map(answer.classes.map(({ name, count }) => [name, count]));

@@ -91,7 +91,8 @@ function cargo(...args) {
 /** The crates' tests; with STILLHEAP_NEXTEST=1 by nextest, a process for each, which keeps every core busy. */
 function crates() {
   const env = { STILLHEAP_SKIPS: rustSkips() };
-  if (process.env.STILLHEAP_NEXTEST !== '1') return call('cargo', ['test', '--workspace', '--quiet'], env);
+  if (process.env.STILLHEAP_NEXTEST !== '1')
+    return call('cargo', ['test', '--workspace', '--no-fail-fast', '--quiet'], env);
   const options = ['--workspace', '--no-fail-fast', '--status-level', 'fail', '--final-status-level', 'fail'];
   const tests = call('cargo', ['nextest', 'run', ...options, '--cargo-quiet'], env);
   // nextest does not run the examples in the documentation.

@@ -2,12 +2,14 @@
 //!
 //! Decompression runs on a thread of its own and stays at most four chunks ahead (8 MB).
 
-use std::io::{self, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::panic::resume_unwind;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
+use flate2::bufread::GzDecoder;
 use stillheap_graph::Packing;
+use zstd::stream::read::Decoder;
 
 const CHUNK: usize = 2 << 20;
 
@@ -29,12 +31,88 @@ pub(crate) fn recognise(mut raw: Box<dyn Read + Send>) -> io::Result<Input> {
     let whole = io::Cursor::new(head).chain(raw);
     let reader: Box<dyn Read + Send> = match packing {
         Packing::Plain => Box::new(whole),
-        Packing::Gzip => Box::new(ReadAhead::new(flate2::read::MultiGzDecoder::new(
-            io::BufReader::with_capacity(1 << 18, whole),
-        ))),
-        Packing::Zstd => Box::new(ReadAhead::new(zstd::stream::read::Decoder::new(whole)?)),
+        Packing::Gzip => {
+            Box::new(ReadAhead::new(Members::new(buffered(whole), |rest| Ok(GzDecoder::new(rest)))))
+        }
+        Packing::Zstd => Box::new(ReadAhead::new(Members::new(buffered(whole), |rest| {
+            Ok(Decoder::with_buffer(rest)?.single_frame())
+        }))),
     };
     Ok(Input { packing, reader })
+}
+
+fn buffered<R: Read>(raw: R) -> BufReader<R> {
+    BufReader::with_capacity(1 << 18, raw)
+}
+
+/// A decoder of one member (a frame) of a packed file, which may be followed by more of them.
+trait Member<R>: Read {
+    /// What a member begins with.
+    fn begins(rest: &[u8]) -> bool;
+    fn into_rest(self) -> R;
+}
+
+impl<R: BufRead> Member<R> for GzDecoder<R> {
+    fn begins(rest: &[u8]) -> bool {
+        rest.iter().zip([0x1f, 0x8b]).all(|(&a, b)| a == b)
+    }
+
+    fn into_rest(self) -> R {
+        self.into_inner()
+    }
+}
+
+impl<R: BufRead> Member<R> for Decoder<'static, R> {
+    fn begins(rest: &[u8]) -> bool {
+        let skippable = |rest: &[u8]| {
+            rest[0] & 0xf0 == 0x50 && rest[1..].iter().zip([0x2a, 0x4d, 0x18]).all(|(&a, b)| a == b)
+        };
+        rest.iter().zip([0x28, 0xb5, 0x2f, 0xfd]).all(|(&a, b)| a == b) || skippable(rest)
+    }
+
+    fn into_rest(self) -> R {
+        self.finish()
+    }
+}
+
+/// All members of a packed file. What follows the last one, padding of a tape or a line that an upload has added, is no
+/// part of it: gzip and zstd leave it alone as well.
+struct Members<R, M> {
+    current: Option<M>,
+    rest: Option<R>,
+    open: fn(R) -> io::Result<M>,
+    /// A file begins with a member, whatever it looks like.
+    first: bool,
+}
+
+impl<R: BufRead, M: Member<R>> Members<R, M> {
+    fn new(rest: R, open: fn(R) -> io::Result<M>) -> Members<R, M> {
+        Members { current: None, rest: Some(rest), open, first: true }
+    }
+}
+
+impl<R: BufRead, M: Member<R>> Read for Members<R, M> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if out.is_empty() {
+            return Ok(0);
+        }
+        loop {
+            if let Some(member) = &mut self.current {
+                let read = member.read(out)?;
+                if read > 0 {
+                    return Ok(read);
+                }
+                self.rest = self.current.take().map(M::into_rest);
+            }
+            let Some(mut rest) = self.rest.take() else { return Ok(0) };
+            let ahead = rest.fill_buf()?;
+            if !self.first && (ahead.is_empty() || !M::begins(ahead)) {
+                return Ok(0);
+            }
+            self.first = false;
+            self.current = Some((self.open)(rest)?);
+        }
+    }
 }
 
 /// A reader that is drained by a thread of its own.
@@ -110,6 +188,26 @@ impl Read for ReadAhead {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_follows_the_last_member_is_left_alone() {
+        use std::io::Write;
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(b"one heap").unwrap();
+        let packed = [gzip.finish().unwrap(), zstd::encode_all(&b"one heap"[..], 1).unwrap()];
+        for member in packed {
+            let read = |file: Vec<u8>| {
+                let mut text = String::new();
+                let input = recognise(Box::new(io::Cursor::new(file)));
+                input.and_then(|mut input| input.reader.read_to_string(&mut text)).map(|_| text)
+            };
+            assert_eq!(read(member.clone()).unwrap(), "one heap");
+            assert_eq!(read([member.clone(), member.clone()].concat()).unwrap(), "one heapone heap");
+            assert_eq!(read([member.clone(), vec![0; 8192]].concat()).unwrap(), "one heap");
+            assert_eq!(read([&member[..], b"upload finished\n"].concat()).unwrap(), "one heap");
+            assert!(read(member[..member.len() - 3].to_vec()).is_err(), "truncated");
+        }
+    }
 
     #[test]
     fn a_decoder_that_panics_does_not_look_like_the_end() {
