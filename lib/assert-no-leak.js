@@ -12,7 +12,7 @@ const { mkdirSync, mkdtempSync, rmSync } = require('node:fs');
 const path = require('node:path');
 const { settle } = require('./collect-garbage.js');
 const { wrongType, wrongValue } = require('./errors.js');
-const { callback, check, oneOf, path: place } = require('./checks.js');
+const { callback, check, oneOf, textPath } = require('./checks.js');
 const { leakError } = require('./leak-error.js');
 
 /** Rounds between snapshots: a class has to grow in each. */
@@ -64,7 +64,7 @@ const kinds = {
   classes: classNames,
   tolerance: amount,
   toleranceBytes: amount,
-  snapshotDir: place,
+  snapshotDir: textPath,
   annotate: oneOf(['auto', 'github', 'none']),
 };
 

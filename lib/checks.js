@@ -29,6 +29,13 @@ function path(name, value) {
   return string(name, value);
 }
 
+/** A path where bytes that are not UTF-8 are not taken. */
+function textPath(name, value) {
+  if (typeof value !== 'string' && !(value instanceof URL))
+    throw wrongType(name, "a string or a 'file:' URL", value);
+  return path(name, value);
+}
+
 function boolean(name, value) {
   if (typeof value !== 'boolean') throw wrongType(name, 'a boolean', value);
   return value;
@@ -83,4 +90,4 @@ function check(options, kinds, where) {
   return checked;
 }
 
-module.exports = { abortSignal, amount, boolean, callback, check, oneOf, path, string };
+module.exports = { abortSignal, amount, boolean, callback, check, oneOf, path, string, textPath };

@@ -3,7 +3,7 @@
 // What is particular to heapdump's function writeSnapshot([filename][, callback]).
 
 const { failure, wrongType } = require('./errors.js');
-const { path } = require('./checks.js');
+const { textPath } = require('./checks.js');
 
 /** Both arguments are optional; everything else is refused before anything is written. */
 function checkArguments(filename, callback) {
@@ -13,14 +13,11 @@ function checkArguments(filename, callback) {
   if (callback !== undefined && callback !== null && typeof callback !== 'function') {
     throw wrongType('The argument callback of writeSnapshot', 'a function', callback);
   }
-  // As heapdump, which knew texts only.
-  if (Buffer.isBuffer(filename)) {
-    throw wrongType('The argument filename of writeSnapshot', "a string or a 'file:' URL", filename);
-  }
   const name =
     filename === undefined || filename === null
       ? undefined
-      : path('The argument filename of writeSnapshot', filename);
+      : // As heapdump, which knew texts only.
+        textPath('The argument filename of writeSnapshot', filename);
   return { filename: name, callback: callback ?? undefined };
 }
 
