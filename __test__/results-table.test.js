@@ -75,6 +75,7 @@ test('index.d.ts has the fields of a result that the addon gives, and says which
   native.fileBytes = { absent: true, nullable: false };
   // By src/near_limit, around the result.
   native.report = { absent: true, nullable: true };
+  native.reportBytes = { absent: true, nullable: false };
   assert.deepEqual(shape(declared('CaptureResult')), shape(native));
 });
 
