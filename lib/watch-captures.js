@@ -193,7 +193,7 @@ function placeOf({ file, fileBytes }) {
   return fileBytes ?? file;
 }
 
-/** A file's name as text, for another process; one that is not UTF-8 by a descriptor that is open meanwhile. */
+/** A file's name as text, for another process. A name that is not UTF-8 is given as the path of an open descriptor. */
 function textOf({ file, fileBytes }, descriptors) {
   if (fileBytes === undefined) return file;
   const descriptor = fs.openSync(fileBytes, 'r');

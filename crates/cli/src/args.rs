@@ -32,7 +32,7 @@ pub struct Cli {
     pub command: Command,
 }
 
-/// How to draw, for every command.
+/// Options of all commands for colours and the pager.
 #[derive(Args, Clone, Copy)]
 pub struct Terminal {
     /// Use colours: auto, always or never; NO_COLOR is respected
