@@ -253,7 +253,10 @@ test('the numbers of a redacted file are those of the file', async (t) => {
     const rest = duplicates.filter(({ ids }) => !ids.some((id) => concatenated.has(id)));
     // The answer has the first ids of a group only.
     const sure = ({ ids, count }) => ids.length === count && !ids.some((id) => pieces.has(id));
-    assert.ok(rest.filter(sure).length > rest.length / 4, 'savings are compared in at least a quarter of the groups');
+    assert.ok(
+      rest.filter(sure).length > rest.length / 4,
+      'savings are compared in at least a quarter of the groups',
+    );
     return numbers(rest.map((group) => (sure(group) ? group : { ...group, wastedSize: undefined })));
   };
   assert.deepEqual(groups(redacted), groups(file));
