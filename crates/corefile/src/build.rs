@@ -4,8 +4,9 @@ use std::convert::Infallible;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use stillheap_graph::{Error, GraphBuilder, Location, NewNode, NodeRows, Result, SnapshotData};
-use stillheap_heap::{EdgeName, Snapshot, unwatched};
+use stillheap_graph::{Error, GraphBuilder, NodeRows, Result, SnapshotData};
+use stillheap_heap::{Snapshot, unwatched};
+use stillheap_heapfile::{location, new_node};
 
 use crate::error::refused;
 use crate::open::{CheckedHeap, CoreOptions, with_heap};
@@ -42,8 +43,7 @@ fn build(path: &Path, found: &CheckedHeap<'_>) -> Result<SnapshotData> {
     edges(&mut snapshot, &mut builder)?;
     snapshot.strings(|text| builder.string(text).map(drop))?;
     let Ok(()) = snapshot.locations(|l| {
-        let location = Location { script_id: l.script, line: l.line.into(), column: l.column.into() };
-        builder.location(l.node, location);
+        builder.location(l.node, location(&l));
         Ok::<(), Infallible>(())
     });
     let node = &found.live.process.node;
@@ -54,14 +54,7 @@ fn build(path: &Path, found: &CheckedHeap<'_>) -> Result<SnapshotData> {
 fn nodes(snapshot: &mut Snapshot<'_, '_>, builder: &mut GraphBuilder) -> Result<()> {
     let mut rows = NodeRows::default();
     snapshot.nodes(|node| {
-        let new = NewNode {
-            node_type: node.kind as u8,
-            name: node.name,
-            id: node.id,
-            self_size: node.self_size,
-            ..NewNode::default()
-        };
-        rows.push(&new, node.edge_count);
+        rows.push(&new_node(&node), node.edge_count);
         if rows.ty.len() >= BATCH {
             builder.nodes(&rows)?;
             rows.clear();
@@ -75,9 +68,7 @@ fn edges(snapshot: &mut Snapshot<'_, '_>, builder: &mut GraphBuilder) -> Result<
     let (mut types, mut names, mut targets) = (Vec::new(), Vec::new(), Vec::new());
     snapshot.edges(|edge| {
         types.push(edge.kind as u8);
-        names.push(match edge.name {
-            EdgeName::Index(n) | EdgeName::Text(n) => n,
-        });
+        names.push(edge.name);
         targets.push(edge.to);
         if types.len() >= BATCH {
             builder.edges(&types, &names, &targets)?;

@@ -43,5 +43,5 @@ pub use node::{EdgeKind, NodeKind};
 pub use pages::Isolate;
 pub use probe::ProcessInfo;
 pub use progress::{Progress, Step, Watcher, unwatched};
-pub use snapshot::{Edge, EdgeName, Live, Location, Node, Snapshot};
+pub use snapshot::{Edge, Live, Location, Node, Snapshot};
 pub use stack::{Frame, FrameKind, Stack};

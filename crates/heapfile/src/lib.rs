@@ -11,8 +11,8 @@ use std::io::{self, Write};
 use serde_json::{Map, Value};
 use stillheap_graph::{HeaderSpec, Location, NewNode};
 use stillheap_heap::{
-    EdgeName, Heap, Isolate, IsolateChoice, Layout, Live, Memory, ProcessInfo, Progress, Refusal, Snapshot,
-    Step, Watcher,
+    Heap, Isolate, IsolateChoice, Layout, Live, Memory, ProcessInfo, Progress, Refusal, Snapshot, Step,
+    Watcher,
 };
 use stillheap_snapshot::NodeWriter;
 
@@ -113,6 +113,22 @@ pub fn write<'m>(
     })
 }
 
+/// A node of the heap as a row of the snapshot.
+pub fn new_node(node: &stillheap_heap::Node) -> NewNode {
+    NewNode {
+        node_type: node.kind as u8,
+        name: node.name,
+        id: node.id,
+        self_size: node.self_size,
+        ..NewNode::default()
+    }
+}
+
+/// A location in the heap as a row of the snapshot.
+pub fn location(found: &stillheap_heap::Location) -> Location {
+    Location { script_id: found.script, line: found.line.into(), column: found.column.into() }
+}
+
 /// How much of each section was written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -175,29 +191,20 @@ pub fn write_verified<W: Write>(
     let mut ticker = Ticker::new(watcher, Step::Nodes, nodes);
     snapshot.nodes(|node| {
         ticker.tick()?;
-        let new = NewNode {
-            node_type: node.kind as u8,
-            name: node.name,
-            id: node.id,
-            self_size: node.self_size,
-            ..NewNode::default()
-        };
-        Ok::<(), Error>(writer.write(&new, node.edge_count)?)
+        Ok::<(), Error>(writer.write(&new_node(&node), node.edge_count)?)
     })?;
     let mut writer = writer.edges()?;
     let mut ticker = Ticker::new(watcher, Step::Edges, edges);
     snapshot.edges(|edge| {
         ticker.tick()?;
-        let (EdgeName::Index(name) | EdgeName::Text(name)) = edge.name;
-        Ok::<(), Error>(writer.write(edge.kind as u8, name, edge.to)?)
+        Ok::<(), Error>(writer.write(edge.kind as u8, edge.name, edge.to)?)
     })?;
     let mut writer = writer.locations()?;
     // How many there are is not known before.
     let mut ticker = Ticker::new(watcher, Step::Locations, nodes);
     snapshot.locations(|l| {
         ticker.tick()?;
-        let location = Location { script_id: l.script, line: l.line.into(), column: l.column.into() };
-        Ok::<(), Error>(writer.write(l.node, location)?)
+        Ok::<(), Error>(writer.write(l.node, location(&l))?)
     })?;
     counts.locations = ticker.done;
     let mut writer = writer.strings()?;

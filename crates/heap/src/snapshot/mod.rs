@@ -34,19 +34,12 @@ pub struct Node {
     pub edge_count: u32,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EdgeName {
-    /// Of elements and hidden edges.
-    Index(u32),
-    /// A position in the strings.
-    Text(u32),
-}
-
 /// An edge; `to` is a node's ordinal. Edges come in the order of the nodes that own them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Edge {
     pub kind: EdgeKind,
-    pub name: EdgeName,
+    /// An index for elements and hidden edges, otherwise a position in the strings.
+    pub name: u32,
     pub to: u32,
 }
 

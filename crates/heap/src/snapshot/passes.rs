@@ -2,8 +2,8 @@
 
 use foldhash::HashMap;
 
+use super::Edge;
 use super::rank::{Ranked, ordinal};
-use super::{Edge, EdgeName};
 use crate::edges::{Label, Sink};
 use crate::heap::Heap;
 use crate::mark::Marks;
@@ -121,9 +121,9 @@ impl<E, F: FnMut(Edge) -> Result<(), E>> Emitter<'_, F, E> {
     #[inline(always)]
     pub(super) fn emit(&mut self, kind: EdgeKind, label: Label, to: u32) {
         let name = match label {
-            Label::Index(index) => EdgeName::Index(index),
-            Label::Made(id) => EdgeName::Text(self.tables.name(self.heap, Name::Made(id))),
-            Label::Text(address) => EdgeName::Text(self.tables.name(self.heap, Name::Text(address))),
+            Label::Index(index) => index,
+            Label::Made(id) => self.tables.name(self.heap, Name::Made(id)),
+            Label::Text(address) => self.tables.name(self.heap, Name::Text(address)),
         };
         if self.outcome.is_ok() {
             self.outcome = (self.out)(Edge { kind, name, to });
