@@ -7,6 +7,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { report } from './problems.mjs';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const read = (file) => readFileSync(path.join(root, file), 'utf8');
@@ -62,10 +63,6 @@ export function problems() {
   return found;
 }
 
-export function main() {
-  const found = problems();
-  for (const problem of found) console.error(problem);
-  return found.length === 0;
-}
+export const main = () => report(problems());
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) process.exitCode = main() ? 0 : 1;

@@ -8,6 +8,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { report } from './problems.mjs';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 
@@ -66,13 +67,22 @@ export const knownCircles = {};
 
 /** Unsafe code lives in these folders, and nowhere else. */
 export const unsafeFolders = [
-  'crates/attach/src/linux/blob.rs',
-  'crates/attach/src/linux/sys.rs',
-  'crates/process/src/source.rs',
   'crates/v8/',
   'crates/frozen/',
   'src/sys/',
+  'crates/attach/src/linux/blob.rs',
+  'crates/attach/src/linux/sys.rs',
+  'crates/process/src/source.rs',
 ];
+
+/** The rule on unsafe code, as the documents must have it, and which of them don't. */
+function untold() {
+  const places = unsafeFolders.map((folder) => `\`${folder.replace(/\/$/, '')}\``);
+  const rule = `nsafe code lives in ${places.slice(0, -1).join(', ')} and ${places.at(-1)}, and nowhere else`;
+  return ['ARCHITECTURE.md', 'CONTRIBUTING.md', 'docs/decisions.md']
+    .filter((file) => !readFileSync(path.join(root, file), 'utf8').replace(/\s+/g, ' ').includes(rule))
+    .map((file) => `${file} doesn't say "U${rule}"`);
+}
 
 /**
  * Functions that foreign code calls and that catch no panic, since nothing in them can panic: what is handed over is
@@ -413,8 +423,8 @@ export function main(args) {
       wrong.push(`scripts/layers.mjs: '${name}' may use '${used}', which is no lower layer`);
     }
   }
-  for (const line of wrong) console.error(line);
-  return wrong.length === 0;
+  wrong.push(...untold());
+  return report(wrong);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url))

@@ -2,7 +2,7 @@
 //!
 //! Nothing prints with the standard macros: they panic where stderr is closed.
 //!
-//! Unsafe code lives in `crates/v8`, `crates/frozen` and `src/sys`, and nowhere else.
+//! Of this package, only `src/sys` has unsafe code (ARCHITECTURE.md).
 
 mod capture;
 mod exit;
