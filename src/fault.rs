@@ -15,7 +15,6 @@ pub enum PanicPoint {
     Finish,
     /// The outcome becomes JavaScript's.
     Resolve,
-    /// An environment ends.
     CleanUp,
 }
 

@@ -31,7 +31,6 @@ pub trait Job: Send {
     fn is_cancelled(&self) -> bool;
 }
 
-/// One isolate.
 pub struct Target {
     /// Never used twice in a process.
     pub id: u64,

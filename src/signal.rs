@@ -30,7 +30,6 @@ use crate::sys::{Delivery, deliver_elsewhere, spawn_quiet};
 /// Whether the signal is for all isolates rather than for the main thread.
 static ALL_THREADS: AtomicBool = AtomicBool::new(false);
 
-/// What the thread is told.
 enum Command {
     Install { signal: i32, reply: SyncSender<Result<(), String>> },
     Uninstall { reply: SyncSender<()> },

@@ -91,7 +91,7 @@ pub fn watched(thread_id: u32, change: impl FnOnce(&mut Watch)) {
     });
 }
 
-/// That watch has ended.
+/// Takes the watch of a thread off the page.
 pub fn unwatched(thread_id: u32) {
     update(|status| {
         status.watch.take_if(|watch| watch.thread_id == thread_id);

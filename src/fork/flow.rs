@@ -33,14 +33,14 @@ static GIVEN_BACK: Condvar = Condvar::new();
 pub struct ChildSlot(());
 
 impl ChildSlot {
-    /// Waits for it.
+    /// Waits until no other capture forks.
     fn take() -> Self {
         let taken = GIVEN_BACK.wait_while(lock(&TAKEN), |taken| *taken);
         *taken.unwrap_or_else(PoisonError::into_inner) = true;
         Self(())
     }
 
-    /// Takes it if nobody has it.
+    /// `None` while another capture forks.
     pub fn try_take() -> Option<Self> {
         let mut taken = lock(&TAKEN);
         (!std::mem::replace(&mut *taken, true)).then_some(Self(()))

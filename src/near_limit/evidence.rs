@@ -52,11 +52,11 @@ pub struct Evidence {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct HeapLimit {
-    /// When it was reached.
+    /// Bytes, when the limit was reached.
     current: usize,
-    /// As the isolate began.
+    /// Bytes, when the isolate began.
     initial: usize,
-    /// From now on.
+    /// Bytes, while the snapshot is taken.
     raised: usize,
 }
 

@@ -64,18 +64,18 @@ pub struct NearLimitRequest {
     request: CaptureRequest,
 }
 
-/// One isolate's order.
 struct ArmedIsolate {
     target: Arc<Target>,
     order: Mutex<NearLimitRequest>,
     /// V8 samples allocations because of this request, not of another caller's.
     samples: AtomicBool,
-    /// The callback is at work.
+    /// Whether the callback is running.
     at_work: AtomicBool,
     /// How often a collection of the capture itself has been granted a part of the raise.
     steps: AtomicUsize,
-    /// The limit before that, and with it.
+    /// V8's limit before the raise, in bytes; 0 until it was reached.
     limit: AtomicUsize,
+    /// The limit that V8 has been granted so far, in bytes.
     granted: AtomicUsize,
 }
 
@@ -302,7 +302,7 @@ where
     Some((ended, inline(target, request).map(with_pause)))
 }
 
-/// In the process itself.
+/// Takes the snapshot in the process itself.
 fn inline(target: &Target, request: CaptureRequest) -> Result<CaptureResult, Failure> {
     let mut capture = Capture::open(request, target)?;
     match capture.generate(target).and_then(|()| capture.serialize(target)) {

@@ -49,7 +49,7 @@ extern "C" fn deliver(request: u32) -> u32 {
     std::panic::catch_unwind(|| BODY.get().map_or(0, |body| body(request))).unwrap_or(0)
 }
 
-/// All copies, this one included.
+/// This copy is one of them.
 pub struct Copies(Vec<&'static Copy>);
 
 impl Copies {

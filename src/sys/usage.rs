@@ -55,7 +55,7 @@ pub fn address_space_limit() -> Option<u64> {
     }
 }
 
-/// There is none.
+/// Windows and others have no such limit.
 #[cfg(not(unix))]
 pub fn address_space_limit() -> Option<u64> {
     None

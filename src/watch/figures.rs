@@ -6,7 +6,6 @@ use serde::Serialize;
 
 use stillheap_v8::{DURATION_BOUNDS, GcFigures, GcKind, GcRecord, HeapFigures};
 
-/// One collection.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct GcEvent {

@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-/// What kind of refusal it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// There is no such process, or it has ended.
@@ -22,7 +21,6 @@ pub enum Kind {
 /// A refusal. The process goes on as before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// What kind it is.
     pub kind: Kind,
     message: String,
 }

@@ -7,7 +7,6 @@ use stillheap_graph::Result;
 
 use crate::open::{CoreOptions, with_heap};
 
-/// A heap of the process.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct IsolateInfo {
@@ -32,7 +31,6 @@ pub struct Info {
     pub arguments: Vec<String>,
     pub node: String,
     pub v8: String,
-    /// The program's build id.
     pub build_id: Option<String>,
     /// The program that symbols were read from.
     pub program: Option<String>,
@@ -54,11 +52,11 @@ pub struct Info {
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MemoryInfo {
-    /// Of the pages of all isolates.
+    /// Bytes of the pages of all isolates.
     pub v8_pages: u64,
     /// Anonymous, V8's pages not counted.
     pub anonymous: u64,
-    /// Of files.
+    /// Bytes of mapped files.
     pub files: u64,
 }
 

@@ -5,7 +5,7 @@ use stillheap_process::Core;
 
 pub(crate) struct CoreMemory {
     pub(crate) core: Core,
-    /// The mappings that have bytes.
+    /// Only those that have bytes in the core.
     mappings: Vec<Mapping>,
     /// Their positions among the core's.
     positions: Vec<usize>,

@@ -8,7 +8,6 @@ use stillheap_heap::{FrameKind, Stack};
 
 use crate::open::{CoreOptions, with_heap};
 
-/// A frame of JavaScript.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FrameInfo {
@@ -18,7 +17,7 @@ pub struct FrameInfo {
     pub function: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub script: Option<String>,
-    /// One-based.
+    /// Counted from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -11,7 +11,6 @@ use crate::build::header_entry;
 use crate::error::refused;
 use crate::open::{CoreOptions, with_heap};
 
-/// What was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Converted {
     pub nodes: u64,

@@ -14,7 +14,7 @@ pub enum FaultPoint {
     Forked,
     /// Between giving up what was inherited and the confinement.
     Guest,
-    /// The confinement can't be had.
+    /// The kernel refuses the confinement.
     Confine,
     /// Before the engine begins.
     Start,
@@ -30,7 +30,6 @@ pub enum FaultPoint {
     End,
 }
 
-/// What happens there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Fault {
@@ -42,7 +41,7 @@ pub enum Fault {
     Eio,
     /// The system says `ENOSPC`.
     Enospc,
-    /// It stands still.
+    /// The child stands still.
     Hang,
 }
 

@@ -98,7 +98,6 @@ pub struct Heap<'m> {
     pub(crate) maps: Maps,
 }
 
-/// Which isolate to read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum IsolateChoice {
     #[default]
@@ -225,7 +224,6 @@ impl<'m> Heap<'m> {
         (types.first_context..=types.last_context).contains(&self.type_behind(word))
     }
 
-    /// Bytes of all pages of the heap.
     pub fn page_bytes(&self) -> u64 {
         self.space.pages.iter().map(|p| p.end - p.base).sum()
     }

@@ -20,7 +20,6 @@ pub struct Registers {
     pub frame: u64,
 }
 
-/// A thread of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Thread {
     pub id: u32,
@@ -42,7 +41,6 @@ pub trait Memory {
     /// All threads whose registers are known.
     fn threads(&self) -> &[Thread];
 
-    /// The main thread's id.
     fn main_thread(&self) -> Option<u32>;
 }
 

@@ -20,7 +20,7 @@ pub(crate) struct MapInfo {
 }
 
 impl MapInfo {
-    /// Of a map at `address` whose bytes are `map`.
+    /// `map` is the bytes of the map at `address`.
     pub(crate) fn read(layout: &Layout, address: u64, map: &[u8]) -> MapInfo {
         let o = &layout.offsets;
         let byte = |offset: u64| map.get(offset as usize).copied().unwrap_or(0);

@@ -2,7 +2,6 @@
 
 use crate::error::{Refusal, Result};
 
-/// What the reader is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Finding what is alive; counted in bytes of objects, of at most the heap's.

@@ -18,7 +18,6 @@ impl Property {
     }
 }
 
-/// Where a field is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FieldSlot {
     /// In the object, at this offset.

@@ -80,7 +80,6 @@ impl Finder<'_, '_> {
     }
 }
 
-/// All roots of the heap.
 pub(crate) fn find(heap: &mut Heap<'_>) -> Vec<Root> {
     let Heap { space, maps } = heap;
     let mut finder = Finder { space, maps, seen: HashSet::new(), roots: Vec::new() };

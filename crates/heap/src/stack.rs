@@ -34,7 +34,6 @@ pub enum FrameKind {
     Builtin,
 }
 
-/// A frame of JavaScript.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
     pub kind: FrameKind,

@@ -19,7 +19,6 @@ use stillheap_snapshot::NodeWriter;
 /// Rows between two words to the watcher.
 const TELL_EVERY: u64 = 1 << 16;
 
-/// What was read and written.
 #[derive(Clone, Debug)]
 pub struct Written {
     pub isolates: Vec<Isolate>,

@@ -13,7 +13,6 @@ use crate::notes::{Death, MappedFile, Notes, Thread};
 use crate::program::{Program, hex};
 use crate::source;
 
-/// A mapping of the process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mapping {
     pub start: u64,
@@ -37,7 +36,7 @@ enum Backing {
     Core(usize, usize),
     /// In the program, which the core left out.
     Program(usize, usize),
-    /// Nowhere.
+    /// The dump left it out, and no file has it.
     Missing,
 }
 
@@ -281,7 +280,6 @@ impl Core {
         self.program.as_ref()
     }
 
-    /// Why there is no program.
     pub fn why_no_program(&self) -> Option<&str> {
         self.why_no_program.as_deref()
     }

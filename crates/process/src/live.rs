@@ -116,7 +116,6 @@ impl Live {
         self.base
     }
 
-    /// The process's id.
     pub fn process(&self) -> u32 {
         self.process
     }
@@ -136,7 +135,6 @@ impl Live {
         self.program.as_ref()
     }
 
-    /// Why there is no program.
     pub fn why_no_program(&self) -> Option<&str> {
         self.why_no_program.as_deref()
     }

@@ -12,7 +12,6 @@ const MOST_FILES: u64 = 1 << 16;
 /// AT_ENTRY: where the program begins.
 const AT_ENTRY: u64 = 9;
 
-/// A file that was mapped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MappedFile {
     pub start: u64,

@@ -48,7 +48,6 @@ impl Program {
         self.build_id.as_deref()
     }
 
-    /// The file's bytes.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }

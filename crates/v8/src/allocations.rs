@@ -24,7 +24,7 @@ const DEEPEST: usize = STACK_DEPTH as usize + 16;
 const MOST_NODES: usize = 100_000;
 /// So many places are told.
 const PLACES: usize = 40;
-/// Bytes of a name.
+/// In bytes; longer names are cut.
 const LONGEST_NAME: usize = 1024;
 
 /// What lives of what was sampled, scaled by V8 to what that stands for. Bytes.

@@ -75,7 +75,6 @@ fn find() -> Result<V8Gc, String> {
     })
 }
 
-/// What kind of collection it was.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum GcKind {
     /// Of the young generation.
@@ -141,7 +140,6 @@ pub struct HeapFigures {
     pub spaces: [SpaceFigures; SPACES],
 }
 
-/// One collection.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct GcRecord {
     pub kind: GcKind,
@@ -176,7 +174,7 @@ pub struct GcFigures {
     pub count: u64,
     /// Nanoseconds.
     pub total: u64,
-    /// Of the longest.
+    /// Nanoseconds of the longest collection.
     pub longest: u64,
     /// By [`DURATION_BOUNDS`].
     pub buckets: [u64; DURATION_BOUNDS.len() + 1],
@@ -234,12 +232,12 @@ unsafe fn read(api: &V8Gc, isolate: Ptr, spaces: usize) -> HeapFigures {
 
 /// A panic must not unwind through V8's frames: this collection is not recorded then.
 unsafe extern "C" fn prologue(isolate: Ptr, bits: c_int, _flags: c_int, data: Ptr) {
-    // SAFETY: as V8 has passed it on.
+    // SAFETY: V8 calls this before a collection, with the isolate and the state that `GcObserver::new` registered.
     let _ = catch_unwind(AssertUnwindSafe(|| unsafe { begins(isolate, bits, data) }));
 }
 
 unsafe extern "C" fn epilogue(isolate: Ptr, bits: c_int, flags: c_int, data: Ptr) {
-    // SAFETY: as V8 has passed it on.
+    // SAFETY: V8 calls this after a collection, with the isolate and the state that `GcObserver::new` registered.
     let _ = catch_unwind(AssertUnwindSafe(|| unsafe { ends(isolate, bits, flags, data) }));
 }
 
@@ -260,7 +258,7 @@ unsafe fn begins(isolate: Ptr, bits: c_int, data: Ptr) {
 /// # Safety
 /// In V8's callback after a collection of `isolate`, with the observer's state as `data`.
 unsafe fn ends(isolate: Ptr, bits: c_int, flags: c_int, data: Ptr) {
-    // SAFETY: as in `begins`.
+    // SAFETY: `data` is the state of an observer that still has its callbacks; only this thread uses it.
     let state = unsafe { &mut *data.cast::<ObserverState>() };
     let kind = GcKind::of(bits);
     // Without a beginning: we came in the middle of it.
@@ -274,7 +272,7 @@ unsafe fn ends(isolate: Ptr, bits: c_int, flags: c_int, data: Ptr) {
     if kind != GcKind::Major && !state.detailed {
         return;
     }
-    // SAFETY: as in `begins`.
+    // SAFETY: V8 calls back on the isolate's thread.
     let after = unsafe { read(state.api, isolate, state.spaces) };
     state.ring[state.written % RING] = GcRecord {
         kind,
@@ -381,7 +379,7 @@ impl Drop for GcObserver {
 }
 
 impl CurrentIsolate {
-    /// Collects all garbage, now.
+    /// A full collection, on this thread.
     pub fn collect_garbage(self) -> Result<(), &'static str> {
         let api = V8Gc::get()?;
         // SAFETY: the isolate is entered on this thread, which is in a call from JavaScript.

@@ -37,7 +37,6 @@ pub struct SpaceStatistics {
     pub used: u64,
     /// Free for objects.
     pub available: u64,
-    /// Resident.
     pub physical: u64,
 }
 

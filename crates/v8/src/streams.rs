@@ -124,7 +124,7 @@ pub(super) struct ActivityControlTable {
     pub(super) report_progress_value: unsafe extern "C" fn(Ptr, u32, u32) -> c_int,
 }
 
-// SAFETY: as for OutputStreamTable.
+// SAFETY: the table is never written to, and its pointers are null or functions.
 unsafe impl Sync for ActivityControlTable {}
 
 static ACTIVITY_CONTROL: ActivityControlTable = ActivityControlTable {
@@ -139,7 +139,8 @@ const _: () =
     assert!(core::mem::offset_of!(ActivityControlTable, complete_destructor) == 2 * size_of::<usize>());
 
 unsafe extern "C" fn report_progress_value(this: Ptr, done: u32, total: u32) -> c_int {
-    // SAFETY: as in write_ascii_chunk.
+    // SAFETY: V8 passes the object that `ActivityControl::as_ptr` gave it, which its borrower keeps alive and doesn't
+    // touch meanwhile.
     let control = unsafe { &mut *this.cast::<ActivityControl<'_>>() };
     match catch_unwind(AssertUnwindSafe(|| (control.report)(done, total))) {
         Ok(true) => CONTINUE,

@@ -36,7 +36,6 @@ use stillheap_analysis::{Analysis, NodeOrdinal};
 use tree::{GrowthTree, growth};
 use view::{HeapView, is_builtin};
 
-/// How to look.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// Suspects to give, at most.

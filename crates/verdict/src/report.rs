@@ -60,7 +60,6 @@ pub struct Suspect {
     pub classes: Vec<SuspectClass>,
     /// One way from a root to an object of the leak, the root first.
     pub path: Vec<PathStep>,
-    /// Why it is kept.
     pub cause: Cause,
     /// What happens, in plain words.
     pub explanation: String,
@@ -92,11 +91,9 @@ pub enum Confidence {
     High,
 }
 
-/// A class of a leak.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SuspectClass {
-    /// Its name.
     pub class_name: String,
     /// Its objects that belong to the leak, in each snapshot.
     pub counts: Vec<u64>,
@@ -108,7 +105,6 @@ pub struct SuspectClass {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PathStep {
-    /// The object.
     pub node: NodeInfo,
     /// How the object before holds it; none for the first.
     pub edge: Option<PathEdge>,
@@ -126,7 +122,6 @@ pub struct PathStep {
     pub repeats: u64,
 }
 
-/// A reference.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PathEdge {
@@ -154,7 +149,6 @@ pub enum Owner {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Cause {
-    /// What kind of leak it is.
     pub kind: CauseKind,
     /// The function in which it happens, where that is known; a class stands for its constructor.
     pub function: Option<String>,
@@ -174,11 +168,9 @@ pub struct Cause {
 pub struct Related {
     /// What is there.
     pub what: String,
-    /// Where.
     pub location: SourceLocation,
 }
 
-/// A place in the source.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SourceLocation {
@@ -193,7 +185,6 @@ pub struct SourceLocation {
     pub text: Option<String>,
 }
 
-/// Kinds of leaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CauseKind {
@@ -221,7 +212,6 @@ pub enum CauseKind {
     DetachedTree,
     /// The console, or an inspector that has been handed the object.
     Inspector,
-    /// A handle of native code.
     NativeHandle,
     /// Buffers: memory outside the heap that objects in it own.
     ExternalMemory,

@@ -74,7 +74,6 @@ impl<'a, 's> SourceIndex<'a, 's> {
         }
     }
 
-    /// A script's text.
     fn text_of(&self, script: NodeOrdinal) -> Option<Rc<ScriptText>> {
         if let Some(known) = self.texts.borrow().get(&script.0) {
             return known.clone();
@@ -186,7 +185,6 @@ impl<'a, 's> SourceIndex<'a, 's> {
         Some(self.location(self.view.location(function)?, Some(function)))
     }
 
-    /// Closures that hold a context.
     pub(crate) fn closures_of(&self, context: NodeOrdinal) -> Vec<NodeOrdinal> {
         let view = self.view;
         let holders = view.analysis.holders(context).take(MOST_HOLDERS).map(|(_, from)| from);

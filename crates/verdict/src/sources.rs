@@ -64,9 +64,9 @@ impl Sources for NoSources {
 pub struct Original {
     /// The original file.
     pub script: String,
-    /// Its line, from 1.
+    /// Counted from 1.
     pub line: u64,
-    /// Its column, from 1.
+    /// Counted from 1.
     pub column: u64,
     /// The original name of what is there, where the map has one.
     pub name: Option<String>,

@@ -29,7 +29,7 @@ const MOST_LEVELS: u32 = 500;
 const DICTIONARY: usize = 200;
 /// And so is one with fewer, down to this, if nearly all of them lead to things of one kind.
 const SMALL_DICTIONARY: usize = 24;
-/// That many of a hundred.
+/// Percent.
 const OF_ONE_KIND: usize = 90;
 
 /// V8's table of strings that are there once.

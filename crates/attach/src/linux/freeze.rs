@@ -41,7 +41,6 @@ impl Stopped<'_> {
         self.registers
     }
 
-    /// The process.
     pub fn target(&self) -> &Target {
         self.target
     }
@@ -79,7 +78,7 @@ pub struct Ended {
 }
 
 impl Frozen {
-    /// The copy's id.
+    /// The process id of the copy.
     pub fn copy(&self) -> u32 {
         self.copy.unsigned_abs()
     }

@@ -26,7 +26,6 @@ pub(crate) fn waits_in_futex(call: &str) -> bool {
     number.parse() == Ok(libc::SYS_futex) && waits && timeout == "0x0"
 }
 
-/// A thread's name.
 pub(crate) fn name(pid: i32, thread: i32) -> String {
     let name = stillheap_limits::read_text(format!("/proc/{pid}/task/{thread}/comm")).unwrap_or_default();
     name.trim_end().to_owned()

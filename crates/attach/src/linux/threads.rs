@@ -85,7 +85,6 @@ impl Threads {
         self.all.clear();
     }
 
-    /// Seizes one thread.
     pub(crate) fn seize(&mut self, id: i32) -> std::result::Result<(), Errno> {
         ptrace::seize(pid(id), ptrace::Options::empty())?;
         self.all.push(Thread { id, state: State::Running });
@@ -207,7 +206,6 @@ impl Threads {
         self.all.iter().any(|t| t.id == id && t.state == State::Stopped)
     }
 
-    /// The stopped threads.
     pub(crate) fn stopped(&self) -> impl Iterator<Item = i32> {
         self.all.iter().filter(|t| t.state == State::Stopped).map(|t| t.id)
     }

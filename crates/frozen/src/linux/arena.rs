@@ -328,7 +328,8 @@ unsafe extern "C" fn allocate_aligned(alignment: usize, size: usize) -> *mut c_v
 }
 
 unsafe extern "C" fn allocate_aligned_into(to: *mut *mut c_void, alignment: usize, size: usize) -> c_int {
-    // SAFETY: as for `allocate_aligned`; the caller gives the place for the address.
+    // SAFETY: `allocate_aligned` asks nothing of its caller but to be in the child; `to` is posix_memalign's first
+    // argument, which must be writable.
     unsafe {
         let block = allocate_aligned(alignment, size);
         if block.is_null() {

@@ -29,7 +29,7 @@ pub struct Task<'a> {
     /// What the runtime says on stderr goes here.
     pub log: RawFd,
     pub file: RawFd,
-    /// Where the file is.
+    /// The directory of the temporary file and of the final one.
     pub directory: &'a Path,
     pub paths: Paths,
     pub parent: libc::pid_t,

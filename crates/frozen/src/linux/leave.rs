@@ -71,7 +71,7 @@ pub(super) extern "C" fn look_after_parent(_signal: c_int) {
 
 pub(super) extern "C" fn terminated(_signal: c_int) {
     let temporary = TEMPORARY.load(Ordering::Relaxed);
-    // SAFETY: as in `leave`.
+    // SAFETY: `TEMPORARY` is null or a text that is never freed; `unlink` and `_exit` may be called in a handler.
     unsafe {
         if !temporary.is_null() {
             libc::unlink(temporary);

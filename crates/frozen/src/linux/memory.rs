@@ -41,8 +41,8 @@ enum Bytes {
 impl Region {
     pub fn bytes(&self) -> &[u8] {
         match &self.bytes {
-            // SAFETY: see the module; this exists in the child only (`FrozenMemory::read`), and its mappings stay as
-            // they are until it ends.
+            // SAFETY: `FrozenMemory::read` made this in the child, from mappings that are readable; the child has one
+            // thread, which unmaps none of them before it ends.
             Bytes::InPlace(length) => unsafe {
                 core::slice::from_raw_parts(self.start as *const u8, *length)
             },

@@ -19,7 +19,7 @@ const ENDED: u32 = 1;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u32)]
 pub enum Stage {
-    /// As it begins.
+    /// The state of a new child.
     #[allow(dead_code, reason = "zeroed memory says so")]
     Forked,
     /// It has given up what it had inherited.
@@ -30,7 +30,7 @@ pub enum Stage {
     Reading,
     /// The file is complete and synced, under its temporary name.
     Complete,
-    /// It has its final name.
+    /// The file has its final name.
     Published,
 }
 

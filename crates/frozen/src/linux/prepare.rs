@@ -38,7 +38,7 @@ const OWN_MEMORY: u64 = 8;
 
 /// What a child shall do.
 pub struct ForkRequest {
-    /// Where its file is.
+    /// The directory of the temporary file and of the final one.
     pub directory: PathBuf,
     pub scratch: Scratch,
     /// Fork even if memory may not suffice.
@@ -47,7 +47,7 @@ pub struct ForkRequest {
     pub time_limit: Option<Duration>,
     /// The child finishes even if the service ends.
     pub outlive: bool,
-    /// `RLIMIT_AS`, if there is one.
+    /// `RLIMIT_AS` in bytes, if one is set.
     pub address_space: Option<u64>,
 }
 

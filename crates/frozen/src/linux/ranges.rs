@@ -28,7 +28,7 @@ pub struct Prepared {
 /// The parts whose marks change.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Ranges {
-    /// Marked, to be marked again.
+    /// Ranges that were marked before, and get their mark again.
     marked: Vec<Range>,
     /// Came after `smaps` was read, perhaps marked; or lies where the system puts mappings of its choice.
     new: Vec<Range>,

@@ -89,7 +89,7 @@ struct Key {
     runtime: Option<usize>,
 }
 
-/// The last search.
+/// The result of the last search.
 static FOUND: Mutex<Option<(Key, Arc<Slots>)>> = Mutex::new(None);
 
 impl Slots {

@@ -85,7 +85,6 @@ pub struct Live {
 }
 
 impl Live {
-    /// Objects that are alive.
     pub fn objects(&self) -> u64 {
         self.marks.objects
     }

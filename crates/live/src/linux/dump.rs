@@ -38,27 +38,23 @@ impl PauseParts {
     }
 }
 
-/// What was captured.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Captured {
     /// How long the main thread stood still, in milliseconds.
     pub pause_ms: f64,
-    /// What for.
+    /// What the pause was spent on.
     pub pause_parts: PauseParts,
     /// From the first thread that was stopped to the last that was let go.
     pub helpers_pause_ms: f64,
     /// `process.version`.
     pub node_version: String,
-    /// The isolate that was read.
+    /// The position of the isolate that was read.
     pub isolate: usize,
     /// How many isolates the process has.
     pub isolates: usize,
-    /// Nodes of the snapshot.
     pub node_count: u64,
-    /// Edges of the snapshot.
     pub edge_count: u64,
-    /// Live objects' bytes.
     pub live_bytes: u64,
     /// When the heap was as the snapshot has it.
     pub time: String,

@@ -9,7 +9,6 @@ use stillheap_heap::unwatched;
 use crate::error::Result;
 use crate::linux::process::Process;
 
-/// A heap of the process.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct IsolateInfo {
@@ -25,15 +24,13 @@ pub struct IsolateInfo {
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Usage {
-    /// Resident.
     pub resident_bytes: u64,
     /// Of it, what the process has written itself.
     pub anonymous_bytes: u64,
-    /// Of it, files'.
+    /// The part of `resident_bytes` that are pages of files.
     pub file_bytes: u64,
-    /// In swap.
     pub swap_bytes: u64,
-    /// Pages of all isolates.
+    /// Bytes of the pages of all isolates.
     pub v8_pages: u64,
 }
 
@@ -41,7 +38,6 @@ pub struct Usage {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Info {
-    /// The process.
     pub pid: u32,
     /// `process.version`.
     pub node: String,
@@ -51,21 +47,17 @@ pub struct Info {
     pub command: Vec<String>,
     /// Seconds since it was started.
     pub uptime_s: f64,
-    /// Threads of the system.
+    /// Threads as the kernel counts them.
     pub threads: usize,
     /// Open descriptors; none if they can't be counted.
     pub descriptors: Option<usize>,
     /// Of these, sockets.
     pub sockets: Option<usize>,
-    /// Its memory.
     pub memory: Usage,
-    /// Its heaps.
     pub isolates: Vec<IsolateInfo>,
-    /// The isolate that the following is of.
+    /// The position of the isolate that the fields below describe.
     pub isolate: usize,
-    /// Objects that are alive.
     pub live_objects: u64,
-    /// Their bytes.
     pub live_bytes: u64,
     /// How long the main thread stood still, in milliseconds.
     pub pause_ms: f64,

@@ -82,7 +82,6 @@ impl Process {
         Ok(Process { target, layout, options: options.clone(), collector, resident: live.resident() })
     }
 
-    /// Its id.
     pub fn pid(&self) -> u32 {
         self.target.pid()
     }

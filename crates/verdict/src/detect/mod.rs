@@ -20,12 +20,10 @@ use crate::report::short;
 use crate::report::{Cause, CauseKind};
 use crate::source_index::CodeSite;
 
-/// What a detector found.
 pub(crate) struct Finding {
     pub(crate) cause: Cause,
     /// What happens, one or two sentences.
     pub(crate) explanation: String,
-    /// What to do.
     pub(crate) advice: String,
     /// Place on the path whose incoming edge should not be.
     pub(crate) decisive: usize,
@@ -54,12 +52,10 @@ const DETECTORS: [Detector; 18] = [
     native::handles,
 ];
 
-/// The cause of a case.
 pub(crate) fn cause(case: &Case<'_, '_>) -> Finding {
     DETECTORS.iter().find_map(|detector| detector(case)).unwrap_or_else(|| collection::unknown(case))
 }
 
-/// A cause at a place.
 pub(crate) fn cause_at(kind: CauseKind, variable: Option<String>, place: CodeSite, detail: String) -> Cause {
     let variable = variable.map(|name| place.variable.unwrap_or(name));
     Cause {
