@@ -151,6 +151,32 @@ test("the workflow runs every step of npm test, and nothing that isn't one", asy
     .split(/\n/)
     .flatMap((line) => line.replace('-', '').trim().split(' '));
   assert.deepEqual([...steps, 'addon'].toSorted(), known.toSorted());
+  const { supported } = await import('../scripts/node-versions.mjs');
+  const majors = JSON.parse(/node: (\[[\d, ]+\])/.exec(workflow)[1]);
+  assert.deepEqual(majors, [18, ...supported]);
+});
+
+test('the release builds every target of package.json, as build:release does', async () => {
+  const { PYTHON } = await import('../scripts/release.mjs');
+  const workflow = readFileSync(path.join(root, '.github/workflows/release.yml'), 'utf8');
+  const targets = [...workflow.matchAll(/\btarget: ([\w-]+)/g)].map(([, target]) => target);
+  assert.deepEqual(targets.toSorted(), manifest.napi.targets.toSorted());
+  assert.ok(workflow.includes(`pip install --user ${PYTHON.join(' ')}\n`));
+  const profiles = [...workflow.matchAll(/--(?:profile (\w+)|release)\b/g)].map(([, profile]) => profile);
+  assert.deepEqual(new Set(profiles), new Set(['dist']));
+});
+
+test('build:release says what a machine lacks', async () => {
+  const { missing } = await import('../scripts/release.mjs');
+  const linux = { platform: 'linux', arch: 'x64' };
+  const without =
+    (...names) =>
+    (command) =>
+      !names.includes(command);
+  assert.deepEqual(missing(linux, without()), []);
+  assert.match(missing(linux, without('cargo')).join(), /Rust is missing/);
+  assert.match(missing(linux, without('cc')).join(), /apt install build-essential/);
+  assert.match(missing({ platform: 'darwin', arch: 'arm64' }, without()).join(), /this is darwin-arm64/);
 });
 
 test('installed with scripts disabled: require, import, -r and the command work', async (t) => {

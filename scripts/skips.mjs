@@ -6,11 +6,6 @@ const noRelease = 'no release build (npm run build:release)';
 /** `test` is the whole name; `where` says in which runs; `reason` is what the test itself must say. */
 export const expected = [
   {
-    test: 'a leak of a megabyte per capture would be noticed',
-    where: ({ full }) => !full,
-    reason: 'only at full length',
-  },
-  {
     test: 'node:sqlite: a forgotten connection costs no other process its rows',
     where: ({ run }) => run === 'node20',
     reason: 'node:sqlite came with Node 22',
