@@ -7,11 +7,11 @@ interface MemwatchStats {
   /** Minor collections. */
   num_inc_gc: number;
   heap_compactions: number;
-  /** Per cent by which the recent average exceeds the long one. */
+  /** Percentage by which the recent average exceeds the long-term one. */
   usage_trend: number;
   /** Bytes; moving average. */
   estimated_base: number;
-  /** Bytes that live now. */
+  /** Live bytes. */
   current_base: number;
   /** Bytes; 0 before the third collection. */
   min: number;
@@ -29,7 +29,7 @@ interface HeapDiffPicture {
 }
 
 interface HeapDiffDetail {
-  /** A constructor, or one of String, Array, Code, Closure, RegExp, Number and V8's own names. */
+  /** A constructor, or one of String, Array, Code, Closure, RegExp, Number and V8's internal names. */
   what: string;
   size_bytes: number;
   size: string;
@@ -48,31 +48,31 @@ interface HeapDiffResult {
     freed_nodes: number;
     allocated_nodes: number;
     details: HeapDiffDetail[];
-    /** Objects keep their ids only between pictures taken in the process (`mode: 'inline'`). */
+    /** `'id'` needs two snapshots taken in the process (`mode: 'inline'`). */
     matchedBy: 'id' | 'class';
-    /** The fifty classes that grew most, by DevTools' names; plain objects are told apart by their properties. */
+    /** The fifty classes that grew most, by DevTools' names; plain objects are grouped by their properties. */
     classes: { class: string; sizeDelta: number; countDelta: number; count: number; size: number }[];
   };
 }
 
 interface HeapDiffOptions {
-  /** Default: `'auto'`, a forked child where that works. */
+  /** Default: `'auto'`, a forked child if available. */
   mode?: 'auto' | 'fork' | 'inline';
-  /** Where the pictures lie, in files without names. Default: the temporary directory. */
+  /** The directory for the two snapshots, in unlinked files. Default: the temporary directory. */
   dir?: string | URL;
 }
 
 declare class HeapDiff {
-  /** Takes the first picture. @throws if it can't be taken */
+  /** Takes the first snapshot. @throws if that fails */
   constructor(options?: HeapDiffOptions);
-  /** Takes the second picture and compares. The thread stands still until both are there. */
+  /** Takes the second snapshot and compares. The thread waits until both are complete. */
   end(): HeapDiffResult;
-  /** The same, while the process goes on. The second picture is taken when the first is complete. */
+  /** The same without blocking. The second snapshot is taken when the first is complete. */
   endAsync(): Promise<HeapDiffResult>;
 }
 
 interface Memwatch extends EventEmitter<{ leak: [leak: watching.Leak]; stats: [stats: MemwatchStats] }> {
-  /** Collects all garbage now. */
+  /** Runs a full collection. */
   gc(): void;
   HeapDiff: typeof HeapDiff;
   /** The rule and its thresholds; `{ strategy: 'consecutive' }` is memwatch's own. */

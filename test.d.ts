@@ -3,27 +3,27 @@
 import type { LeakSuspect } from './lib/snapshot.js';
 
 interface LeakOptions {
-  /** Calls per round; a leak has to show in each round. Default: 100. */
+  /** Calls per round. A leak must show in each round. Default: 100. */
   iterations?: number;
-  /** Calls before anything is measured, for what is compiled, loaded or cached once. Default: `iterations`. */
+  /** Calls before the first measurement, for code and data that is compiled, loaded or cached once. Default: `iterations`. */
   warmUp?: number;
   /**
-   * Watch only these classes, by name or constructor, and by their numbers alone. Snapshots are then taken whether
-   * or not the heap grows. Default: all classes but those of compiled code.
+   * Check only these classes, by name or constructor, and only their counts. Snapshots are then always
+   * taken. Default: all classes but those of compiled code.
    */
   classes?: (string | (abstract new (...args: never[]) => unknown))[];
-  /** Objects of a class that may be left per call, in each round. Default: 0.1. */
+  /** Objects of a class that each call may leave behind, in each round. Default: 0.1. */
   tolerance?: number;
-  /** Bytes of a class that may be left per call, in each round. Default: 32. */
+  /** Bytes of a class that each call may leave behind, in each round. Default: 32. */
   toleranceBytes?: number;
   /**
-   * A directory, made if it is not there, in which the snapshots of a leak are left, each run's in a folder of its own (for `stillheap
-   * leaks` or Chrome DevTools; they hold every string of the process). Default: none are left.
+   * A directory for the snapshots of a leak, for `stillheap leaks` or Chrome DevTools; it is created if necessary, and
+   * each run has a folder in it. The snapshots contain every string of the process. Default: no snapshots are kept.
    */
   snapshotDir?: string | URL;
   /**
    * `'github'`: also write the failure to standard output as a workflow command of GitHub Actions, which shows it
-   * at its line. `'auto'`: where `GITHUB_ACTIONS` is `true`. Default: `'auto'`.
+   * at its line. `'auto'`: if `GITHUB_ACTIONS` is `true`. Default: `'auto'`.
    */
   annotate?: 'auto' | 'github' | 'none';
 }
@@ -33,19 +33,19 @@ interface GrowingClass {
   className: string;
   /** Objects before the first round and after each. */
   counts: number[];
-  /** Their own sizes, in bytes. */
+  /** Their self sizes, in bytes. */
   sizes: number[];
   objectsPerCall: number;
   bytesPerCall: number;
 }
 
-/** What `assertNoLeak` rejects with when something leaks. */
+/** The error of `assertNoLeak` for a leak. */
 interface LeakError extends Error {
   /** `'ERR_STILLHEAP_LEAK'`. */
   code: string;
-  /** What grew, most bytes per call first. */
+  /** The classes that grew, most bytes per call first. */
   classes: GrowingClass[];
-  /** Why, as `leaks()` says it of the snapshots: the cause, the line, the way from a root. */
+  /** The cause, the line and the retaining path, as `leaks()` gives them for the snapshots. */
   verdict: LeakSuspect | undefined;
   /** The failure in one line: `::error file=…,line=…,col=…,title=…::…`. */
   annotation: string;
@@ -53,15 +53,15 @@ interface LeakError extends Error {
 
 declare const test: {
   /**
-   * Calls a function again and again, in this process, and fails if it leaves objects behind each time.
+   * Calls a function repeatedly, in this process, and fails if it leaves objects behind in every round.
    *
-   * The function is called with 0, 1, 2, …, and what it returns is awaited before the next call. Nothing else
-   * should run in the process meanwhile; several calls of `assertNoLeak` wait for one another. A function that is
-   * well costs some collections (milliseconds on a small heap); four snapshots are taken if the heap may be
-   * growing, or if `classes` are given. Less than 16 bytes per call go unnoticed.
+   * The function is called with 0, 1, 2, …, and its result is awaited before the next call. Nothing else
+   * should run in the process meanwhile; several calls of `assertNoLeak` wait for each other. Without a leak, the cost
+   * is a few collections (milliseconds on a small heap). Four snapshots are taken if the heap may be
+   * growing, or if `classes` are given. A leak of less than 16 bytes per call goes unnoticed.
    *
-   * @throws (rejects) TypeError for wrong arguments, LeakError, what the function throws, StillheapError if a
-   * snapshot can't be taken
+   * @throws (rejects) TypeError for wrong arguments, LeakError, the function's own error, StillheapError if a
+   * snapshot fails
    */
   assertNoLeak(fn: (n: number) => unknown, options?: LeakOptions): Promise<void>;
 };
