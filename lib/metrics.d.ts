@@ -1,6 +1,6 @@
 import type { Watch } from './watch.js';
 
-/** What is used of prom-client's Registry. */
+/** The used part of prom-client's Registry. */
 export interface PromRegistry {
   // biome-ignore lint/suspicious/noExplicitAny: the type of prom-client's metrics is not known here
   registerMetric(metric: any): void;
@@ -8,7 +8,7 @@ export interface PromRegistry {
 }
 
 export interface PromOptions {
-  /** Default: a watch of its own with the usual thresholds, which ends with the metrics. */
+  /** Default: a new watch with the default thresholds, which ends with the metrics. */
   watch?: Watch;
   /** Default: `stillheap_`. */
   prefix?: string;
@@ -20,12 +20,12 @@ export interface PromOptions {
  * Registers gauges of the heap, counters of leaks and a histogram of collections, e.g.
  * `registerProm(require('prom-client').register)`.
  *
- * @returns what takes them away again
+ * @returns a function that removes them
  * @throws TypeError for wrong arguments
  */
 export function registerProm(registry: PromRegistry, options?: PromOptions): () => void;
 
-/** What is used of OpenTelemetry's Meter. */
+/** The used part of OpenTelemetry's Meter. */
 export interface OtelMeter {
   // biome-ignore-start lint/suspicious/noExplicitAny: OpenTelemetry's types are not known here
   createObservableGauge(name: string, options?: any): any;
@@ -38,7 +38,7 @@ export interface OtelMeter {
 }
 
 export interface OtelOptions {
-  /** Default: a watch of its own with the usual thresholds, which ends with the metrics. */
+  /** Default: a new watch with the default thresholds, which ends with the metrics. */
   watch?: Watch;
   /** Attributes of every value. */
   attributes?: Record<string, string>;
@@ -46,9 +46,9 @@ export interface OtelOptions {
 
 /**
  * Registers `v8js.memory.heap.*` and `v8js.gc.duration` of OpenTelemetry's semantic conventions, and
- * `stillheap.*` for what those have no name for.
+ * `stillheap.*` for values without a name there.
  *
- * @returns what takes them away again
+ * @returns a function that removes them
  * @throws TypeError for wrong arguments
  */
 export function registerOtel(

@@ -1,45 +1,45 @@
-// Types of lib/snapshot.js. Sizes are in bytes, ids are what follows the @, lines and columns count from 1
-// unless said otherwise. docs/json-schema.md describes the same answers as the command line's JSON.
+// Types of lib/snapshot.js. Sizes are in bytes, ids are the number after the @, lines and columns count from 1
+// unless noted otherwise. docs/json-schema.md describes the same answers as the command line's JSON.
 
-/** Whose numbers: Chrome DevTools', or what the garbage collector sees. */
+/** Sizes and classes as in Chrome DevTools, or as the garbage collector sees them. */
 export type Model = 'devtools' | 'gc';
 
 export interface OpenOptions {
   /** Default: `'devtools'`. */
   model?: Model;
   /**
-   * Use the index file beside the snapshot (`STILLHEAP_INDEX_DIR` puts it elsewhere), and write it with the first
-   * answer if it isn't there: large files then open at once. Default: false, so that nothing is written unasked.
+   * Use the index file beside the snapshot (`STILLHEAP_INDEX_DIR` is another directory for it), and write it with the first
+   * answer if it is missing. Large files then open at once. Default: false, so that nothing is written unasked.
    */
   index?: boolean;
   /** Called while reading, about once per megabyte. */
   onProgress?: (progress: OpenProgress) => void;
-  /** When aborted, `open` rejects with its reason at once, and the reading stops. */
+  /** When aborted, `open` rejects with its reason at once and stops reading. */
   signal?: AbortSignal;
 }
 
 export interface OpenProgress {
-  /** Bytes read so far, unpacked. */
+  /** Bytes read so far, uncompressed. */
   bytes: number;
-  /** Size of the file on the disk (packed, if it is); absent if it cannot be known. */
+  /** Size of the file on disk (compressed, if it is); absent if unknown. */
   totalBytes?: number;
 }
 
-/** Which part of a list. */
+/** A part of a list. */
 export interface ListOptions {
-  /** Rows to give; 0 gives all. Default: 25. */
+  /** The number of rows; 0 means all. Default: 25. */
   limit?: number;
-  /** Rows to leave out at the start. */
+  /** Rows to skip at the start. */
   offset?: number;
-  /** Text to contain, `gl*b` for the whole name, or `/regular expression/`; of several, all must match. */
+  /** A text in the name, `gl*b` for the whole name, or `/regular expression/`. All of several must match. */
   filter?: string | string[];
 }
 
-/** How far a tree goes. */
+/** The extent of a tree. */
 export interface TreeOptions extends ListOptions {
   /** Levels, 1 to 100. Default: 1. */
   depth?: number;
-  /** Rows under each row; 0 gives all. Default: 5. */
+  /** Rows under each row; 0 means all. Default: 5. */
   branch?: number;
 }
 
@@ -50,25 +50,25 @@ export interface Page {
   total: number;
 }
 
-/** What every answer carries. */
+/** The fields of every answer. */
 export interface Report {
   schemaVersion: number;
   model: Model;
   file: string;
-  /** There only if the file was truncated. */
+  /** Only if the file was truncated. */
   salvage?: Salvage;
 }
 
-/** What a truncated file lacks. */
+/** The missing part of a truncated file. */
 export interface Salvage {
-  /** Where the (unpacked) file ends. */
+  /** The end of the (uncompressed) file. */
   position: number;
   section: string;
   nodesExpected: number | null;
   nodesRead: number;
   edgesExpected: number;
   edgesRead: number;
-  /** Names whose text is lost. */
+  /** Names whose text is missing. */
   stringsMissing: number;
 }
 
@@ -85,7 +85,7 @@ export interface NodeInfo {
   detachedness: 0 | 1 | 2;
   selfSize: number;
   retainedSize: number;
-  /** Steps from a root; from 100000000 on: only the system reaches it; negative: nothing does. */
+  /** Edges from a root; 100000000 and more: reached only from the system; negative: not reached. */
   distance: number;
 }
 
@@ -96,13 +96,13 @@ export interface EdgeInfo {
   name: string;
   /** V8's edge type: `'property'`, `'element'`, `'context'` … */
   edgeType: string;
-  /** Name of the block-scoped variable that it is, for which V8 (and DevTools) has only a number. */
+  /** The block-scoped variable, for which V8 (and DevTools) has only a number. */
   variable?: string;
   node: NodeInfo;
 }
 
 export interface SourcePosition {
-  /** Absent where the snapshot has no name for the script. */
+  /** Absent if the snapshot has no name for the script. */
   script?: string;
   scriptId: number;
   line: number;
@@ -141,7 +141,7 @@ export interface ClassRow {
 export interface Summary extends Report {
   totals: Totals;
   statistics: Statistics;
-  /** Classes in the snapshot, whatever the filter for names says. */
+  /** Classes in the snapshot, without the filter. */
   classTotal: number;
   classes: ClassRow[];
   page: Page;
@@ -169,7 +169,7 @@ export interface NodeDetail extends NodeInfo {
   retainerCount: number;
   location?: SourcePosition;
   string?: { text: string; truncated: boolean; length?: number };
-  /** A number's value, where the snapshot has numeric values. */
+  /** A number's value, if the snapshot has numeric values. */
   value?: string;
   function?: { name: string; position: SourcePosition | null; context: NodeInfo | null };
   elements?: number;
@@ -186,17 +186,17 @@ export interface Inspection extends Report {
   page: Page;
 }
 
-export interface Holder extends EdgeInfo {
-  /** The holder stands further down already: a cycle. */
+export interface Retainer extends EdgeInfo {
+  /** A cycle: this retainer is on the path already. */
   repeated?: true;
-  retainers?: Holder[];
-  /** How many more retainers there are. */
+  retainers?: Retainer[];
+  /** The number of further retainers. */
   more?: number;
 }
 
 export interface RootPath {
   node: NodeInfo;
-  /** From the node to a root: each edge with its holder. */
+  /** From the node to a root: each edge with its retainer. */
   steps: EdgeInfo[];
   userRoot: boolean;
 }
@@ -207,14 +207,14 @@ export interface NodePaths extends Report {
 }
 
 export interface NodeRetainers extends NodePaths {
-  retainers: Holder[];
+  retainers: Retainer[];
   page: Page;
 }
 
-export interface MergedHolder {
+export interface MergedRetainer {
   classKey: string;
   className: string;
-  /** Indices show as `[]`. */
+  /** `[]` for indices. */
   edge: string;
   edgeType: string;
   objects: number;
@@ -222,7 +222,7 @@ export interface MergedHolder {
   edges: number;
   distance: number;
   example: NodeInfo;
-  retainers?: MergedHolder[];
+  retainers?: MergedRetainer[];
   more?: number;
 }
 
@@ -231,9 +231,9 @@ export interface MergedStep {
   edgeType: string;
   className: string;
   classKey: string;
-  /** If the holder is a function; empty for an anonymous one. */
+  /** If the retainer is a function; empty for an anonymous one. */
   functionName?: string;
-  /** The step belongs to a stretch that repeats itself. */
+  /** The step belongs to a part that repeats. */
   repeats?: true;
 }
 
@@ -248,12 +248,12 @@ export interface ClassPaths extends Report {
   class: ClassTotals;
   paths: MergedPath[];
   pathsTotal: number;
-  /** Of how many objects the paths were followed. */
+  /** The number of objects whose paths were followed. */
   examined: number;
 }
 
 export interface ClassRetainers extends ClassPaths {
-  retainers: MergedHolder[];
+  retainers: MergedRetainer[];
   page: Page;
 }
 
@@ -320,7 +320,7 @@ export interface ClosureRow {
 
 export interface Closures extends Report {
   closures: ClosureRow[];
-  /** Functions of Node.js itself and native ones, which are left out unless `all` is given. */
+  /** The number of functions of Node.js and native ones that are left out; `all` includes them. */
   hidden: number;
   page: Page;
 }
@@ -378,7 +378,7 @@ export interface Diff {
   };
   classes: DiffRow[];
   page: Page;
-  /** Objects in both that grew; only where ids match. */
+  /** Objects in both files that grew; only if matched by id. */
   grown?: {
     node: NodeInfo;
     oldSelfSize: number;
@@ -404,7 +404,7 @@ export interface Diff {
     failed: boolean;
     classes: { key: string; name: string; value: number }[];
   }[];
-  /** What the files say against being compared like this: their order, several processes. */
+  /** Reasons to doubt the comparison: the files' order, several processes. */
   notes?: string[];
   salvaged?: (Salvage & { file: string })[];
 }
@@ -412,7 +412,7 @@ export interface Diff {
 /** A node's id: a number, or with an @ before it. */
 export type NodeId = number | `@${number}`;
 
-/** An opened snapshot. Every question is answered off the JavaScript thread. */
+/** An opened snapshot. Its methods work off the JavaScript thread. */
 export class Snapshot {
   private constructor();
   readonly file: string;
@@ -421,7 +421,7 @@ export class Snapshot {
   readonly edgeCount: number;
   /** What a truncated file lacks. */
   readonly salvage: Salvage | undefined;
-  /** What stillheap noted when it took the snapshot. */
+  /** The header that stillheap wrote into the snapshot. */
   readonly capture: Record<string, unknown> | undefined;
   readonly disposed: boolean;
 
@@ -440,7 +440,7 @@ export class Snapshot {
   ): Promise<Inspection>;
   retainers(id: NodeId, options?: RetainersOptions): Promise<NodeRetainers>;
   retainers(className: string, options?: RetainersOptions): Promise<ClassRetainers>;
-  /** Ways to a root, shortest first; of a class, the ways that most objects have in common. */
+  /** Paths to a root, shortest first; of a class, the paths that most objects share. */
   paths(id: NodeId, options?: { count?: number }): Promise<NodePaths>;
   paths(className: string, options?: { count?: number }): Promise<ClassPaths>;
   /** @param id Default: the root. */
@@ -478,9 +478,9 @@ export class Snapshot {
       failOn?: string | string[];
     },
   ): Promise<Diff>;
-  /** What leaks, as this snapshot and newer ones, oldest first, tell; this one alone tells what stands out. */
+  /** The leaks in this snapshot and newer ones, oldest first; without newer ones, what stands out. */
   leaks(newer?: Snapshot | Snapshot[], options?: LeaksOptions): Promise<LeaksAnswer>;
-  /** Lets go of the memory as soon as the questions under way have ended. */
+  /** Frees the memory when the running calls have ended. */
   dispose(): void;
   [Symbol.dispose](): void;
 }
@@ -491,41 +491,41 @@ export interface RetainersOptions extends TreeOptions {
   paths?: number;
 }
 
-/** What leaks, as snapshot files of one process, oldest first, tell. */
+/** The leaks in snapshot files of one process, oldest first. */
 export function leaks(
   files: string | Buffer | URL | (string | Buffer | URL)[],
   options?: LeaksOptions & OpenOptions,
 ): Promise<LeaksAnswer>;
 
 export interface LeaksOptions {
-  /** Suspects to give. Default: 5. */
+  /** The most suspects. Default: 5. */
   limit?: number;
-  /** Growth from file to file from which something is suspected, in bytes. Default: 6 kB or 0.3 % of the heap. */
+  /** The least growth of a suspect from file to file, in bytes. Default: 6 kB or 0.3 % of the heap. */
   leastGrowth?: number;
-  /** Compare the files as one process's in the order given, oldest first, whatever they say of themselves. */
+  /** Compare the files in the order given, oldest first, as files of one process, and ignore their headers. */
   asGiven?: boolean;
-  /** A directory in which source maps and sources are looked for, too. */
+  /** A further directory for source maps and sources. */
   sourceMaps?: string | URL;
 }
 
-/** What leaks; docs/leaks.md says what each kind of cause means. */
+/** The verdict; docs/leaks.md describes each kind of cause. */
 export interface LeaksAnswer extends ProcessLeaks {
   schemaVersion: number;
   model: Model;
-  /** What was done to the files given: put in order, left out, taken apart by process. */
+  /** Changes to the list of files: sorted, left out, separated by process. */
   notes?: string[];
-  /** Where the files are of several processes: the others, each judged by itself. */
+  /** If the files are of several processes: the verdicts on the others. */
   others?: ProcessLeaks[];
   salvaged?: (Salvage & { file: string })[];
 }
 
-/** What leaks in one process. */
+/** The verdict on one process. */
 export interface ProcessLeaks {
   /** The files, oldest first. */
   files: string[];
-  /** How their order is known. */
+  /** What their order is based on. */
   orderedBy: 'one' | 'given' | 'time' | 'name' | 'ids' | 'modified';
-  /** Whose they are, where the files say it: `process 12, thread 3`. */
+  /** The process, if the files name it: `process 12, thread 3`. */
   process?: string;
   /** The answer in one sentence. */
   verdict: string;
@@ -533,13 +533,13 @@ export interface ProcessLeaks {
     /** Bytes of all objects in each snapshot. */
     sizes: number[];
     growthPerStep: number;
-    /** Resident bytes of the process at each capture, where every file has them. */
+    /** Resident bytes of the process at each capture, if every file has them. */
     residentSizes?: number[];
-    /** Bytes that malloc had given out at each capture, where every file has them. */
+    /** Bytes given out by malloc at each capture, if every file has them. */
     allocatedSizes?: number[];
     /**
-     * Of those, bytes that neither Buffers nor V8 have, where every file has them; less the most that V8's map of
-     * object ids may take where they are kept.
+     * The part of them that belongs neither to Buffers nor to V8, if every file has it; without the most that V8's map
+     * of object ids may take, if ids are kept.
      */
     outsideSizes?: number[];
   };
@@ -548,32 +548,32 @@ export interface ProcessLeaks {
 }
 
 export interface LeakSuspect {
-  /** The class that tells most; null where the growth is outside the heap. */
+  /** The most telling class; null if the growth is outside the heap. */
   className: string | null;
   /** Its objects in each snapshot. */
   counts: number[];
-  /** Bytes of everything that belongs to the leak, in each snapshot. */
+  /** Bytes of the whole leak, in each snapshot. */
   retainedSizes: number[];
   growthPerStep: number;
   /** 0 to 1. */
   shareOfGrowth: number;
   classes: { className: string; counts: number[]; sizes: number[] }[];
-  /** One way from a root, the root first. */
+  /** A retaining path, the root first. */
   path: LeakStep[];
   cause: {
     kind: LeakCause;
     function: string | null;
     variable: string | null;
-    /** The line to look at: where it is filled, else declared, else its function. */
+    /** The line to look at: where the variable is filled, else declared, else its function. */
     location: LeakLocation | null;
     detail: string;
     related: { what: string; location: LeakLocation }[];
   };
   explanation: string;
   advice: string;
-  /** Of one snapshot, which can't show growth: why it is given. */
+  /** One snapshot only, which can't show growth: why the suspect is listed. */
   standsOut?: 'large' | 'unbounded-looking' | 'dead';
-  /** Of one snapshot: how much it is to be believed. */
+  /** One snapshot only: how certain it is. */
   confidence?: 'low' | 'medium' | 'high';
 }
 
@@ -600,17 +600,17 @@ export type LeakCause =
 
 export interface LeakStep {
   node: NodeInfo;
-  /** How the object before holds it; null for the first. */
+  /** The reference from the object before; null for the first. */
   edge: { name: string; edgeType: string } | null;
   location: LeakLocation | null;
   /** The step in words. */
   text: string;
   owner: 'root' | 'runtime' | 'library' | 'application';
-  /** The reference that should not be. */
+  /** The reference that should not exist. */
   decisive: boolean;
-  /** It belongs to what grows. */
+  /** It belongs to the leak. */
   grows: boolean;
-  /** From here on the pattern repeats, so many times at least; 0: it doesn't. */
+  /** The pattern repeats from here, at least this many times; 0: it doesn't. */
   repeats: number;
 }
 
@@ -619,9 +619,9 @@ export interface LeakLocation {
   /** From 1, as is the column. */
   line: number;
   column: number;
-  /** The line's text, where the source is known. */
+  /** The line's text, if the source is known. */
   text?: string;
 }
 
-/** Reads a heap snapshot: plain, gzip or zstd, of any V8 since Node 16, truncated ones as far as they go. */
+/** Reads a heap snapshot: plain, gzip or zstd, of any V8 since Node 16; truncated ones up to the cut. */
 export function open(file: string | Buffer | URL, options?: OpenOptions): Promise<Snapshot>;
