@@ -154,7 +154,10 @@ impl TextStyle {
                     (column, fresh) = (indent, true);
                     continue;
                 }
-                let Some(cut) = slash_before(left, width.saturating_sub(column)) else {
+                let room = width.saturating_sub(column);
+                // A name without a slash is broken anywhere rather than run over the edge of a terminal.
+                let anywhere = || at_column(left, room).filter(|_| self.width.is_some());
+                let Some(cut) = slash_before(left, room).or_else(anywhere) else {
                     out.push_str(left);
                     column += width_of(left);
                     fresh = false;
@@ -184,6 +187,19 @@ fn slash_before(word: &str, room: usize) -> Option<usize> {
         }
     }
     cut
+}
+
+/// Where a text reaches a column; None if that is at its start, or if it has colours or links, which have no width.
+fn at_column(text: &str, room: usize) -> Option<usize> {
+    if text.contains('\x1b') {
+        return None;
+    }
+    let mut used = 0;
+    let past = text.char_indices().find(|&(_, c)| {
+        used += c.width().unwrap_or(0);
+        used > room
+    });
+    past.map(|(at, _)| at).filter(|&at| at > 0)
 }
 
 /// Columns that a text takes, without its colours and links.
@@ -318,6 +334,15 @@ mod tests {
         let look = TextStyle { width: Some(40), ..TextStyle::default() };
         let text = look.wrap("in /srv/applications/subscriptions/server/handlers/mail.js:40:14", 0, 2);
         assert_eq!(text, "in\n  /srv/applications/subscriptions/\n  server/handlers/mail.js:40:14");
+    }
+
+    #[test]
+    fn a_name_without_a_slash_is_broken_on_a_terminal_only() {
+        let name = "x".repeat(50);
+        let narrow = TextStyle { width: Some(40), ..TextStyle::default() };
+        assert_eq!(narrow.wrap(&name, 4, 2), format!("{}\n  {}", "x".repeat(36), "x".repeat(14)));
+        let long = "y".repeat(150);
+        assert_eq!(TextStyle::default().wrap(&long, 0, 2), long);
     }
 
     #[test]
