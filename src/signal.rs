@@ -286,7 +286,7 @@ mod thread {
     use signal_hook::low_level::{pipe, unregister};
 
     use super::*;
-    use crate::sys::{Copies, Disposition, Keeper, spawn_quiet};
+    use crate::sys::{Copies, Disposition, SignalWatcher, spawn_quiet};
 
     /// What signal-hook's handler writes.
     const SIGNAL: u8 = b'X';
@@ -317,8 +317,12 @@ mod thread {
         wake.set_nonblocking(true)?;
         let for_signals = wake.try_clone()?;
         spawn_quiet("stillheap", move || {
-            let mut handler =
-                Handler { keeper: Keeper::new(), wake: for_signals, active: None, ours: HashMap::new() };
+            let mut handler = Handler {
+                keeper: SignalWatcher::new(),
+                wake: for_signals,
+                active: None,
+                ours: HashMap::new(),
+            };
             // Ends only with the process: the sending end is never closed.
             while let Ok(signals) = wait(&receiver) {
                 let handled = catch_unwind(AssertUnwindSafe(|| handler.turn(signals)));
@@ -346,7 +350,7 @@ mod thread {
     }
 
     struct Handler {
-        keeper: Option<Keeper>,
+        keeper: Option<SignalWatcher>,
         wake: UnixStream,
         active: Option<Active>,
         /// signal-hook installs its handler once per signal and leaves it there; this is it.

@@ -28,7 +28,7 @@ type Size = unsafe extern "C" fn() -> usize;
 type SizeOf = unsafe extern "C" fn(c_int) -> usize;
 
 /// libuv's functions, and a loop with one signal watcher. Stays on the thread that made it.
-pub struct Keeper {
+pub struct SignalWatcher {
     run: Run,
     start: Start,
     stop: OnHandle,
@@ -55,7 +55,7 @@ unsafe fn dlsym(_name: *const c_char) -> Ptr {
     core::ptr::null_mut()
 }
 
-impl Keeper {
+impl SignalWatcher {
     /// `None` where the runtime has no libuv 1 in reach (Bun): then nobody resets signals behind our back.
     pub fn new() -> Option<Self> {
         // SAFETY: the names are libuv 1's public C functions, whose signatures don't change within the

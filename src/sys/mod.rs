@@ -15,7 +15,7 @@ pub use copies::{Copies, Delivery, deliver_elsewhere};
 pub use disposition::Disposition;
 pub use exit::at_exit;
 pub use footprint::release_loading_pages;
-pub use keeper::{Keeper, leave_libuv_alone};
+pub use keeper::{SignalWatcher, leave_libuv_alone};
 pub use memory::release_free_memory;
 pub use pin::pin_library;
 pub use usage::{address_space_limit, usage};

@@ -10,7 +10,7 @@ use crate::error::{Kind, Refusal, Result};
 use crate::linux::blob::{self, Call};
 use crate::linux::proc;
 use crate::linux::ranges::Range;
-use crate::linux::slack::Place;
+use crate::linux::slack::CodeSlot;
 use crate::linux::threads::{Event, Threads};
 
 /// After so long without an event it is looked whether the donor is back without one.
@@ -74,7 +74,7 @@ impl Donor {
         &self,
         threads: &mut Threads,
         memory: &File,
-        place: Place,
+        place: CodeSlot,
         ranges: &[Range],
         calls: &[Call],
     ) -> Result<()> {

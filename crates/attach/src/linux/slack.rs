@@ -30,7 +30,7 @@ pub(crate) enum Use {
 
 /// A place for a blob.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Place {
+pub(crate) struct CodeSlot {
     pub(crate) address: u64,
 }
 
@@ -71,11 +71,11 @@ fn word(memory: &File, address: u64) -> io::Result<[u8; 16]> {
 
 /// Takes a place if no thread can be in it. `threads` are stopped; if they are all of the process, a place that was not
 /// given back can be judged, else it is left alone.
-pub(crate) fn claim(of: Use, both: u64, memory: &File, threads: &Threads, all: bool) -> Result<Place> {
+pub(crate) fn claim(of: Use, both: u64, memory: &File, threads: &Threads, all: bool) -> Result<CodeSlot> {
     let address = both + if of == Use::Reaping { SIZE as u64 } else { 0 };
     let begins = word(memory, address).map_err(|e| unreadable(&e))?;
     if &begins == FREE || begins == [0; 16] {
-        return Ok(Place { address });
+        return Ok(CodeSlot { address });
     }
     if !all || &begins != NAME {
         return Err(Refusal::new(Kind::Busy, "the place for the code may be in use by another run"));
@@ -94,14 +94,14 @@ pub(crate) fn claim(of: Use, both: u64, memory: &File, threads: &Threads, all: b
             return Err(Refusal::new(Kind::Busy, message));
         }
     }
-    Ok(Place { address })
+    Ok(CodeSlot { address })
 }
 
 fn unreadable(error: &io::Error) -> Refusal {
     Refusal::new(Kind::NotAllowed, format!("the memory of the process can't be read: {error}"))
 }
 
-impl Place {
+impl CodeSlot {
     /// Writes the code. The page becomes private to the process.
     pub(crate) fn write(self, memory: &File, blob: &[u8]) -> Result<()> {
         memory.write_all_at(blob, self.address).map_err(|e| {
