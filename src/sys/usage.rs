@@ -10,11 +10,9 @@ pub fn usage() -> Usage {
 
 #[cfg(target_os = "linux")]
 fn resident() -> Option<u64> {
-    let text = stillheap_limits::read_text("/proc/self/statm").ok()?;
-    let pages: u64 = text.split(' ').nth(1)?.parse().ok()?;
     // SAFETY: sysconf only reads.
     let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-    Some(pages * u64::try_from(page).ok()?)
+    Some(stillheap_limits::resident_pages()? * u64::try_from(page).ok()?)
 }
 
 #[cfg(not(target_os = "linux"))]

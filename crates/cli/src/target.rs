@@ -10,7 +10,7 @@ use std::time::Duration;
 use stillheap_control::{MEMFD_NAME, PAGE_SIZE, Status, decode};
 
 use crate::exit::USAGE;
-use stillheap_limits::read_text;
+use stillheap_limits::{read_text, stat_of};
 use stillheap_questions::Failure;
 use stillheap_render::visible;
 
@@ -31,7 +31,7 @@ pub fn refusal(code: i32, name: &str, message: String) -> TargetError {
 pub struct Target {
     pub pid: u32,
     /// When it was started: an id can be given to another process later.
-    started: Option<String>,
+    started: Option<u64>,
     page: File,
 }
 
@@ -134,13 +134,9 @@ fn read_page(page: &File) -> Option<Status> {
     decode(&bytes[..length])
 }
 
-/// Field 22 of `/proc/PID/stat`; None if there is no such process, or only what its parent has not reaped.
-fn start_time(pid: u32) -> Option<String> {
-    let stat = read_text(format!("/proc/{pid}/stat")).ok()?;
-    // The command in brackets may hold anything, brackets and spaces too.
-    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
-    let state = fields.next()?;
-    if matches!(state, "Z" | "X") { None } else { fields.nth(18).map(str::to_owned) }
+/// When a process was started. None if there is no such process, or only what its parent has not reaped.
+fn start_time(pid: u32) -> Option<u64> {
+    stat_of(pid).filter(|stat| !matches!(stat.state, b'Z' | b'X')).map(|stat| stat.started)
 }
 
 fn command(pid: u32) -> String {

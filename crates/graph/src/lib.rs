@@ -17,6 +17,7 @@ pub mod strings;
 pub mod sums;
 mod trace;
 pub mod types;
+pub mod wtf8;
 
 pub use builder::{GraphBuilder, NewNode};
 pub use column::{Blocks, Column};

@@ -1,22 +1,38 @@
-//! `/proc/PID/stat` and `/proc/PID/status`.
+//! `/proc/PID/stat`, `statm` and `status`.
 
-/// What `/proc/PID/stat` says that tells a working process from a stuck one.
+use crate::read_text;
+
+/// What `/proc/PID/stat` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stat {
     /// `R` runs or would like to, `S` sleeps, `D` waits for a disk, `Z` has ended, `T` is stopped.
     pub state: u8,
     /// CPU time used, in clock ticks.
     pub ticks: u64,
+    /// When the process was started, in clock ticks since the machine was.
+    pub started: u64,
 }
 
-/// Reads `stat`. The command's name is in parentheses and may contain anything, parentheses included.
-pub fn stat(text: &str) -> Option<Stat> {
-    let rest = &text[text.rfind(')')? + 1..];
-    let mut words = rest.split_ascii_whitespace();
-    let state = *words.next()?.as_bytes().first()?;
-    let user: u64 = words.nth(10)?.parse().ok()?;
-    let system: u64 = words.next()?.parse().ok()?;
-    Some(Stat { state, ticks: user + system })
+/// A field of `stat` by its number in proc(5), from 3 (the state) on. The command's name before them is in parentheses and
+/// may contain anything, parentheses included.
+pub fn stat_field(text: &str, number: usize) -> Option<&str> {
+    text.rsplit_once(')')?.1.split_ascii_whitespace().nth(number.checked_sub(3)?)
+}
+
+fn stat(text: &str) -> Option<Stat> {
+    let number = |field| stat_field(text, field)?.parse::<u64>().ok();
+    let state = *stat_field(text, 3)?.as_bytes().first()?;
+    Some(Stat { state, ticks: number(14)? + number(15)?, started: number(22)? })
+}
+
+/// Reads `/proc/PID/stat`. `None` if there is no such process.
+pub fn stat_of(pid: u32) -> Option<Stat> {
+    stat(&read_text(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// Resident pages of this process, from `statm`.
+pub fn resident_pages() -> Option<u64> {
+    read_text("/proc/self/statm").ok()?.split(' ').nth(1)?.parse().ok()
 }
 
 /// A `Name:  123 kB` line of `status` or `meminfo`, in bytes.
@@ -33,10 +49,19 @@ mod tests {
 
     #[test]
     fn reads_stat_whatever_the_process_is_called() {
-        let text = "4711 (a) R 1 (b) S 1 2 3 0 -1 4194560 1 2 3 4 250 30 0 0 20 0 1 0 99";
-        assert_eq!(stat(text), Some(Stat { state: b'S', ticks: 280 }));
+        let text = "4711 (a) R 1 (b) S 1 2 3 0 -1 4194560 1 2 3 4 250 30 0 0 20 0 1 0 99 5";
+        assert_eq!(stat(text), Some(Stat { state: b'S', ticks: 280, started: 99 }));
         assert_eq!(stat("4711 (node"), None);
         assert_eq!(stat("4711 (node) R 1"), None);
+        assert_eq!((stat_field(text, 3), stat_field(text, 2)), (Some("S"), None));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn reads_what_the_kernel_says_of_this_process() {
+        let stat = stat_of(std::process::id()).unwrap();
+        assert!(stat.state == b'R' && stat.started > 0, "{stat:?}");
+        assert!(resident_pages() > Some(100));
     }
 
     #[test]

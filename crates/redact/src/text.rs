@@ -1,5 +1,7 @@
 //! Strings as they stand in the file, and what they say.
 
+use stillheap_graph::wtf8::unescape;
+
 /// Text between quotes, decoded. Lone surrogates become U+FFFD, three different ones the same: a snapshot's
 /// strings are told apart by [`DecodedString::bytes`], which keeps them.
 pub(crate) struct DecodedString<'r> {
@@ -18,7 +20,8 @@ impl<'r> DecodedString<'r> {
         let mut rest = raw;
         while let Some(at) = rest.iter().position(|&b| b == b'\\') {
             out.extend_from_slice(&rest[..at]);
-            rest = escape(&rest[at + 1..], &mut out)?;
+            let behind = &rest[at + 1..];
+            rest = &behind[unescape(behind, &mut out).ok()?..];
         }
         out.extend_from_slice(rest);
         Some(DecodedString { units: units(&out), bytes: out.into() })
@@ -37,46 +40,6 @@ impl<'r> DecodedString<'r> {
 /// UTF-16 units of WTF-8.
 fn units(bytes: &[u8]) -> usize {
     bytes.iter().map(|&b| if b >= 0xf0 { 2 } else { usize::from(b & 0xc0 != 0x80) }).sum()
-}
-
-fn hex4(bytes: &[u8]) -> Option<u32> {
-    let digits = bytes.get(..4)?;
-    digits.iter().try_fold(0, |v, &b| Some(v * 16 + char::from(b).to_digit(16)?))
-}
-
-/// Decodes the escape behind a backslash; what is left.
-fn escape<'r>(rest: &'r [u8], out: &mut Vec<u8>) -> Option<&'r [u8]> {
-    let plain = match *rest.first()? {
-        b'n' => b'\n',
-        b't' => b'\t',
-        b'r' => b'\r',
-        b'b' => 8,
-        b'f' => 12,
-        b @ (b'"' | b'\\' | b'/') => b,
-        b'u' => {
-            let mut unit = hex4(&rest[1..])?;
-            let mut used = 5;
-            if (0xd800..0xdc00).contains(&unit)
-                && let Some(low) = rest.get(5..).and_then(|r| r.strip_prefix(b"\\u")).and_then(hex4)
-                && (0xdc00..0xe000).contains(&low)
-            {
-                unit = 0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00);
-                used = 11;
-            }
-            match char::from_u32(unit) {
-                Some(c) => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
-                None => out.extend([
-                    0xe0 | (unit >> 12) as u8,
-                    0x80 | (unit >> 6 & 0x3f) as u8,
-                    0x80 | (unit & 0x3f) as u8,
-                ]),
-            }
-            return rest.get(used..);
-        }
-        _ => return None,
-    };
-    out.push(plain);
-    rest.get(1..)
 }
 
 /// Appends `text` as a JSON string.

@@ -1,7 +1,7 @@
 //! The writer thread, and the end of the queue that the producer holds.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
@@ -26,7 +26,6 @@ pub struct Sink {
     /// None once it has been joined.
     thread: Option<JoinHandle<Result<FinishedFile, Failure>>>,
     cancelled: Arc<AtomicBool>,
-    written: Arc<AtomicU64>,
 }
 
 impl Sink {
@@ -56,20 +55,13 @@ impl Sink {
         let (sender, receiver) = sync_channel(QUEUED_CHUNKS);
         let (recycler, recycled) = mpsc::channel();
         let cancelled = Arc::new(AtomicBool::new(false));
-        let written = Arc::new(AtomicU64::new(0));
-        let writer = Writer {
-            direct,
-            receiver,
-            recycler,
-            cancelled: Arc::clone(&cancelled),
-            written: Arc::clone(&written),
-        };
+        let writer = Writer { direct, receiver, recycler, cancelled: Arc::clone(&cancelled) };
         let thread = thread::Builder::new()
             .name("stillheap-write".to_owned())
             .stack_size(512 * 1024)
             .spawn(move || writer.run())
             .map_err(|error| Failure::system(&error, "clone", &path))?;
-        Ok(Self { sender, recycled, thread: Some(thread), cancelled, written })
+        Ok(Self { sender, recycled, thread: Some(thread), cancelled })
     }
 
     /// Hands a chunk over; waits while [`QUEUED_CHUNKS`] are waiting already. `false` means that the
@@ -85,11 +77,6 @@ impl Sink {
     /// A handle that stops the writer from any thread; `finish` then fails with `ERR_STILLHEAP_ABORTED`.
     pub fn canceller(&self) -> Canceller {
         Canceller(Arc::clone(&self.cancelled))
-    }
-
-    /// Raw bytes that the writer has taken so far.
-    pub fn progress(&self) -> Arc<AtomicU64> {
-        Arc::clone(&self.written)
     }
 
     /// Waits until the file is whole, synced, and has its name.
@@ -167,7 +154,6 @@ struct Writer {
     receiver: Receiver<Message>,
     recycler: mpsc::Sender<Vec<u8>>,
     cancelled: Arc<AtomicBool>,
-    written: Arc<AtomicU64>,
 }
 
 impl Writer {
@@ -181,7 +167,6 @@ impl Writer {
             match message {
                 Message::Chunk(chunk) => {
                     self.direct.write(&chunk)?;
-                    self.written.store(self.direct.raw_bytes(), Ordering::Relaxed);
                     // The producer may have gone to finish; then nobody wants the buffer.
                     let _ = self.recycler.send(chunk);
                 }

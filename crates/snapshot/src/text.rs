@@ -5,6 +5,7 @@
 
 use crate::scan::Block;
 use stillheap_graph::strings::classify;
+use stillheap_graph::wtf8::{BadEscape, unescape};
 use stillheap_graph::{Error, Result};
 
 /// The strings of one block.
@@ -84,60 +85,16 @@ fn one(block: &Block, bytes: &[u8], mut at: usize, out: &mut Vec<u8>) -> Result<
     Ok(at)
 }
 
-fn hex4(bytes: &[u8], at: usize) -> Option<u32> {
-    let digits = bytes.get(at..at + 4)?;
-    digits.iter().try_fold(0u32, |v, &b| Some(v * 16 + (b as char).to_digit(16)?))
-}
-
-/// Decodes the escape whose backslash stands before `at`.
+/// Decodes the escape whose backslash stands before `at`; the offset behind it.
 #[cold]
 fn escape(block: &Block, bytes: &[u8], at: usize, out: &mut Vec<u8>) -> Result<usize> {
-    let plain = match bytes.get(at) {
-        Some(b'n') => b'\n',
-        Some(b't') => b'\t',
-        Some(b'r') => b'\r',
-        Some(b'b') => 8,
-        Some(b'f') => 12,
-        Some(&b @ (b'"' | b'\\' | b'/')) => b,
-        Some(b'u') => {
-            let Some(mut unit) = hex4(bytes, at + 1) else {
-                return Err(Error::malformed(
-                    block.position(at),
-                    "expected four hexadecimal digits after `\\u`",
-                ));
-            };
-            let mut next = at + 5;
-            if (0xd800..0xdc00).contains(&unit)
-                && bytes.get(next..next + 2) == Some(b"\\u")
-                && let Some(low) = hex4(bytes, next + 2).filter(|low| (0xdc00..0xe000).contains(low))
-            {
-                unit = 0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00);
-                next += 6;
-            }
-            push_code_point(out, unit);
-            return Ok(next);
-        }
-        _ => return Err(Error::malformed(block.position(at), "an unknown escape in a string")),
-    };
-    out.push(plain);
-    Ok(at + 1)
-}
-
-/// UTF-8, but for lone surrogates too (WTF-8).
-fn push_code_point(out: &mut Vec<u8>, c: u32) {
-    match c {
-        0..0x80 => out.push(c as u8),
-        0x80..0x800 => out.extend([0xc0 | (c >> 6) as u8, 0x80 | (c & 0x3f) as u8]),
-        0x800..0x10000 => {
-            out.extend([0xe0 | (c >> 12) as u8, 0x80 | (c >> 6 & 0x3f) as u8, 0x80 | (c & 0x3f) as u8]);
-        }
-        _ => out.extend([
-            0xf0 | (c >> 18) as u8,
-            0x80 | (c >> 12 & 0x3f) as u8,
-            0x80 | (c >> 6 & 0x3f) as u8,
-            0x80 | (c & 0x3f) as u8,
-        ]),
-    }
+    unescape(&bytes[at..], out).map(|length| at + length).map_err(|error| {
+        let message = match error {
+            BadEscape::Digits => "expected four hexadecimal digits after `\\u`",
+            BadEscape::Unknown => "an unknown escape in a string",
+        };
+        Error::malformed(block.position(at), message)
+    })
 }
 
 /// Replaces what is neither UTF-8 nor a lone surrogate by U+FFFD, as every JSON reader in a browser does.

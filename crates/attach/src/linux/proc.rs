@@ -41,9 +41,7 @@ pub(crate) fn status(pid: i32, field: &str) -> Option<String> {
 /// A field of `/proc/PID/stat` behind the name, the first (3 in proc(5)) being the state.
 pub(crate) fn stat(pid: i32, number: usize) -> Option<String> {
     let text = stillheap_limits::read_text(format!("/proc/{pid}/stat")).ok()?;
-    // The name in brackets may hold anything.
-    let fields = text.rsplit_once(')')?.1;
-    fields.split_ascii_whitespace().nth(number.checked_sub(3)?).map(str::to_owned)
+    stillheap_limits::stat_field(&text, number).map(str::to_owned)
 }
 
 /// When the process was started, in ticks since the machine was.

@@ -152,10 +152,9 @@ fn take(
 
 /// Resident bytes now.
 fn resident() -> u64 {
-    let text = stillheap_limits::read_text("/proc/self/statm").unwrap_or_default();
-    let pages: u64 = text.split(' ').nth(1).and_then(|pages| pages.parse().ok()).unwrap_or(0);
     // SAFETY: sysconf only reads.
-    pages * u64::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)
+    stillheap_limits::resident_pages().unwrap_or(0)
+        * u64::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)
 }
 
 /// The most resident bytes there were.

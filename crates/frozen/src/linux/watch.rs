@@ -17,7 +17,7 @@ use rustix::process::{
     Pid, PidfdFlags, Signal, WaitOptions, kill_process, pidfd_open, pidfd_send_signal, waitpid,
 };
 use serde::Deserialize;
-use stillheap_limits::{Stat, stat};
+use stillheap_limits::{Stat, stat_of};
 use stillheap_protocol::Failure;
 
 use super::leave::status;
@@ -224,7 +224,7 @@ impl ChildActivity {
             return None;
         }
         self.looked = Instant::now();
-        let now = stat(&stillheap_limits::read_text(format!("/proc/{child}/stat")).ok()?)?;
+        let now = stat_of(child.unsigned_abs())?;
         let figures = forked.page.figures();
         let (beat, in_io) =
             (figures.beat.load(Ordering::Relaxed), figures.in_io.load(Ordering::Relaxed) != 0);

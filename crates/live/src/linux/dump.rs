@@ -70,8 +70,7 @@ pub struct Captured {
 
 /// When a process was started: ticks since the machine was, on its clock.
 fn start_time(pid: u32) -> Option<String> {
-    let stat = stillheap_limits::read_text(format!("/proc/{pid}/stat")).ok()?;
-    let ticks: i64 = stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()?;
+    let ticks = i64::try_from(stillheap_limits::stat_of(pid)?.started).ok()?;
     let system = stillheap_limits::read_text("/proc/stat").ok()?;
     let booted: i64 = system.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()?;
     // A tick is a hundredth of a second on every Linux that user space sees.

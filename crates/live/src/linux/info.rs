@@ -64,16 +64,14 @@ pub struct Info {
 }
 
 fn uptime(pid: u32) -> f64 {
-    let read = |path: String| stillheap_limits::read_text(path).unwrap_or_default();
-    let now: f64 = read("/proc/uptime".to_owned())
+    let now: f64 = stillheap_limits::read_text("/proc/uptime")
+        .unwrap_or_default()
         .split(' ')
         .next()
         .and_then(|seconds| seconds.parse().ok())
         .unwrap_or(0.0);
-    let stat = read(format!("/proc/{pid}/stat"));
-    let ticks =
-        stat.rsplit_once(')').and_then(|(_, rest)| rest.split_ascii_whitespace().nth(19)?.parse().ok());
-    (now - ticks.unwrap_or(0.0) / 100.0).max(0.0)
+    let started = stillheap_limits::stat_of(pid).map_or(0, |stat| stat.started);
+    (now - started as f64 / 100.0).max(0.0)
 }
 
 fn usage(pid: u32, v8_pages: u64) -> Usage {
