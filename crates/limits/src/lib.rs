@@ -14,6 +14,6 @@ mod text;
 pub use cgroup::{Cgroup, Cgroups, Version};
 pub use estimate::{HeapSize, Need};
 pub use maps::{Mapping, maps, smaps};
-pub use process::{Stat, resident_pages, stat_field, stat_of, status_kilobytes};
+pub use process::{Stat, resident_pages, stat, stat_field, stat_of, status_kilobytes};
 pub use room::{Bound, Machine, Room};
 pub use text::read_text;

@@ -19,7 +19,8 @@ pub fn stat_field(text: &str, number: usize) -> Option<&str> {
     text.rsplit_once(')')?.1.split_ascii_whitespace().nth(number.checked_sub(3)?)
 }
 
-fn stat(text: &str) -> Option<Stat> {
+/// Reads the text of `stat`.
+pub fn stat(text: &str) -> Option<Stat> {
     let number = |field| stat_field(text, field)?.parse::<u64>().ok();
     let state = *stat_field(text, 3)?.as_bytes().first()?;
     Some(Stat { state, ticks: number(14)? + number(15)?, started: number(22)? })
