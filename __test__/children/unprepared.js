@@ -33,6 +33,9 @@ if (!isMainThread) {
     if (request.url === '/parse') setImmediate(parse);
     response.end(JSON.stringify({ subscriptions: subscriptions.size }));
   });
+  // Node closes a connection that seemed idle for five seconds, also when it was the machine that was late: the request
+  // that is on its way then fails. A failed request must mean an attach.
+  server.keepAliveTimeout = 600_000;
   function spin() {
     for (;;) Math.sqrt(subscriptions.size);
   }
