@@ -216,6 +216,7 @@ fn put_in_order(infos: &[FileInfo], relation: &(impl FileRelation + ?Sized)) -> 
     let kept = without_twins(infos, relation, &mut notes);
     let mut groups = Vec::new();
     for files in by_process(infos, &kept, relation) {
+        notes.extend(assumed(infos, &files));
         let (files, ordered_by) = sorted(infos, files, relation)?;
         let process = infos[files[0]].process.as_ref().map(ProcessKey::words);
         groups.push(ProcessFiles { files, ordered_by, process });
@@ -293,6 +294,24 @@ fn by_process(
         }
     }
     groups
+}
+
+/// What is said where only some files of a group name their process: the others may be of any.
+fn assumed(infos: &[FileInfo], files: &[usize]) -> Option<String> {
+    let (known, unknown): (Vec<usize>, Vec<usize>) = files.iter().partition(|&&i| infos[i].process.is_some());
+    let process = infos[*known.first()?].process.as_ref()?.words();
+    let names: Vec<&str> = unknown.iter().map(|&i| infos[i].file.as_str()).collect();
+    let (say, are) = if names.len() == 1 {
+        ("does not say which process it is", "It is")
+    } else {
+        ("do not say which process they are", "They are")
+    };
+    (!names.is_empty()).then(|| {
+        format!(
+            "{} {say} from. {are} compared with the files of {process}: leave out what is not from it.",
+            names.join(", ")
+        )
+    })
 }
 
 /// The files of one process, oldest first.

@@ -86,6 +86,20 @@ fn processes_are_kept_apart() {
 }
 
 #[test]
+fn a_file_that_does_not_name_its_process_is_said_to_be_assumed() {
+    let mut bare = plain("bare", 1, 1_764_324_000_000);
+    let mut known = with_header("known", 7, 1);
+    known.modified = Some(SystemTime::UNIX_EPOCH + Duration::from_millis(1_764_324_060_000));
+    let arranged = put_in_order(&[bare.clone(), known.clone()], &Unknown).unwrap();
+    assert_eq!(order(&arranged), [[0, 1]]);
+    let said = "bare does not say which process it is from. It is compared with the files of process 7: leave out what \
+                is not from it.";
+    assert_eq!(arranged.notes, [said]);
+    bare.process.clone_from(&known.process);
+    assert_eq!(put_in_order(&[bare, known], &Unknown).unwrap().notes, Vec::<String>::new());
+}
+
+#[test]
 fn a_container_that_starts_again_is_another_process_1() {
     let since = |mut file: FileInfo, since: &str| {
         file.process.as_mut().unwrap().since = Some(since.to_owned());
