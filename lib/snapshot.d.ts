@@ -318,7 +318,25 @@ export interface ClosureRow {
   example: NodeInfo;
 }
 
+/** A variable that no live function reads, in all contexts of one scope. */
+export interface DeadVariable {
+  name: string;
+  /** The function whose variable it is: `send()`, `the module app.js`. */
+  function: string;
+  /** Where it is declared, if that is known, else where the function is. */
+  location: LeakLocation | null;
+  contexts: number;
+  /** Bytes that would come back if the variable let go of what it holds. */
+  retainedSize: number;
+  example: NodeInfo;
+  /** The function by which the contexts are retained. */
+  retainedBy: string;
+  retainedByLocation: LeakLocation | null;
+}
+
 export interface Closures extends Report {
+  /** Variables that no live function reads, those that retain most first. */
+  dead: DeadVariable[];
   closures: ClosureRow[];
   /** The number of functions of Node.js and native ones that are left out; `all` includes them. */
   hidden: number;

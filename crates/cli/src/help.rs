@@ -124,7 +124,9 @@ Examples:
   stillheap closures app.heapsnapshot
   stillheap closures app.heapsnapshot --filter handlers.js --sort contexts
 
-All closures that are created in one scope share one context: a variable that one of them uses stays alive as long as any of them. Lines with 'shares' name the other functions of the same contexts.";
+All closures that are created in one scope share one context: a variable that one of them uses stays alive as long as any of them. Lines with 'shares' name the other functions of the same contexts.
+
+Dead variables come first: no live function that can see them mentions them, so setting them to null, or creating the other functions elsewhere, frees what they hold. Functions whose source is neither in the snapshot nor on this machine count as readers.";
 
 pub const TIMELINE: &str = "\
 Examples:

@@ -251,6 +251,38 @@ impl ScriptText {
         mentioned
     }
 
+    /// Where a property of the global object is filled: `global.tasks.push(`, or `tasks.push(` in a script that declares no
+    /// such variable. In text order.
+    pub fn global_fillings(&self, name: &str) -> Vec<usize> {
+        let of_global = |t: &usize| *t >= 2 && matches!(self.word(t - 2), "global" | "globalThis");
+        let found: Vec<usize> = self.fillings(name, true).into_iter().filter(of_global).collect();
+        let declared = || (0..self.tokens.len()).any(|t| self.word(t) == name && self.declares(t));
+        if found.is_empty() && !declared() { self.fillings(name, false) } else { found }
+    }
+
+    /// Where objects of a class are made: `new Agent(`, `new http.Agent(`. In text order.
+    pub fn constructions(&self, class: &str) -> Vec<usize> {
+        let is_new = |t: &usize| {
+            let mut at = *t;
+            // Back over `http.` and the like.
+            while at >= 2 && self.word(at - 1) == "." {
+                at -= 2;
+            }
+            at >= 1 && self.word(at - 1) == "new"
+        };
+        self.sequences(&[class, "("]).into_iter().filter(is_new).collect()
+    }
+
+    /// Whether a function may read a variable of a scope around it: it mentions the name anywhere, even where that is a
+    /// variable of its own, or runs text that is not here.
+    pub fn may_read(&self, function: &Function, variable: &str) -> bool {
+        let mut range = function.start as usize..=function.body.1 as usize;
+        range.any(|t| match self.word(t) {
+            "eval" | "with" => self.is_name(t) && self.word(t + 1) == "(",
+            word => word == variable && (variable == "this" || self.is_variable(t)),
+        })
+    }
+
     /// A word that stands for a variable: no property, no key.
     fn is_variable(&self, token: usize) -> bool {
         if !self.is_name(token) {

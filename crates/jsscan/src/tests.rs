@@ -119,3 +119,20 @@ fn a_text_that_ends_anywhere_is_no_trouble() {
         text.line(1);
     }
 }
+
+#[test]
+fn globals_objects_and_readers() {
+    let text = ScriptText::new(
+        "function start() {\n  global.tasks.set(1, 2);\n  const agent = new http.Agent({});\n  other.Agent(1);\n  jobs.push(1);\n}\n\
+         const open = [];\nconst late = () => { open.push(1); };\nconst any = () => eval('x');"
+            .to_owned(),
+    );
+    let lines = |tokens: Vec<usize>| tokens.into_iter().map(|t| text.position(t).0).collect::<Vec<_>>();
+    assert_eq!(lines(text.global_fillings("tasks")), [2]);
+    assert_eq!(lines(text.global_fillings("jobs")), [5]);
+    assert_eq!(lines(text.global_fillings("open")), Vec::<u64>::new(), "a variable of the script");
+    assert_eq!(lines(text.constructions("Agent")), [3]);
+    let function = |line, column| text.function_at(line, column).unwrap();
+    assert!(text.may_read(function(7, 13), "open") && !text.may_read(function(7, 13), "late"));
+    assert!(text.may_read(function(8, 12), "open"), "eval reads what it likes");
+}

@@ -2,10 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 use stillheap_analysis::{ClosureRow, Page};
+use stillheap_verdict::{DeadVariable, dead_variables};
 
 use crate::failure::Failure;
 use crate::opened::View;
 use crate::pattern::patterns;
+use crate::scripts::Scripts;
 use crate::window::{PageInfo, Window};
 
 /// Asks for closures by function.
@@ -45,6 +47,8 @@ pub enum ClosureOrder {
 /// Functions that have closures.
 #[derive(Serialize)]
 pub struct Closures {
+    /// Variables that no live function reads, those that retain most first.
+    pub dead: Vec<DeadVariable>,
     /// The rows.
     pub closures: Vec<ClosureRow>,
     /// Functions of Node.js itself and native ones that match and are left out.
@@ -58,9 +62,18 @@ impl View<'_> {
     pub fn closures(&self, request: &ClosuresRequest) -> Result<Closures, Failure> {
         let analysis = self.analysis();
         let patterns = patterns(&request.filter)?;
+        let mut dead = dead_variables(analysis, &Scripts::new(None));
+        dead.retain(|variable| {
+            patterns.iter().all(|p| p.matches(&variable.function) || p.matches(script_of(variable)))
+        });
         if request.all && patterns.is_empty() && request.sort == ClosureOrder::Retained {
             let found = analysis.closures(request.window.page());
-            return Ok(Closures { closures: found.items, hidden: 0, page: request.window.of(found.total) });
+            return Ok(Closures {
+                dead,
+                closures: found.items,
+                hidden: 0,
+                page: request.window.of(found.total),
+            });
         }
         let mut rows = analysis.closures(Page::ALL).items;
         rows.retain(|row| patterns.iter().all(|p| p.matches(&row.name) || p.matches(script(row))));
@@ -79,7 +92,7 @@ impl View<'_> {
         }
         let total = rows.len();
         let (closures, page) = request.window.cut(rows, total);
-        Ok(Closures { closures, hidden, page })
+        Ok(Closures { dead, closures, hidden, page })
     }
 }
 
@@ -88,4 +101,8 @@ const NODE: &str = "node:";
 
 fn script(row: &ClosureRow) -> &str {
     row.position.as_ref().and_then(|position| position.script.as_deref()).unwrap_or_default()
+}
+
+fn script_of(variable: &DeadVariable) -> &str {
+    variable.location.as_ref().and_then(|location| location.script.as_deref()).unwrap_or_default()
 }

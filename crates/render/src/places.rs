@@ -7,7 +7,10 @@ use stillheap_graph::sums::sum;
 
 use super::{Cell, Column, Table, TextStyle, Tone, count, more, node, none_matches, plural, size, visible};
 use stillheap_questions::{Closures, Timeline};
+use stillheap_verdict::{DeadVariable, SourceLocation};
 
+/// Dead variables that are shown.
+const MOST_DEAD: usize = 10;
 /// Variables and neighbours of a function that are shown.
 const SHOWN: usize = 5;
 
@@ -16,12 +19,48 @@ fn function(name: &str, at: Option<&stillheap_analysis::SourcePosition>, look: T
     at.map_or_else(|| name.clone(), |at| format!("{name} {}", look.position(at)))
 }
 
-/// Closures by function. `filter` is what was asked for.
-pub fn closures(answer: &Closures, filter: &[String], look: TextStyle) -> String {
-    if answer.closures.is_empty() && !filter.is_empty() {
-        return none_matches("function", filter, None);
+/// Variables that are retained and that nothing reads, ahead of the functions.
+fn dead_variables(dead: &[DeadVariable], look: TextStyle) -> String {
+    if dead.is_empty() {
+        return String::new();
     }
     let mut out = String::new();
+    let _ = writeln!(out, "{}", look.bold("Dead variables: no live function reads them"));
+    for variable in dead.iter().take(MOST_DEAD) {
+        let mut line = |indent: usize, text: &str| {
+            let _ = writeln!(out, "{}{}", " ".repeat(indent), look.wrap(text, indent, indent + 2));
+        };
+        let at = |place: &Option<SourceLocation>| {
+            let file = place.as_ref().and_then(|at| Some((at.script.as_deref()?, at.line)));
+            file.map_or_else(String::new, |(script, line)| format!(" ({}:{line})", visible(script)))
+        };
+        let name = format!("{} of {}", visible(&variable.name), visible(&variable.function));
+        line(2, &format!("{name}{}", at(&variable.location)));
+        line(
+            4,
+            &format!(
+                "{}, {} would come back, for example {}",
+                plural(variable.contexts, "context"),
+                size(variable.retained_size),
+                node(&variable.example)
+            ),
+        );
+        let keeper = visible(&variable.retained_by);
+        line(4, &format!("retained by {keeper}{}", at(&variable.retained_by_location)));
+    }
+    if dead.len() > MOST_DEAD {
+        let _ = writeln!(out, "  … and {}", plural((dead.len() - MOST_DEAD) as u64, "more dead variable"));
+    }
+    out.push('\n');
+    out
+}
+
+/// Closures by function. `filter` is what was asked for.
+pub fn closures(answer: &Closures, filter: &[String], look: TextStyle) -> String {
+    if answer.closures.is_empty() && answer.dead.is_empty() && !filter.is_empty() {
+        return none_matches("function", filter, None);
+    }
+    let mut out = dead_variables(&answer.dead, look);
     for row in &answer.closures {
         let name = function(&row.name, row.position.as_ref(), look);
         let mut line = |indent: usize, text: &str| {

@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 mod case;
+mod dead;
 mod detect;
 mod heads;
 mod naming;
@@ -26,6 +27,7 @@ mod turnover;
 mod view;
 mod words;
 
+pub use dead::{DeadVariable, dead_variables};
 pub use report::*;
 pub use sources::{NoSources, Original, SourceExcerpt, Sources};
 pub use words::{count, size};
@@ -34,7 +36,7 @@ use case::Case;
 use source_index::SourceIndex;
 use stillheap_analysis::{Analysis, NodeOrdinal};
 use tree::{GrowthTree, growth};
-use view::{HeapView, is_builtin};
+use view::{HeapView, is_builtin, weak_pair};
 
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
@@ -52,6 +54,8 @@ impl Default for Options {
 
 /// Heads that are looked into; those beyond are smaller than all of these.
 const MOST_HEADS: usize = 24;
+/// Share of all growth from which on something counts that is Node's own and of which nobody's line can be named.
+const MUCH: f64 = 0.1;
 /// Classes given of each suspect.
 const MOST_CLASSES: usize = 10;
 
@@ -97,9 +101,33 @@ pub fn leaks(snapshots: &[Analysis<'_>], sources: &dyn Sources, options: Options
     suspects.sort_by_key(|s| std::cmp::Reverse(s.growth_per_step));
     if snapshots.len() == 1 {
         single::reword(&mut suspects);
+    } else {
+        leave_out_consequences(&mut suspects);
     }
     suspects.truncate(options.limit);
     Leaks { verdict: verdict(&suspects, snapshots.len()), heap, suspects }
+}
+
+/// Leaves out what Node itself collects beside a larger suspect, and of which nobody's line can be named: timers, symbols
+/// and records of what the suspect has started.
+fn leave_out_consequences(suspects: &mut Vec<Suspect>) {
+    let is_consequence = |suspect: &Suspect| {
+        let script = suspect.cause.location.as_ref().and_then(|at| at.script.as_deref());
+        let nobody_s = script.is_none_or(|script| script.is_empty() || script.starts_with("node:"));
+        let general = matches!(
+            suspect.cause.kind,
+            CauseKind::Collection | CauseKind::Growth | CauseKind::ConcatenatedString
+        );
+        let holder = suspect.path.iter().take_while(|step| !step.grows).last();
+        let by_node = holder.is_none_or(|step| matches!(step.owner, Owner::Root | Owner::Runtime));
+        nobody_s && general && by_node && !suspect.path.is_empty()
+    };
+    let mut at = 0;
+    suspects.retain(|suspect| {
+        at += 1;
+        // Alone, it counts where it is much of what grows: modules that are loaded late are little here and there.
+        (at == 1 && suspect.share_of_growth >= MUCH) || !is_consequence(suspect)
+    });
 }
 
 /// One node of the newest snapshot for each entry that has any.
@@ -176,10 +204,10 @@ fn key_path(case: &Case<'_, '_>) -> Option<Vec<u32>> {
     let view = case.view;
     let at = case.weak_map().filter(|&at| at > 0)?;
     let (table, value) = (case.node(at - 1), case.node(at));
-    let pair = case.edge(at);
+    let pair = weak_pair(case.edge(at))?;
     let mut keys = view.analysis.holders(value).take(1_000);
-    let (_, key) = keys.find(|&(e, from)| from != table && view.edge_bytes(e) == pair)?;
-    let way = paths::to_root_without(view, key, table)?;
+    let (_, key) = keys.find(|&(e, from)| from != table && weak_pair(view.edge_bytes(e)) == Some(pair))?;
+    let way = paths::to_root_past_weak_maps(view, key)?;
     Some(way.iter().map(|step| case.tree.entry_of[step.node.0 as usize]).collect())
 }
 

@@ -119,6 +119,12 @@ impl<'a, 's> SourceIndex<'a, 's> {
         Some(text.uses(&function, variable))
     }
 
+    /// The same, but in doubt it does: for what is to be said of a variable that nothing reads.
+    pub(crate) fn may_read(&self, closure: NodeOrdinal, variable: &str) -> Option<bool> {
+        let (text, function) = self.function(closure)?;
+        Some(text.may_read(&function, variable))
+    }
+
     /// A position of the snapshot as it is reported.
     pub(crate) fn location(&self, location: Location, closure: Option<NodeOrdinal>) -> SourceLocation {
         let name = self.view.analysis.script(location.script_id).map(str::to_owned);
@@ -470,13 +476,29 @@ impl<'a, 's> SourceIndex<'a, 's> {
     /// Where words follow each other in any of the application's scripts, such as `new AsyncLocalStorage(`: in a function
     /// rather than where the program starts, the first script by name.
     pub(crate) fn in_application(&self, words: &[&str]) -> Option<CodeSite> {
+        self.found_in_scripts(Owner::Application, |text| text.sequences(words))
+    }
+
+    /// Where the application makes objects of a class.
+    pub(crate) fn made_in_application(&self, class: &str) -> Option<CodeSite> {
+        self.found_in_scripts(Owner::Application, |text| text.constructions(class))
+    }
+
+    /// Where a property of the global object is filled: by the application, else by a library.
+    pub(crate) fn filled_in_scripts(&self, name: &str) -> Option<CodeSite> {
+        let find = |text: &ScriptText| text.global_fillings(name);
+        self.found_in_scripts(Owner::Application, find)
+            .or_else(|| self.found_in_scripts(Owner::Library, find))
+    }
+
+    fn found_in_scripts(&self, owner: Owner, find: impl Fn(&ScriptText) -> Vec<usize>) -> Option<CodeSite> {
         let view = self.view;
         let mut scripts: Vec<(String, NodeOrdinal)> = Vec::new();
         let mut seen = HashSet::new();
         for n in (0..view.analysis.snapshot().node_count()).map(NodeOrdinal).filter(|&n| view.is_closure(n)) {
             let Some(script) = view.script_node(n).filter(|script| seen.insert(script.0)) else { continue };
             let name = view.text(script);
-            if self.owner_of_script(&name) == Owner::Application && scripts.len() < MOST_SCRIPTS {
+            if self.owner_of_script(&name) == owner && scripts.len() < MOST_SCRIPTS {
                 scripts.push((name.into_owned(), script));
             }
         }
@@ -484,7 +506,7 @@ impl<'a, 's> SourceIndex<'a, 's> {
         let mut found: Option<(bool, CodeSite)> = None;
         for (_, script) in scripts {
             let Some(text) = self.text_of(script) else { continue };
-            for at in text.sequences(words) {
+            for at in find(&text) {
                 let at_start = text.around(at).is_empty();
                 if found.as_ref().is_none_or(|&(other, _)| !at_start && other) {
                     let location = Some(self.token_location(&text, script, at));
