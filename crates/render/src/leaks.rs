@@ -102,7 +102,18 @@ fn one(suspect: &Suspect, number: Option<usize>, look: TextStyle, snapshots: usi
     let mut line = |label: &str, text: &str| out.push_str(&labelled(label, text, 2, look));
     if suspect.class_name.is_some() {
         let counts: Vec<String> = suspect.counts.iter().map(|&n| count(n)).collect();
-        line("Objects", &(counts.join(" → ") + &graph(&suspect.counts)));
+        line(
+            "Objects",
+            &match suspect.counts.as_slice() {
+                [1, rest @ ..] if !rest.is_empty() && rest.iter().all(|&n| n == 1) => {
+                    "1 in every snapshot; it becomes larger".to_owned()
+                }
+                [first, rest @ ..] if !rest.is_empty() && rest.iter().all(|n| n == first) => {
+                    format!("{} in every snapshot; they become larger", count(*first))
+                }
+                _ => counts.join(" → ") + &graph(&suspect.counts),
+            },
+        );
     }
     let of_what = if snapshots < 2 { "of the heap" } else { "of the growth" };
     let sizes: Vec<String> = suspect.retained_sizes.iter().map(|&bytes| size(bytes)).collect();

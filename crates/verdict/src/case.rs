@@ -13,7 +13,7 @@ use crate::paths::{self, Step};
 use crate::report::{Owner, SuspectClass};
 use crate::source_index::SourceIndex;
 use crate::tree::{GrowthTree, growth};
-use crate::view::{HeapView, is_builtin, is_index, is_string_type, weak_table};
+use crate::view::{HeapView, is_builtin, is_index, is_string_type, weak_pair, weak_table};
 
 /// Objects of a head that are kept for looking at.
 pub(crate) const MOST_MEMBERS: usize = 2_000;
@@ -106,10 +106,14 @@ impl<'c, 's> Case<'c, 's> {
             if tree.entries[head.entry as usize].repeats { chain_length(view, tree, &members) } else { 0 };
         let path = usual_path(view, tree, head, &members, chain)?;
         let path = from_owner(view, path);
+        let path = by_key(view, tree, head, path);
         let namer = Namer { view, source_index, tree, head: head.entry };
         let (path, named) = named_path(&namer, path, head, chain > 0)?;
         let (grows, holder) = growth_on(view, tree, head, chain > 0, &path)?;
-        if is_finalized(view, &members, &path) {
+        let is_registry = |&n: &NodeOrdinal| view.raw_name(n) == b"FinalizationRegistry";
+        // Its cells: where their targets are alive, those are what grows.
+        let cells = head.in_place && !members.is_empty() && members.iter().all(is_registry);
+        if cells || is_finalized(view, &members, &path) {
             return None;
         }
         let (classes, by_type) = classes(view, tree, examples, head);
@@ -301,6 +305,37 @@ fn from_owner(view: HeapView<'_>, path: Vec<Step>) -> Vec<Step> {
     }
     way.push(Step { edge: Some(e), node: part });
     way.extend_from_slice(&path[2..]);
+    way
+}
+
+/// A WeakMap's value lives as long as its key. Where each value has a key of its own, what holds the keys is the cause:
+/// the way leads through the key then, not through the WeakMap.
+fn by_key(view: HeapView<'_>, tree: &GrowthTree, head: Head, path: Vec<Step>) -> Vec<Step> {
+    let entry = |n: NodeOrdinal| tree.entry_of[n.0 as usize];
+    let first = path.iter().position(|step| tree.within(entry(step.node), head.entry));
+    let last = first.unwrap_or(path.len()).min(path.len() - 1);
+    let is_weak = |&i: &usize| path[i].edge.is_some_and(|e| weak_table(view.edge_bytes(e)).is_some());
+    let Some(at) = (1..=last).rev().find(is_weak) else { return path };
+    let (table, value) = (path[at - 1].node, path[at].node);
+    let pair = path[at].edge.and_then(|e| weak_pair(view.edge_bytes(e)));
+    let keys = view.analysis.holders(value).take(MOST_LOOKED_AT);
+    let mut keys = keys.filter(|&(e, from)| from != table && weak_pair(view.edge_bytes(e)) == pair);
+    let Some((e, key)) = keys.next().filter(|&(_, key)| grows_along(tree, head, entry(key))) else {
+        return path;
+    };
+    let Some(mut way) = paths::to_root_past_weak_maps(view, key) else { return path };
+    // Of a key that only native code holds, the WeakMap says more.
+    if way.len() < 2 || view.ty(way[way.len() - 2].node) == node::SYNTHETIC {
+        return path;
+    }
+    if way.iter().any(|step| step.node == value) {
+        return path;
+    }
+    way.push(Step { edge: Some(e), node: value });
+    // A value may refer to its key.
+    let rest = path[at + 1..].iter().copied();
+    let rest: Vec<Step> = rest.take_while(|later| way.iter().all(|step| step.node != later.node)).collect();
+    way.extend(rest);
     way
 }
 

@@ -19,6 +19,8 @@ const WORTH: f64 = 0.03;
 const EXPLAINS: f64 = 0.4;
 /// Last step's growth against the first one's: below this it settles.
 const SETTLES: f64 = 0.3;
+/// Bytes of a table for each object in it, at most: a Map that has just doubled, its keys being numbers.
+const BYTES_OF_ENTRY: u64 = 128;
 /// For a single snapshot: so many times more objects than parents.
 const FAN_OUT: u64 = 30;
 /// For a single snapshot: share of the heap.
@@ -89,7 +91,24 @@ fn grows(tree: &GrowthTree, entry: u32, floor: i64) -> Option<Head> {
             return Some(Head { entry, growth: all, in_place: false });
         }
     }
-    (by_itself >= floor && steady(own)).then_some(Head { entry, growth: by_itself, in_place: true })
+    (by_itself >= floor && steady(own) && !is_capacity(tree, entry)).then_some(Head {
+        entry,
+        growth: by_itself,
+        in_place: true,
+    })
+}
+
+/// Whether a table gets larger while what is in it does not become more: V8 doubles a table for entries that were taken out
+/// as well. What is in it is known only if it is objects; numbers are in the table itself.
+fn is_capacity(tree: &GrowthTree, entry: u32) -> bool {
+    // A Map's entries hang from its table.
+    let below = &tree.below[entry as usize];
+    let inside: Vec<u32> = below.iter().flat_map(|&e| tree.below[e as usize].iter().copied()).collect();
+    let of_step = |step: usize| below.iter().chain(&inside).map(|&e| tree.counts(e)[step]).sum();
+    let contents: Vec<u64> = (0..tree.steps()).map(of_step).collect();
+    let own = tree.own(entry);
+    let of_objects = contents[contents.len() - 1].saturating_mul(BYTES_OF_ENTRY) >= own[own.len() - 1];
+    of_objects && !steady(&contents)
 }
 
 /// A single snapshot: very many of them where there are few of what holds them, and much of the heap.

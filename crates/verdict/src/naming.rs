@@ -117,6 +117,9 @@ impl<'c, 's> Namer<'c, 's> {
         let up = self.reference(found.from).filter(|up| !self.view.is_context(up.from))?;
         let (inner, outer) = (self.source_index.package(found.from)?, self.source_index.package(up.from)?);
         let library = self.source_index.owner(up.from) == Some(Owner::Library);
+        // Known by other names as well, it is no part of that library's object: a store that each request refers to.
+        let only = |other: &Reference| self.alike(other) == self.alike(&up);
+        let library = library && self.references(found.from).iter().all(only);
         (library && outer != inner && self.place(&up).filled).then_some(up)
     }
 

@@ -27,7 +27,7 @@ pub(crate) struct Step {
 
 /// The cheapest way from a root to `to`, the root first.
 pub(crate) fn to_root(view: HeapView<'_>, to: NodeOrdinal) -> Vec<Step> {
-    search(view, to, None).unwrap_or_else(|| shortest(view, to))
+    search(view, to, None, true).unwrap_or_else(|| shortest(view, to))
 }
 
 /// The cheapest way from a root to `to` that does not lead through `avoided`, if there is one.
@@ -36,10 +36,20 @@ pub(crate) fn to_root_without(
     to: NodeOrdinal,
     avoided: NodeOrdinal,
 ) -> Option<Vec<Step>> {
-    search(view, to, Some(avoided))
+    search(view, to, Some(avoided), true)
 }
 
-fn search(view: HeapView<'_>, to: NodeOrdinal, avoided: Option<NodeOrdinal>) -> Option<Vec<Step>> {
+/// The cheapest way from a root to `to` on which no WeakMap holds anything: what keeps a key alive.
+pub(crate) fn to_root_past_weak_maps(view: HeapView<'_>, to: NodeOrdinal) -> Option<Vec<Step>> {
+    search(view, to, None, false)
+}
+
+fn search(
+    view: HeapView<'_>,
+    to: NodeOrdinal,
+    avoided: Option<NodeOrdinal>,
+    weak_maps: bool,
+) -> Option<Vec<Step>> {
     // Cheapest known cost and where it comes from: the edge, and the object that it leads to.
     let mut known: HashMap<u32, (u32, u32, u32)> = HashMap::new();
     let id = |n: u32| view.analysis.id(NodeOrdinal(n));
@@ -58,7 +68,7 @@ fn search(view: HeapView<'_>, to: NodeOrdinal, avoided: Option<NodeOrdinal>) -> 
             return None;
         }
         for (e, from) in view.analysis.holders(NodeOrdinal(at)) {
-            if Some(from) == avoided {
+            if Some(from) == avoided || !weak_maps && weak_table(view.edge_bytes(e)).is_some() {
                 continue;
             }
             let Some(price) = price(view, e, from) else { continue };

@@ -76,7 +76,14 @@ pub(crate) fn class(group: &[&Case<'_, '_>], kind: CauseKind, examples: &[u32]) 
     }
     let shape = shapes.into_iter().min().map(|(.., name)| name);
     let member = main.members.first().map(|&n| view.analysis.class_name(n));
-    shape.or(largest).or(member).unwrap_or_else(|| "(unknown)".to_owned())
+    // What a collection of builtins holds says more than what is largest in each.
+    let telling = |name: &String| {
+        let general = ["Object", "Array", "Map", "Set", "Function"].contains(&name.as_str());
+        !general && !name.starts_with(['(', '{']) && !name.starts_with("system / ")
+    };
+    let of_object = main.members.first().is_some_and(|&n| view.ty(n) == node::OBJECT);
+    let specific = member.clone().filter(|name| of_object && telling(name));
+    shape.or(specific).or(largest).or(member).unwrap_or_else(|| "(unknown)".to_owned())
 }
 
 /// What a chain is of: the first object of a round that has a class of its own, else the first.

@@ -147,6 +147,12 @@ pub(crate) fn weak_table(name: &[u8]) -> Option<u64> {
     digits.parse().ok()
 }
 
+/// What the two edges of a key-value pair in a WeakMap have in common: each has a number of its own before it.
+pub(crate) fn weak_pair(name: &[u8]) -> Option<&[u8]> {
+    let digits = name.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    weak_table(name).map(|_| &name[digits..])
+}
+
 /// Classes of the language and of Node, which say little about what leaks.
 pub(crate) fn is_builtin(class: &str) -> bool {
     const NAMES: [&str; 38] = [

@@ -145,6 +145,52 @@ fn weak_maps() {
     });
 }
 
+#[test]
+fn what_holds_the_keys_of_a_weak_map_holds_its_values() {
+    let source = "const notes = new WeakMap();
+const open = [];
+function handle(connection) {
+  open.push(connection);
+  notes.set(connection, []);
+}";
+    expect((CauseKind::Collection, Some("open"), Some("open.push")), source, |p, rounds| {
+        let notes = p.object("WeakMap", 32);
+        let table = p.part("array", "");
+        p.s.edge(notes, "internal", "table", table);
+        p.variable("notes", notes);
+        // So small that the connections themselves are no suspect.
+        let connections: Vec<NodeId> = (0..rounds).map(|_| p.object("Connection", 8)).collect();
+        let open = p.filled("Array", &connections);
+        p.variable("open", open);
+        for (i, &key) in connections.iter().enumerate() {
+            let note = p.object("Note", 4_000);
+            p.s.ephemeron(table, key, note, i as u64);
+        }
+    });
+}
+
+#[test]
+fn what_node_lists_beside_a_suspect_is_left_out() {
+    let heap = |listed: u64| {
+        move |p: &mut Program, rounds: u64| {
+            let items = orders(p, rounds);
+            let collection = p.filled("Array", &items);
+            p.variable("orders", collection);
+            // A list of Node's own, which nobody's line can be named of.
+            let records: Vec<NodeId> = (0..rounds).map(|_| p.part("object", "Object")).collect();
+            let list = p.filled("Array", &records);
+            p.s.edge(list, "internal", "elements", records[0]);
+            let owner = p.part("object", "AsyncHook");
+            p.s.property(owner, "records", list);
+            for _ in 0..listed {
+                p.s.edge(p.roots, "internal", "1", owner);
+            }
+        }
+    };
+    let suspects = verdict(ORDERS, heap(1)).suspects;
+    assert_eq!(suspects.len(), 1, "{:?}", suspects.iter().map(|s| &s.cause).collect::<Vec<_>>());
+}
+
 const CHAIN: &str = "let state = null;
 class State {
   constructor(previous) {
@@ -581,7 +627,8 @@ fn native_code() {
     };
     let is = |kind| (kind, None, None);
     expect(is(CauseKind::Inspector), source, handles(" / DevTools console", "(Global handles)", true));
-    expect(is(CauseKind::NativeHandle), source, handles("", "(Global handles)", true));
+    let made = (CauseKind::NativeHandle, None, Some("console.log(new Report()"));
+    expect(made, source, handles("", "(Global handles)", true));
     // The stack holds things, too, but none of them can be closed.
     expect(is(CauseKind::Growth), source, handles("", "(Stack roots)", true));
 }

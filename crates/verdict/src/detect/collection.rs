@@ -13,6 +13,8 @@ use crate::report::{CauseKind, Owner, Related, SourceLocation};
 use crate::source_index::CodeSite;
 use crate::words::count;
 
+/// Classes that are looked for in the application's source.
+const MOST_CLASSES: usize = 20;
 /// Distance from the roots up to which an object that is called like the global object is it.
 const NEAR_ROOT: i32 = 2;
 
@@ -64,6 +66,14 @@ pub(crate) fn name(case: &Case<'_, '_>, holder: usize) -> NamedHolder {
     };
     let lead = namer.lead(&reference);
     held(case, holder, &reference, namer.words(&reference), lead.as_ref(), false)
+}
+
+/// Names an object of the path by the edge that leads to it.
+pub(crate) fn by_edge(case: &Case<'_, '_>, at: usize) -> Option<NamedHolder> {
+    let reference = Reference { edge: case.path[at].edge?, from: case.node(at - 1), to: case.node(at) };
+    let namer = case.namer();
+    let lead = namer.lead(&reference);
+    Some(held(case, at, &reference, namer.words(&reference), lead.as_ref(), false))
 }
 
 fn held(
@@ -157,7 +167,7 @@ pub(crate) fn detect(case: &Case<'_, '_>) -> Option<Finding> {
         _ if held.around => format!("{} {class} in {owned}", article(&class)),
         "Map" | "Set" | "Array" => format!("{class} {owned}"),
         "Object" => format!("object {owned}"),
-        _ => format!("{owned} ({class})"),
+        _ => format!("the {class} {owned}"),
     };
     let entries = *case.tree.counts(case.head.entry).last().unwrap_or(&0);
     let held_by = case.tree.counts(case.tree.entry_of[holder.0 as usize]).last();
@@ -179,7 +189,11 @@ pub(crate) fn detect(case: &Case<'_, '_>) -> Option<Finding> {
     let mut place = held.place;
     if on_global {
         place = CodeSite::default();
-    } else if place.location.is_some() {
+    } else if held.global && place.location.is_none() {
+        // Every script can reach it.
+        place = case.source_index.filled_in_scripts(&variable).unwrap_or(place);
+    }
+    if !on_global && place.location.is_some() {
         own_place(case, &mut place);
     }
     let cause = cause_at(kind, held.variable, place, detail);
@@ -219,7 +233,16 @@ pub(crate) fn own_place(case: &Case<'_, '_>, place: &mut CodeSite) {
     if let Some(closure) = usual_closure(case).or_else(|| first_closure(case, case.grows)) {
         let made = case.source_index.made_in(closure);
         (place.function, place.location) = (made.function, made.location);
+    } else if let Some(made) = made(case) {
+        (place.function, place.location) = (made.function, made.location);
     }
+}
+
+/// Where the application makes objects of one of the classes that grow, largest growth first.
+pub(crate) fn made(case: &Case<'_, '_>) -> Option<CodeSite> {
+    let named = case.classes.iter().map(|class| class.class_name.as_str());
+    let named = named.filter(|name| name.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '$'));
+    named.take(MOST_CLASSES).find_map(|class| case.source_index.made_in_application(class))
 }
 
 /// Of the application's functions (else a library's) among what grows, one of those of which there are most.

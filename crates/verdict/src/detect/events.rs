@@ -87,7 +87,10 @@ fn event(case: &Case<'_, '_>, events: usize, until: usize) -> Option<String> {
 
 pub(crate) fn timers(case: &Case<'_, '_>) -> Option<Finding> {
     let view = case.view;
-    let timer = (case.grows..case.path.len())
+    // Each timer has one callback: where callbacks become more, so do timers.
+    let by_callback = matches!(case.edge(case.grows), b"_onTimeout" | b"_onImmediate");
+    let from = if by_callback { case.grows - 1 } else { case.grows };
+    let timer = (from..case.path.len())
         .map(|i| case.node(i))
         .find(|&n| is_timer(case, n))
         .or_else(|| case.members.iter().copied().take(50).find(|&n| is_timer(case, n)))?;

@@ -12,6 +12,15 @@ pub(crate) fn external(case: &Case<'_, '_>) -> Option<Finding> {
     if case.share_of(|ty| ty == node::NATIVE) < 0.6 {
         return None;
     }
+    // Of what else is native (a TLS context, a parser), the collection says more.
+    let native: Vec<NodeOrdinal> =
+        case.objects().into_iter().filter(|&n| case.view.ty(n) == node::NATIVE).collect();
+    let bytes = |n: &NodeOrdinal| case.view.analysis.self_size(*n);
+    let all = native.iter().map(bytes).fold(0, u64::saturating_add);
+    let buffers = native.iter().filter(|&&n| case.view.raw_name(n).ends_with(b"JSArrayBufferData"));
+    if buffers.map(bytes).fold(0, u64::saturating_add) < all / 2 {
+        return None;
+    }
     let held = name(case, case.holder);
     let (name, what) = (held.variable.clone()?, held.called()?);
     let detail = format!("{what} retains Buffers, whose bytes are outside the JavaScript heap");

@@ -3,6 +3,7 @@
 use stillheap_analysis::NodeOrdinal;
 use stillheap_analysis::types::node;
 
+use super::collection::made;
 use super::events::first_closure;
 use super::{Finding, cause_at};
 use crate::case::Case;
@@ -109,7 +110,8 @@ pub(crate) fn handles(case: &Case<'_, '_>) -> Option<Finding> {
             view.is_closure(n) && case.source_index.owner(n) == Some(crate::report::Owner::Application)
         })
     });
-    let place = closure.map(|c| case.source_index.made_in(c)).unwrap_or_default();
+    let place = closure.map(|c| case.source_index.made_in(c));
+    let place = place.filter(|place| place.location.is_some()).or_else(|| made(case)).unwrap_or_default();
     let detail = format!("native code retains each {class} through a handle that is never closed");
     let explanation = format!(
         "A {class} has a native part that keeps it alive until it is closed, even if no JavaScript refers to it any more. It \

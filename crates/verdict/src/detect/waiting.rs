@@ -138,7 +138,7 @@ fn storages(case: &Case<'_, '_>) -> Option<Finding> {
     let explanation = format!(
         "{} makes one more AsyncLocalStorage each time. Node lists those that were entered, and looks through the list \
          whenever something asynchronous starts; each also leaves its store on what was started in it.",
-        capital(&called(&place))
+        place.function.clone().unwrap_or_else(|| capital(&called(&place)))
     );
     let advice = "Make one AsyncLocalStorage when the program starts and use it for all runs (als.run(store, …)), or call \
                   disable() on each when its run is over."
