@@ -99,6 +99,20 @@ function crates() {
   return call('cargo', ['test', '--workspace', '--doc', '--quiet'], env) && tests;
 }
 
+/**
+ * Licences, and with cargo-deny the rest of deny.toml: duplicates, sources. Advisories need the network; the workflow `ci`
+ * looks at them.
+ */
+function licences() {
+  const allowed = call(process.execPath, ['scripts/licences.mjs', '--check']);
+  if (spawnSync('cargo', ['deny', '--version'], { stdio: 'ignore' }).status !== 0) {
+    console.log('cargo-deny is not installed, so only the licences were checked.');
+    return allowed;
+  }
+  const options = ['deny', '--offline', '--log-level', 'error', 'check', 'bans', 'licenses', 'sources'];
+  return call('cargo', options) && allowed;
+}
+
 /** The fuzz targets compile. They are checked without libFuzzer's C++ code, which only linking needs. */
 function fuzz() {
   const lock = existsSync(path.join(root, 'fuzz/Cargo.lock')) ? ['--locked'] : [];
@@ -196,7 +210,7 @@ function steps({ majors, files }) {
     figures,
     links,
     fmt: () => cargo('fmt', '--all', '--check'),
-    licences: () => call(process.execPath, ['scripts/licences.mjs', '--check']),
+    licences,
     clippy: () => cargo('clippy', '--workspace', '--all-targets', '--quiet', '--', '-D', 'warnings'),
     doc: () => cargo('doc', '--workspace', '--no-deps', '--document-private-items', '--quiet'),
     fuzz,
