@@ -3,7 +3,7 @@
 // What `npm run build:release` has made, in dist/: which C library it needs, and the command line in an empty root.
 
 const assert = require('node:assert/strict');
-const { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } = require('node:fs');
+const { copyFileSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } = require('node:fs');
 const path = require('node:path');
 const { gzipSync } = require('node:zlib');
 const { root, startProgram, temporaryDirectory } = require('./support/child.js');
@@ -27,6 +27,20 @@ built("binaries need no newer glibc than Node's own", async () => {
   }
   // The test can fail: this Node is linked against something.
   assert.ok(glibcNeeded(process.execPath) > '2');
+});
+
+// Bytes. The first two are what the binaries had before the crates were split, and what a service maps is the first.
+const budgets = {
+  'stillheap.linux-x64-gnu.node': 2_628_480,
+  'stillheap-analysis.linux-x64-gnu.node': 10_896_240,
+  'stillheap-linux-x64': 12_000_000,
+};
+
+built('no binary is larger than its budget', () => {
+  for (const [name, budget] of Object.entries(budgets)) {
+    const { size } = statSync(path.join(dist, name));
+    assert.ok(size <= budget, `${name} has ${size} bytes, and may have ${budget}`);
+  }
 });
 
 built('the command line needs no library and no loader', async () => {

@@ -32,8 +32,8 @@ export function missing({ platform, arch } = process, has = (...command) => succ
       `Python 3 with pip is missing, from which zig comes (${PYTHON.join(', ')}): apt install python3-pip, or the like.`,
     );
   }
-  if (!has('cc', '--version'))
-    found.push('A C compiler is missing: apt install build-essential, or the like.');
+  if (!has('cc', '--version') || !has('strip', '--version'))
+    found.push('A C compiler or `strip` is missing: apt install build-essential, or the like.');
   return found;
 }
 
@@ -89,7 +89,8 @@ function main() {
     ['libstillheap.so', 'stillheap.linux-x64-gnu.node'],
     ['libstillheap_analysis_addon.so', 'stillheap-analysis.linux-x64-gnu.node'],
   ]) {
-    copyFileSync(path.join(built, library), path.join(root, 'dist', name));
+    // zig's linker keeps debug information whatever cargo asks for.
+    run('strip', ['-o', path.join(root, 'dist', name), path.join(built, library)]);
   }
   // No other libc than the one that is linked in: glibc's static libraries are those of this machine.
   const flags = { ...process.env, RUSTFLAGS: '-C target-feature=+crt-static -C relocation-model=static' };
