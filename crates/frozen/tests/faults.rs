@@ -3,12 +3,36 @@
 
 mod common;
 
-use common::{capture, names};
-use stillheap_frozen::fault;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use common::{Double, capture, names, prepare};
+use stillheap_frozen::{Ending, fault, watch};
 
 /// One after the other: what is armed is armed for the process.
 #[test]
 fn at_every_phase() {
+    whole_or_not_there();
+    a_child_that_may_outlive_removes_its_file();
+}
+
+/// Its parent may have been killed in the same moment, and be its parent still.
+fn a_child_that_may_outlive_removes_its_file() {
+    for (outlive, left) in [(false, 1), (true, 0)] {
+        let directory = tempfile::tempdir().unwrap();
+        let mut forked = prepare(directory.path(), outlive);
+        let mut engine = Double { heap: vec![b'x'; 10_000], first: || Ok(()) };
+        assert!(fault::arm("read", "panic", 1));
+        forked.fork(Instant::now(), &mut engine).unwrap();
+        assert!(matches!(watch(&mut forked, &AtomicBool::new(false), |_| ()), Ending::Again(_)));
+        assert_eq!(names(directory.path()).len(), left, "outlive {outlive}");
+        assert!(fault::arm("read", "panic", 0));
+        drop(forked);
+        assert!(names(directory.path()).is_empty(), "outlive {outlive}");
+    }
+}
+
+fn whole_or_not_there() {
     let points = ["forked", "guest", "confine", "start", "write", "read", "complete", "published", "end"];
     for outlive in [false, true] {
         for point in points {

@@ -74,11 +74,17 @@ impl OpenedFile {
         &self.file
     }
 
-    /// Throws away what somebody else may have written into it.
+    /// Throws away what another process may have written into it. Makes the file anew if that process has removed it.
     ///
     /// # Errors
     /// What the system says.
     pub fn rewind(&mut self) -> Result<(), Failure> {
+        if let OpenTarget::Named(temporary) = &self.place
+            && let Some(file) = temporary.recreate()?
+        {
+            self.file = file;
+            return Ok(());
+        }
         self.file.set_len(0).map_err(|error| Failure::system(&error, "ftruncate", self.place.path()))?;
         self.file
             .seek(SeekFrom::Start(0))

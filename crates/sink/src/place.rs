@@ -114,6 +114,16 @@ impl Temporary {
         Ok((temporary, file))
     }
 
+    /// Another file of the same temporary name, if the first one has been removed.
+    pub(crate) fn recreate(&self) -> Result<Option<File>, Failure> {
+        match fs::symlink_metadata(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => open_new(&self.path)
+                .map(Some)
+                .map_err(|error| Failure::system(&error, "open", &self.destination.path)),
+            _ => Ok(None),
+        }
+    }
+
     pub(crate) fn target(&self) -> &Path {
         &self.destination.path
     }

@@ -50,7 +50,7 @@ pub struct Task<'a> {
 /// nothing unwinds out of it: that would be the service's own code, in a second process.
 pub fn run(task: &Task<'_>, engine: &mut dyn Engine, opened: Option<OpenedFile>) -> ! {
     let _no_return = NoReturn;
-    leave::begin(task.parent, task.thread, task.paths.temporary);
+    leave::begin(task.parent, task.thread, task.paths.temporary, task.outlive);
     fault::in_attempt(task.attempt);
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         hit(FaultPoint::Forked).map_err(broken)?;

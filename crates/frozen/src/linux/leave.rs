@@ -2,7 +2,7 @@
 
 use core::ffi::{c_char, c_int};
 use std::ptr;
-use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, Ordering};
 
 /// Exit statuses from which the parent reads what happened. All others are V8's or the system's.
 pub mod status {
@@ -27,13 +27,18 @@ pub mod status {
 static PARENT: AtomicI32 = AtomicI32::new(0);
 pub(super) static FORKER: AtomicI32 = AtomicI32::new(0);
 static TEMPORARY: AtomicPtr<c_char> = AtomicPtr::new(ptr::null_mut());
+/// Whether the child removes its temporary file itself when it fails. Nobody else may be left to do it: a process that
+/// is being killed is still the parent while its memory is freed.
+static REMOVES: AtomicBool = AtomicBool::new(false);
 
 /// This process is a child from now on: of `parent`, forked by its thread `forker`. `temporary` is the address of its
-/// file's name, NUL-terminated and never freed here, or 0.
-pub(super) fn begin(parent: libc::pid_t, forker: libc::pid_t, temporary: usize) {
+/// file's name, NUL-terminated and never freed here, or 0. A child that may `outlive` its parent removes that file when
+/// it fails; its parent makes another one if it tries again.
+pub(super) fn begin(parent: libc::pid_t, forker: libc::pid_t, temporary: usize, outlive: bool) {
     PARENT.store(parent, Ordering::Relaxed);
     FORKER.store(forker, Ordering::Relaxed);
     TEMPORARY.store(temporary as *mut c_char, Ordering::Relaxed);
+    REMOVES.store(outlive, Ordering::Relaxed);
 }
 
 /// There is nothing to remove any more.
@@ -51,16 +56,20 @@ pub(super) fn orphaned() -> bool {
     unsafe { libc::getppid() != PARENT.load(Ordering::Relaxed) }
 }
 
-/// Leaves. The parent removes the temporary file; an orphan has to do it itself.
-pub(super) fn leave(code: i32) -> ! {
+/// Removes the temporary file if the parent may not do it. May be called in a signal handler.
+fn remove_temporary() {
     let temporary = TEMPORARY.load(Ordering::Relaxed);
-    // SAFETY: both calls may be made in a signal handler; the name is never freed in the child.
-    unsafe {
-        if !temporary.is_null() && orphaned() {
-            libc::unlink(temporary);
-        }
-        libc::_exit(code)
+    if !temporary.is_null() && (REMOVES.load(Ordering::Relaxed) || orphaned()) {
+        // SAFETY: unlink may be called in a signal handler; the name is never freed in the child.
+        unsafe { libc::unlink(temporary) };
     }
+}
+
+/// Leaves. The parent removes the temporary file; an orphan, or a child that may become one, does it itself.
+pub(super) fn leave(code: i32) -> ! {
+    remove_temporary();
+    // SAFETY: _exit may be called in a signal handler.
+    unsafe { libc::_exit(code) }
 }
 
 pub(super) extern "C" fn look_after_parent(_signal: c_int) {
@@ -86,6 +95,7 @@ pub(super) extern "C" fn terminated(_signal: c_int) {
 /// # Safety
 /// Only in a handler of `signal`, with the `si_code` that it came with.
 pub(super) unsafe fn not_ours(signal: c_int, si_code: c_int) {
+    remove_temporary();
     // SAFETY: both calls may be made in a handler.
     unsafe {
         libc::signal(signal, libc::SIG_DFL);
