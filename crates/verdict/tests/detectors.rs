@@ -164,7 +164,11 @@ function handle(connection) {
         p.variable("open", open);
         for (i, &key) in connections.iter().enumerate() {
             let note = p.object("Note", 4_000);
-            p.s.ephemeron(table, key, note, i as u64);
+            // V8 numbers the edges of each object: the two of a pair have different numbers.
+            let pair =
+                format!("part of key (Connection @{i}) -> value (Note @{i}) pair in WeakMap (table @9)");
+            p.s.edge(key, "internal", format!("7 / {pair}").as_str(), note);
+            p.s.edge(table, "internal", format!("{i} / {pair}").as_str(), note);
         }
     });
 }
