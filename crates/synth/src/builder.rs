@@ -250,13 +250,12 @@ impl Snapshot {
     /// `number` sets entries of one table apart.
     pub fn ephemeron(&mut self, table: NodeId, key: NodeId, value: NodeId, number: u64) {
         let (k, v, t) = (&self.nodes[key.0], &self.nodes[value.0], &self.nodes[table.0]);
-        let pair = format!(
-            "part of key ({} @{}) -> value ({} @{}) pair in WeakMap (table @{})",
+        let name = format!(
+            "{number} / part of key ({} @{}) -> value ({} @{}) pair in WeakMap (table @{})",
             k.name, k.id, v.name, v.id, t.id
         );
-        // V8 numbers the edges of each object.
-        self.edge(key, "internal", format!("{} / {pair}", number + 7).as_str(), value);
-        self.edge(table, "internal", format!("{number} / {pair}").as_str(), value);
+        self.edge(key, "internal", name.as_str(), value);
+        self.edge(table, "internal", name.as_str(), value);
     }
 
     /// Where a closure or a class was written.

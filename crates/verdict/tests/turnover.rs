@@ -51,7 +51,8 @@ fn entries_that_come_and_go_are_no_leak() {
 fn a_table_that_doubles_for_the_same_entries_is_no_leak() {
     let doubles = |entries: fn(u64) -> u64| {
         move |p: &mut Program, rounds: u64| {
-            let items: Vec<NodeId> = (0..entries(rounds)).map(|_| p.object("Session", 40)).collect();
+            // Plain objects: those of a class of which there are always equally many have a place of their own.
+            let items: Vec<NodeId> = (0..entries(rounds)).map(|_| p.object("Object", 40)).collect();
             map_of(p, rounds * 200, &items);
         }
     };
