@@ -3,6 +3,7 @@
 // What is in a snapshot: the same as in node:v8's of the same heap.
 
 const assert = require('node:assert/strict');
+const os = require('node:os');
 const path = require('node:path');
 const { startAgent } = require('./support/child.js');
 const { classCounts, nodes, readSnapshot } = require('./support/snapshot.js');
@@ -75,8 +76,12 @@ test('the header says whose snapshot it is', async (t) => {
   const agent = await startAgent(t);
   const result = await agent.call(({ stillheap }) => stillheap.capture({ file: 'a', mode: 'inline' }));
   const { stillheap } = readSnapshot(result.file).snapshot;
-  const { processId, startTime, residentBytes, allocatedBytes, externalBytes, mallocedBytes, ...rest } =
+  const { processId, startTime, residentBytes, allocatedBytes, externalBytes, mallocedBytes, ...named } =
     stillheap;
+  const { host, service, nodeVersion, heapLimitBytes, ...rest } = named;
+  assert.deepEqual([host, nodeVersion], [os.hostname(), process.version]);
+  assert.equal(service, process.env.OTEL_SERVICE_NAME || process.env.npm_package_name || 'agent.js');
+  assert.ok(heapLimitBytes > residentBytes / 10 && Number.isSafeInteger(heapLimitBytes), `${heapLimitBytes}`);
   assert.match(processId, /^[0-9a-f]{16}$/);
   assert.ok(residentBytes > allocatedBytes && allocatedBytes > 0, `${residentBytes}, ${allocatedBytes}`);
   assert.ok(externalBytes > 0 && mallocedBytes > 0, `${externalBytes}, ${mallocedBytes}`);

@@ -9,7 +9,7 @@ const { failure, fromNative } = require('./errors.js');
 const { consistent, initialDefaults, processOptions, streamOptions, toNative } = require('./options.js');
 const permission = require('./permission.js');
 const { say } = require('./say.js');
-const { attach, foreignRuntime } = require('./runtime.js');
+const { attach, foreignRuntime, serviceName } = require('./runtime.js');
 
 /** Where the package's other modules find what this one shares with them. */
 const internals = Symbol.for('stillheap.internals');
@@ -23,6 +23,7 @@ function create(version) {
     (here) => ({
       ...here,
       node: process.version,
+      service: serviceName(),
       foreign: foreignRuntime(process.env),
       hasLibuv: process.versions.bun === undefined && process.versions.deno === undefined,
       defaults: signalDefaults(defaults),

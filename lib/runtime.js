@@ -16,6 +16,17 @@ function foreignRuntime(env) {
   return process.release?.name === 'node' ? undefined : `this is ${process.release?.name}, not Node.js`;
 }
 
+/** What the program is called, for the header of its snapshots: as told, else by npm, else as its main script. */
+function serviceName() {
+  const { OTEL_SERVICE_NAME, npm_package_name } = process.env;
+  const script = String(process.argv[1] ?? '')
+    .split(/[/\\]/)
+    .at(-1);
+  const name = OTEL_SERVICE_NAME || npm_package_name || script;
+  // Well-formed, since the addon takes UTF-8 only.
+  return name ? Buffer.from([...name].slice(0, 100).join('')).toString() : undefined;
+}
+
 /** Where this code runs. Workers have `node:worker_threads` loaded; the main thread must not load it for us. */
 function whereAmI(native) {
   if (native.isMainThread() === true) return { isMainThread: true, threadId: 0 };
@@ -52,4 +63,4 @@ function disabled() {
     : 'Node was started with --permission and without --allow-addons';
 }
 
-module.exports = { attach, foreignRuntime };
+module.exports = { attach, foreignRuntime, serviceName };

@@ -13,8 +13,8 @@ use chrono::{DateTime, Utc};
 use stillheap_control::Phase;
 use stillheap_engines::insert_header;
 use stillheap_protocol::{
-    CaptureRequest, CaptureResult, EngineChoice, Failure, FallbackDir, FilePath, Header, Usage, milliseconds,
-    timestamp,
+    CaptureRequest, CaptureResult, EngineChoice, Failure, FallbackDir, FilePath, Header, Origin, Usage,
+    milliseconds, timestamp,
 };
 use stillheap_sink::{
     Canceller, Destination, NameContext, OpenedFile, Sink, Spooled, Written, available_space,
@@ -25,7 +25,7 @@ use crate::fault;
 use crate::headroom::Headroom;
 use crate::isolates::Target;
 use crate::request::{name_template, redaction};
-use crate::sys::{release_free_memory, usage, with_signals_blocked};
+use crate::sys::{host_name, release_free_memory, usage, with_signals_blocked};
 
 /// Captures of this process, for `{seq}`.
 static SEQUENCE: AtomicU64 = AtomicU64::new(0);
@@ -138,11 +138,7 @@ impl Capture {
             .ok_or_else(|| Failure::own("ERR_STILLHEAP_UNSUPPORTED", "no V8 isolate is entered here"))?;
         let begun = Instant::now();
         // Before V8's snapshot takes memory of its own.
-        self.usage = usage();
-        if let Some(statistics) = isolate.statistics() {
-            self.usage.external = Some(statistics.external as u64);
-            self.usage.malloced = Some(statistics.malloced as u64);
-        }
+        self.usage = usage_with(isolate);
         if isolate.has_object_ids(target.environment) && !target.ids_are_ours() {
             self.ids = ObjectIds::Kept(KEPT_FOR_OTHERS);
         }
@@ -322,6 +318,26 @@ impl Capture {
 /// Set by the first header, and the same in all files of the process.
 static START: OnceLock<DateTime<Utc>> = OnceLock::new();
 
+/// The program and its host, known once JavaScript has said what it runs.
+static ORIGIN: OnceLock<Origin> = OnceLock::new();
+
+/// Notes what this process is, for the headers of its snapshots. Only the first call counts.
+pub fn note_origin(service: Option<String>, node_version: String) {
+    let origin = Origin { host: host_name(), service, node_version: Some(node_version) };
+    let _ = ORIGIN.set(origin);
+}
+
+/// The process's memory, with what only V8 knows.
+fn usage_with(isolate: CurrentIsolate) -> Usage {
+    let mut usage = usage();
+    if let Some(statistics) = isolate.statistics() {
+        usage.external = Some(statistics.external as u64);
+        usage.malloced = Some(statistics.malloced as u64);
+        usage.heap_limit = Some(statistics.limit as u64);
+    }
+    usage
+}
+
 /// What this process writes into a snapshot's header, but for what V8 has to say.
 pub fn header(
     target: &Target,
@@ -340,6 +356,7 @@ pub fn header(
         mode,
         object_ids,
         process_id: id_space,
+        origin: ORIGIN.get().cloned().unwrap_or_default(),
         usage,
     }
 }

@@ -19,7 +19,7 @@ use crate::fault::{PanicPoint, caught};
 use crate::isolates::{NewIsolate, Notify, Target};
 use crate::json::{parse, to_json};
 use crate::outstanding::Outstanding;
-use crate::{exit, fault, fork, isolates, near_limit, signal, status, sys};
+use crate::{capture, exit, fault, fork, isolates, near_limit, signal, status, sys};
 
 /// What JavaScript says about the isolate it runs in.
 #[derive(Deserialize)]
@@ -28,6 +28,8 @@ struct Setup {
     thread_id: u32,
     is_main_thread: bool,
     node: String,
+    /// What the program is called; see `Origin`.
+    service: Option<String>,
     foreign: Option<String>,
     has_libuv: bool,
     defaults: CaptureRequest,
@@ -82,6 +84,7 @@ impl Isolate {
                 caught((), || isolates::remove(id));
             })?;
             status::open(&setup.node, target.engine_reason());
+            capture::note_origin(setup.service, setup.node);
         }
         Ok(Self { target })
     }

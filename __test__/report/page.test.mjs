@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { readFileSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
 import {
@@ -21,6 +22,17 @@ import {
 
 /** The process that the page is of. */
 const pid = (page) => page.evaluate(() => globalThis.report.snapshots.at(-1).pid);
+
+/** Snapshots as if they had been taken ten minutes apart. */
+function apart(files) {
+  files.forEach((file, n) => {
+    const time = `"time":"2026-11-28T10:${n}0:00.000Z"`;
+    const text = readFileSync(file, 'utf8');
+    assert.match(text.slice(0, 1000), /"time":"[^"]*"/);
+    writeFileSync(file, text.replace(/"time":"[^"]*"/, time));
+  });
+  return files;
+}
 
 test('the page', async (t) => {
   const folder = directory(t);
@@ -44,13 +56,15 @@ test('the page', async (t) => {
     assert.equal(await page.locator('#hero.bad .state').textContent(), 'Leak found');
     assert.equal(
       await page.title(),
-      `${suspects[0].className} leaks · process ${await pid(page)} · stillheap`,
+      `${suspects[0].className} leaks · process ${await pid(page)} on ${os.hostname()} · stillheap`,
     );
     const cards = page.locator('#suspects article');
     assert.equal(await cards.count(), suspects.length);
     const card = cards.first();
     assert.equal(await card.locator('.explanation').textContent(), suspects[0].explanation);
     assert.match(await card.locator('.advice').textContent(), /^Fix: ./);
+    // The script is in no file, but short enough to be whole in the snapshot.
+    assert.ok((await card.locator('.code li').count()) > 1);
     // Every step is drawn, folded or not, and the decisive reference is underlined.
     assert.equal(await card.locator('.step:not(.fold)').count(), suspects[0].path.length);
     const decisive = suspects[0].path.filter((step) => step.decisive && step.edge);
@@ -143,6 +157,22 @@ test('the page', async (t) => {
     }
   });
 
+  await t.test('says whose heap it is, and how long it will last', async () => {
+    const files = apart(leakingScript(folder));
+    const { page, context } = await visit(browser, makePage(folder, files, 'band.html'));
+    const where = await page.locator('#hero .where').textContent();
+    const start = `program.js on ${os.hostname()} · process ${await pid(page)} · Node ${process.versions.node} · 2026-11-28 10:20 UTC · 3 snapshots over 20 min`;
+    assert.equal(where.slice(0, start.length), start);
+    assert.match(await page.title(), / · program\.js on /);
+    const last = await page.evaluate(() => globalThis.report.snapshots.map((s) => s.statistics.v8heap.total));
+    const limit = await page.evaluate(() => globalThis.report.snapshots[2].heapLimit);
+    const figures = await page.locator('#hero .figures li').allTextContents();
+    const left = figures.find((text) => text.includes('until the limit'));
+    const hours = (limit - last[2]) / ((last[2] - last[0]) * 3);
+    assert.equal(Number.parseFloat(left), hours < 48 ? Math.round(hours) : Math.round(hours / 24), left);
+    await context.close();
+  });
+
   await t.test('shows the lines around the place, marked, copied and opened in an editor', async () => {
     const { page, trouble, context } = await visit(
       browser,
@@ -176,12 +206,51 @@ test('the page', async (t) => {
     await context.close();
   });
 
+  await t.test('shows the strings of the objects of a class', async () => {
+    const snapshot = writeSnapshot(path.join(folder, 'strings.heapsnapshot'), ({ node, edge }) => {
+      const global = node('object', 'global', 100);
+      edge(0, 'shortcut', 'global', global);
+      const user = node('object', 'User', 50);
+      edge(global, 'property', 'user', user);
+      edge(user, 'property', 'mail', node('string', 'ann@example.org', 5000));
+    });
+    const { page, context } = await visit(browser, makePage(folder, [snapshot], 'strings.html'));
+    await page.getByRole('button', { name: 'User', exact: true }).click();
+    assert.equal(await page.locator('tr.details .strings').textContent(), 'mail: "ann@example.org"');
+    await context.close();
+  });
+
+  await t.test('saves every table as CSV', async () => {
+    const { page, context } = await visit(browser, path.join(folder, 'leaking.html'));
+    const tables = await page.locator('table').count();
+    const buttons = page.locator('button.csv');
+    assert.equal(await buttons.count(), tables);
+    await page.evaluate(() => {
+      for (const details of document.querySelectorAll('details')) details.open = true;
+    });
+    const names = new Set();
+    for (const button of await buttons.all()) {
+      const downloaded = page.waitForEvent('download');
+      await button.click();
+      const download = await downloaded;
+      names.add(download.suggestedFilename());
+      const [head, ...rows] = readFileSync(await download.path(), 'utf8')
+        .trim()
+        .split('\r\n');
+      const cells = (line) => line.replace(/"(?:[^"]|"")*"/g, 'text').split(',').length;
+      assert.ok(rows.length > 0, download.suggestedFilename());
+      for (const row of rows) assert.equal(cells(row), cells(head), row);
+    }
+    assert.equal(names.size, tables);
+    await context.close();
+  });
+
   await t.test('is exported as Markdown and as CSV', async () => {
     const { page, trouble, context } = await visit(browser, file);
     const markdown = await page.evaluate(() => globalThis.report.export.markdown());
     assert.match(markdown, /^## Heap report\n\n/);
     const downloaded = page.waitForEvent('download');
-    await page.getByRole('button', { name: 'Download CSV' }).click();
+    await page.getByRole('button', { name: 'Download CSV: Classes', exact: true }).click();
     const text = readFileSync(await (await downloaded).path(), 'utf8');
     assert.match(text, /^class,objects #1,/);
     assert.match(text, /\r\nEmailTemplate,\d+,/);

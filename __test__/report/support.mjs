@@ -29,6 +29,12 @@ export function stillheap(...args) {
   });
 }
 
+/** An environment in which nothing names the service: `npm test` would. */
+function nameless() {
+  const { npm_package_name: _npm, OTEL_SERVICE_NAME: _service, ...env } = process.env;
+  return env;
+}
+
 /** Three snapshots of a process whose list of sessions grows, oldest first. */
 export function leaking(folder) {
   const files = [1, 2, 3].map((n) => path.join(folder, `leaking-${n}.heapsnapshot`));
@@ -41,7 +47,10 @@ export function leaking(folder) {
       for (let n = 0; n < 3000; n++) sessions.push(new Session(n));
       require(${JSON.stringify(root)}).writeSnapshot(file);
     }`;
-  const { status, stderr } = spawnSync(process.execPath, ['-e', script], { encoding: 'utf8' });
+  const { status, stderr } = spawnSync(process.execPath, ['-e', script], {
+    encoding: 'utf8',
+    env: nameless(),
+  });
   if (status !== 0) throw new Error(`the process ended with ${status}: ${stderr}`);
   return files;
 }
@@ -67,7 +76,7 @@ export function leakingScript(folder) {
   ];
   const program = path.join(folder, 'program.js');
   writeFileSync(program, `${lines.join('\n')}\n`);
-  const { status, stderr } = spawnSync(process.execPath, [program], { encoding: 'utf8' });
+  const { status, stderr } = spawnSync(process.execPath, [program], { encoding: 'utf8', env: nameless() });
   if (status !== 0) throw new Error(`the process ended with ${status}: ${stderr}`);
   return files;
 }

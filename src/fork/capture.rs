@@ -8,7 +8,8 @@ use stillheap_control::Phase;
 use stillheap_engines::{OwnReader, UNREADABLE, V8Generator, own_obstacle};
 use stillheap_frozen::{Engine, Finished, ForkRequest, Forked};
 use stillheap_protocol::{
-    CaptureRequest, CaptureResult, EngineChoice, Failure, FallbackDir, FilePath, milliseconds, timestamp,
+    CaptureRequest, CaptureResult, EngineChoice, Failure, FallbackDir, FilePath, Usage, milliseconds,
+    timestamp,
 };
 use stillheap_v8::{CurrentIsolate, SnapshotOptions, V8};
 
@@ -136,7 +137,9 @@ impl ForkedCapture {
         fault::hit(fault::PanicPoint::Capture);
         let begun = Instant::now();
         let id_space = format!("{:016x}", new_id_space());
-        let header = header(target, self.time, "fork", "cleared", id_space, usage());
+        let limit = CurrentIsolate::get().and_then(CurrentIsolate::statistics).map(|all| all.limit as u64);
+        let usage = Usage { heap_limit: limit, ..usage() };
+        let header = header(target, self.time, "fork", "cleared", id_space, usage);
         let options = SnapshotOptions {
             internals: self.request.internals,
             numeric_values: self.request.numeric_values,

@@ -18,7 +18,7 @@ pub use footprint::release_loading_pages;
 pub use keeper::{SignalWatcher, leave_libuv_alone};
 pub use memory::release_free_memory;
 pub use pin::pin_library;
-pub use usage::{address_space_limit, usage};
+pub use usage::{address_space_limit, host_name, usage};
 pub use wakeup::Wakeup;
 
 use std::thread::{Builder, JoinHandle};

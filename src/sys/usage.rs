@@ -58,3 +58,15 @@ pub fn address_space_limit() -> Option<u64> {
 pub fn address_space_limit() -> Option<u64> {
     None
 }
+
+/// The machine's name, or the container's.
+#[cfg(unix)]
+pub fn host_name() -> Option<String> {
+    nix::unistd::gethostname().ok()?.into_string().ok()
+}
+
+/// Not known.
+#[cfg(not(unix))]
+pub fn host_name() -> Option<String> {
+    None
+}

@@ -19,7 +19,24 @@ pub struct Header {
     /// The id space.
     pub process_id: String,
     #[serde(flatten)]
+    pub origin: Origin,
+    #[serde(flatten)]
     pub usage: Usage,
+}
+
+/// Which program the process runs, and where; absent what is not known.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Origin {
+    /// The machine's or the container's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// `OTEL_SERVICE_NAME`, else npm's package name, else the name of the main script.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    /// `v22.23.3`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node_version: Option<String>,
 }
 
 /// Bytes of this process; null what is not known.
@@ -38,6 +55,9 @@ pub struct Usage {
     /// What V8 itself has from malloc, for compiling and the like: its `malloced_memory`.
     #[serde(rename = "mallocedBytes")]
     pub malloced: Option<u64>,
+    /// The heap's size at which V8 ends the process: its `heap_size_limit`.
+    #[serde(rename = "heapLimitBytes")]
+    pub heap_limit: Option<u64>,
 }
 
 impl Header {

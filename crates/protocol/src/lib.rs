@@ -13,7 +13,7 @@ mod time;
 
 pub use compression::Compression;
 pub use failure::Failure;
-pub use header::{Header, Usage};
+pub use header::{Header, Origin, Usage};
 pub use path::{FilePath, GivenPath, LossyPath, path_bytes};
 pub use request::{CaptureRequest, EngineChoice, Fallback, Mode, Redaction, Scratch, Trigger};
 pub use result::{

@@ -129,8 +129,7 @@ impl Sources for Scripts {
 
     fn original(&self, script: &str, excerpt: &SourceExcerpt, line: u64, column: u64) -> Option<Original> {
         let map = self.map(script, excerpt)?;
-        let zero_based = |n: u64| u32::try_from(n.checked_sub(1)?).ok();
-        let token = map.lookup_token(zero_based(line)?, zero_based(column)?)?;
+        let token = token(&map, line, column)?;
         let text = map.get_source_contents(token.get_src_id()).and_then(|text| {
             let line = text.lines().nth(token.get_src_line() as usize)?;
             Some(line.trim().chars().take(MOST_TEXT).collect())
@@ -143,6 +142,18 @@ impl Sources for Scripts {
             text,
         })
     }
+
+    fn original_text(&self, script: &str, excerpt: &SourceExcerpt, line: u64, column: u64) -> Option<String> {
+        let map = self.map(script, excerpt)?;
+        let source = token(&map, line, column)?.get_src_id();
+        map.get_source_contents(source).map(str::to_owned)
+    }
+}
+
+/// The entry for a position, counted from 1.
+fn token(map: &SourceMap, line: u64, column: u64) -> Option<sourcemap::Token<'_>> {
+    let zero_based = |n: u64| u32::try_from(n.checked_sub(1)?).ok();
+    map.lookup_token(zero_based(line)?, zero_based(column)?)
 }
 
 /// A source's path as a map has it, seen from the script.

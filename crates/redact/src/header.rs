@@ -123,7 +123,7 @@ const COUNTS: [&str; 5] =
 enum ValueFormat {
     Count,
     OneOf(&'static [&'static str]),
-    /// Digits, letters and `.+-`, as a version has them.
+    /// As a version is written, with or without `v` before it.
     Version,
     /// `2026-11-22T10:00:00.000Z`
     Time,
@@ -131,7 +131,7 @@ enum ValueFormat {
     Id,
 }
 
-const OURS: [(&str, ValueFormat); 12] = [
+const OURS: [(&str, ValueFormat); 14] = [
     ("version", ValueFormat::Version),
     ("pid", ValueFormat::Count),
     ("threadId", ValueFormat::Count),
@@ -144,6 +144,8 @@ const OURS: [(&str, ValueFormat); 12] = [
     ("allocatedBytes", ValueFormat::Count),
     ("externalBytes", ValueFormat::Count),
     ("mallocedBytes", ValueFormat::Count),
+    ("heapLimitBytes", ValueFormat::Count),
+    ("nodeVersion", ValueFormat::Version),
 ];
 
 impl ValueFormat {
@@ -155,7 +157,9 @@ impl ValueFormat {
         match self {
             ValueFormat::Count => value.is_u64() || value.is_null(),
             ValueFormat::OneOf(words) => text.is_some_and(|text| words.contains(&text)),
-            ValueFormat::Version => text.is_some_and(is_version),
+            ValueFormat::Version => {
+                text.is_some_and(|text| is_version(text.strip_prefix('v').unwrap_or(text)))
+            }
             ValueFormat::Time => made_of(20, 32, |b| b.is_ascii_digit() || b"-:.TZ+".contains(&b)),
             ValueFormat::Id => made_of(16, 16, |b| b.is_ascii_hexdigit()),
         }
@@ -291,7 +295,8 @@ mod tests {
             "stillheap": {
                 "version": "1.2.3-rc.1", "pid": 7, "threadId": secret, "mode": secret, "objectIds": "kept",
                 "time": "2026-11-22T10:00:00.000Z", "processId": "0123456789abcdef", "residentBytes": null,
-                "allocatedBytes": { secret: 1 }, "argv": [secret],
+                "allocatedBytes": { secret: 1 }, "argv": [secret], "host": secret, "service": secret,
+                "nodeVersion": "v22.23.3", "heapLimitBytes": 4_345_298_944_u64,
             },
         }));
         assert!(!out.to_string().contains("hunter2"), "{out}");
@@ -306,7 +311,14 @@ mod tests {
         assert_eq!(out["node_count"], 3);
         assert!(out.get("edge_count").is_none() && out.get("root_index").is_none());
         let ours: Vec<&String> = out["stillheap"].as_object().unwrap().keys().collect();
-        assert_eq!(ours, ["objectIds", "pid", "processId", "redacted", "residentBytes", "time", "version"]);
+        assert_eq!(
+            ours,
+            [
+                ["heapLimitBytes", "nodeVersion", "objectIds", "pid", "processId"].as_slice(),
+                &["redacted", "residentBytes", "time", "version"],
+            ]
+            .concat()
+        );
     }
 
     #[test]

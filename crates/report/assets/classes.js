@@ -76,6 +76,7 @@ report.classes = (() => {
     /** What is known of a class beside its numbers: some objects, and what retains them. */
     const details = (row) => {
       const { instances, retainers } = row.details;
+      const text = (string) => el('li', {}, el('code', {}, `${string.edge}: ${JSON.stringify(string.text)}`));
       const list = (title, items) =>
         items.length > 0 && [el('h4', {}, title), el('ul', { class: 'plain' }, items)];
       return el(
@@ -98,6 +99,7 @@ report.classes = (() => {
                     {},
                     el('code', {}, `${one.name} @${one.id}`),
                     ` ${bytes(one.retainedSize)} retained`,
+                    one.strings?.length > 0 && el('ul', { class: 'plain strings' }, one.strings.map(text)),
                   ),
                 ),
               ),
@@ -258,6 +260,7 @@ report.classes = (() => {
               row.name,
               ...snapshots.flatMap((_, at) => [row.counts[at], row.sizes[at], row.retained[at]]),
             ]),
+          'Classes',
         ),
       ),
       status,

@@ -54,6 +54,11 @@ report.composition = (() => {
           const row = [swatch(part), bytes(part.value), share(part.value, statistics.total)];
           return newest > 0 ? [...row, report.signedBytes(part.value - before.get(part.name))] : row;
         }),
+        {
+          name: 'composition',
+          columns: ['kind', ...report.export.each('bytes')],
+          rows: all.map(({ name, at }) => [name, ...snapshots.map((s) => parts(s.statistics)[at][1])]),
+        },
       ),
     );
   };

@@ -65,8 +65,11 @@ globalThis.report = (() => {
       ...children,
     );
 
-  /** A table of texts that scrolls where it is too wide; columns are [title, 'number' or nothing]. */
-  const table = (caption, columns, rows) => {
+  /**
+   * A table of texts that scrolls where it is too wide; columns are [title, 'number' or nothing]. `csv` is the same
+   * with exact numbers, to be saved: `{ name, columns, rows }`.
+   */
+  const table = (caption, columns, rows, csv) => {
     const head = columns.map(([title, kind]) => el('th', { scope: 'col', class: kind }, title));
     const cell = (text, at) =>
       at === 0 ? el('th', { scope: 'row' }, text) : el('td', { class: columns[at][1] }, text);
@@ -81,7 +84,8 @@ globalThis.report = (() => {
         rows.map((row) => el('tr', {}, row.map(cell))),
       ),
     );
-    return el('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': caption }, made);
+    const scroll = el('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': caption }, made);
+    return [scroll, report.export.csv(csv.name, csv.columns, () => csv.rows, caption)];
   };
 
   /** How a snapshot is called where there is little room: its place in the order. */

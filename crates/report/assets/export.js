@@ -53,6 +53,9 @@ report.export = (() => {
     ].join('\n');
   };
 
+  /** Titles for a number of each snapshot. */
+  const each = (title) => snapshots.map(({ label }) => `${title} ${label}`);
+
   /** Cells that a spreadsheet would take for a formula are made texts. */
   const field = (value) => {
     let text = visible(value ?? '');
@@ -60,8 +63,12 @@ report.export = (() => {
     return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
 
-  const csv = (name, columns, rows) => {
-    const button = el('button', { type: 'button', class: 'small' }, 'Download CSV');
+  const csv = (name, columns, rows, caption) => {
+    const button = el(
+      'button',
+      { type: 'button', class: 'small csv', 'aria-label': caption && `Download CSV: ${caption}` },
+      'Download CSV',
+    );
     button.addEventListener('click', () => {
       const lines = [columns, ...rows()].map((row) => row.map(field).join(','));
       download(`${name}.csv`, 'text/csv', `${lines.join('\r\n')}\r\n`);
@@ -82,5 +89,5 @@ report.export = (() => {
     ),
   ];
 
-  return { buttons, csv, markdown };
+  return { buttons, csv, each, markdown };
 })();

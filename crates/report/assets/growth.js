@@ -158,6 +158,11 @@ report.growth = (() => {
         signedCount(row.counts[newest] - row.counts[0]),
         spark(row.sizes),
       ]),
+      {
+        name: 'growing-classes',
+        columns: ['class', ...report.export.each('shallow'), ...report.export.each('objects')],
+        rows: rows.map((row) => [row.name, ...row.sizes, ...row.counts]),
+      },
     );
   };
 
@@ -183,6 +188,11 @@ report.growth = (() => {
         count(s.nodes),
         at === 0 ? '' : signedBytes(s.statistics.total - snapshots[at - 1].statistics.total),
       ]),
+      {
+        name: 'heap',
+        columns: ['snapshot', 'taken', 'heap', 'objects'],
+        rows: snapshots.map((s) => [s.label, s.time, s.statistics.total, s.nodes]),
+      },
     );
     return section(
       'growth',

@@ -31,6 +31,8 @@ report.hero = (() => {
       // Less than two minutes say little about an hour.
       if (hours > 1 / 30) out.push([signedBytes(Math.round(growth / hours)), 'per hour']);
     }
+    const left = first && untilLimit();
+    if (left) out.push([left[0], `at this rate until the limit of ${bytes(left[1])}`]);
     if (first) {
       out.push([share(first.shareOfGrowth, 1), newest > 0 ? 'of the growth' : 'of the heap']);
       if (first.className !== null) out.push([count(first.counts.at(-1)), `${first.className} objects`]);
@@ -43,11 +45,41 @@ report.hero = (() => {
     return out;
   };
 
+  const duration = (inHours) => {
+    if (inHours < 2) return `${Math.max(1, Math.round(inHours * 60))} min`;
+    return inHours < 48 ? `${Math.round(inHours)} h` : `${Math.round(inHours / 24)} days`;
+  };
+
+  /** How long until V8's heap limit at the rate of these snapshots; null unless the heap grows steadily. */
+  const untilLimit = () => {
+    const { heapLimit } = snapshots[newest];
+    const sizes = snapshots.map(({ statistics }) => statistics.v8heap.total);
+    const steady = newest > 1 && sizes.every((size, at) => at === 0 || size > sizes[at - 1]);
+    if (!heapLimit || !steady || !(hours > 1 / 30)) return null;
+    const perHour = (sizes[newest] - sizes[0]) / hours;
+    return [duration(Math.max(0, heapLimit - sizes[newest]) / perHour), heapLimit];
+  };
+
+  /** The values that the snapshots' headers have for a field, each once. */
+  const noted = (field) => [...new Set(snapshots.map((s) => s[field]).filter((v) => v !== undefined))];
+
+  /** The service, else the process, and its host. */
+  const program = () => {
+    const pids = noted('pid');
+    const process = pids.length > 0 ? `process ${pids.join(', ')}` : '';
+    const host = noted('host').join(', ');
+    const name = noted('service').join(', ') || process;
+    return host === '' ? name : `${name || 'a process'} on ${host}`;
+  };
+
   const where = () => {
-    const pids = [...new Set(snapshots.map((s) => s.pid).filter((pid) => pid !== undefined))];
+    const pids = noted('pid');
+    const versions = noted('nodeVersion').map((version) => version.replace(/^v/, ''));
     const last = snapshots[newest];
     const parts = [
-      pids.length > 0 && `process ${pids.join(', ')}`,
+      program(),
+      pids.length > 0 && noted('service').length > 0 && `process ${pids.join(', ')}`,
+      versions.length > 0 && `Node ${versions.join(', ')}`,
       last.time && `${last.time.slice(0, 16).replace('T', ' ')} UTC`,
       newest > 0 ? `${snapshots.length} snapshots${span() ? ` over ${span()}` : ''}` : '1 snapshot',
       last.resident !== undefined && `${bytes(last.resident)} resident`,
@@ -60,8 +92,7 @@ report.hero = (() => {
     const first = data.leaks?.suspects[0];
     const [, words] = state();
     const what = newest > 0 && first ? `${first.className ?? 'Native memory'} leaks` : words;
-    const pid = snapshots[newest].pid;
-    return `${what}${pid === undefined ? '' : ` · process ${pid}`} · stillheap`;
+    return [what, program(), 'stillheap'].filter(Boolean).join(' · ');
   };
 
   const draw = () => {

@@ -30,6 +30,20 @@
           count(s.nodes),
           count(s.edges),
         ]),
+        {
+          name: 'snapshots',
+          columns: ['snapshot', 'file', 'taken', 'process', 'bytes', 'heap', 'objects', 'references'],
+          rows: snapshots.map((s) => [
+            s.label,
+            s.file,
+            s.time,
+            s.pid,
+            s.bytes,
+            s.statistics.total,
+            s.nodes,
+            s.edges,
+          ]),
+        },
       ),
     );
 

@@ -174,7 +174,7 @@ report.treemap = (() => {
           ? el('button', { type: 'button', class: 'link', onclick: () => show(node, true) }, node.title)
           : node.title;
       list.replaceChildren(
-        table(
+        ...table(
           `Inside: ${visible(shown.title)}`,
           [
             ['Group'],
@@ -190,6 +190,11 @@ report.treemap = (() => {
             bytes(node.retained),
             share(node.retained, whole),
           ]),
+          {
+            name: 'dominators',
+            columns: ['group', 'objects', 'shallow', 'retained'],
+            rows: rows.map((node) => [node.title, node.group?.count, node.group?.selfSize, node.retained]),
+          },
         ),
       );
     };

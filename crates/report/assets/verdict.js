@@ -109,7 +109,7 @@ report.verdict = (() => {
     );
   };
 
-  const classTable = (suspect) => {
+  const classTable = (suspect, at) => {
     if (!suspect.classes?.length) return null;
     const columns = [
       ['Class'],
@@ -131,7 +131,11 @@ report.verdict = (() => {
       'details',
       {},
       el('summary', {}, 'Classes of this leak'),
-      table('Classes of this leak, largest growth first', columns, rows),
+      table('Classes of this leak, largest growth first', columns, rows, {
+        name: `leak-${at + 1}-classes`,
+        columns: ['class', ...report.export.each('objects'), ...report.export.each('shallow')],
+        rows: suspect.classes.map((row) => [row.className, ...row.counts, ...row.sizes]),
+      }),
     );
   };
 
@@ -173,7 +177,7 @@ report.verdict = (() => {
             report.source.code(cause.location),
           ],
           related(cause),
-          classTable(suspect),
+          classTable(suspect, at),
         ),
         suspect.path.length > 0 &&
           el('div', {}, el('h4', {}, 'Retaining path, root first'), drawPath(suspect.path)),

@@ -81,6 +81,19 @@ pub struct InstanceRow {
     pub name: String,
     /// Bytes that would be freed with it.
     pub retained_size: u64,
+    /// The largest strings that it references directly.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub strings: Vec<StringRow>,
+}
+
+/// A string that an object references.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StringRow {
+    /// The property, variable or index.
+    pub edge: String,
+    /// Its text, shortened.
+    pub text: String,
 }
 
 /// A kind of reference.
@@ -110,6 +123,18 @@ pub struct FileInfo {
     /// Which process it is of, as its header says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pid: Option<u64>,
+    /// The machine's or container's name, as its header says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// What the program is called, as its header says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    /// As its header says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node_version: Option<String>,
+    /// Bytes of heap at which V8 ends the process, as its header says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub heap_limit: Option<u64>,
     /// Resident bytes of the process, as its header says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resident: Option<u64>,
@@ -204,6 +229,10 @@ fn file_info(input: &Input<'_>) -> FileInfo {
         file: input.file.clone(),
         bytes: input.bytes,
         time: noted("time").and_then(Value::as_str).map(short),
+        host: noted("host").and_then(Value::as_str).map(short),
+        service: noted("service").and_then(Value::as_str).map(short),
+        node_version: noted("nodeVersion").and_then(Value::as_str).map(short),
+        heap_limit: noted("heapLimitBytes").and_then(Value::as_u64),
         pid: noted("pid").and_then(Value::as_u64),
         resident: noted("residentBytes").and_then(Value::as_u64),
         nodes: snapshot.node_count(),

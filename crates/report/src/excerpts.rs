@@ -1,7 +1,8 @@
 //! The lines around the places that a verdict names.
 //!
-//! Only text that the verdict itself was given is shown: a script's file is used if it begins as the snapshot says
-//! (see `SourceExcerpt`), so a stranger's snapshot can pull no other file into a page.
+//! Only text that the verdict itself was given is shown: the snapshot's own, that of a script's file if it begins as the
+//! snapshot says (see `SourceExcerpt`), and what such a script's source map has. So a stranger's snapshot can pull no
+//! other file into a page.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
@@ -50,8 +51,17 @@ impl Sources for Recorder<'_> {
         Some(text)
     }
 
+    fn note_whole(&self, script: &str, text: &str) {
+        self.texts.borrow_mut().entry(script.to_owned()).or_insert_with(|| text.to_owned());
+    }
+
     fn original(&self, script: &str, excerpt: &SourceExcerpt, line: u64, column: u64) -> Option<Original> {
-        self.sources.original(script, excerpt, line, column)
+        let found = self.sources.original(script, excerpt, line, column)?;
+        let known = self.texts.borrow().contains_key(&found.script);
+        if !known && let Some(text) = self.sources.original_text(script, excerpt, line, column) {
+            self.texts.borrow_mut().insert(found.script.clone(), text);
+        }
+        Some(found)
     }
 }
 
@@ -78,6 +88,40 @@ mod tests {
 
     fn place(line: u64, text: &str) -> SourceLocation {
         SourceLocation { script: Some("/a.js".to_owned()), line, column: 1, text: Some(text.to_owned()) }
+    }
+
+    /// A source map that knows one file.
+    struct Mapped;
+
+    impl Sources for Mapped {
+        fn text(&self, _script: &str, _excerpt: &SourceExcerpt) -> Option<String> {
+            None
+        }
+
+        fn original(&self, _script: &str, _told: &SourceExcerpt, line: u64, column: u64) -> Option<Original> {
+            Some(Original { script: "/a.ts".to_owned(), line, column, name: None, text: None })
+        }
+
+        fn original_text(
+            &self,
+            _script: &str,
+            _told: &SourceExcerpt,
+            _line: u64,
+            _column: u64,
+        ) -> Option<String> {
+            Some("let leak\n".to_owned())
+        }
+    }
+
+    #[test]
+    fn texts_come_from_the_snapshot_and_from_source_maps_too() {
+        let recorder = Recorder::new(&Mapped);
+        recorder.note_whole("/b.js", "const b = 1;");
+        let told = SourceExcerpt::new("x".repeat(1024));
+        assert_eq!(recorder.original("/a.js", &told, 1, 1).unwrap().script, "/a.ts");
+        let texts = recorder.texts.borrow();
+        assert_eq!(texts["/b.js"], "const b = 1;");
+        assert_eq!(texts["/a.ts"], "let leak\n");
     }
 
     #[test]

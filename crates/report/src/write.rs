@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use stillheap_questions::{
-    Failure, InstancesRequest, LeaksRequest, Opened, Retainers, RetainersRequest, SCHEMA_VERSION, Scripts,
-    View, Window, arrange_one, ask_all, suspects,
+    EdgeOrder, Failure, Id, InspectRequest, InstancesRequest, LeaksRequest, Opened, Retainers,
+    RetainersRequest, SCHEMA_VERSION, Scripts, View, Window, arrange_one, ask_all, suspects,
 };
 use stillheap_sink::{Compression, Destination, OpenedFile as Temporary};
 
-use crate::collect::{ClassDetails, Input, InstanceRow, Report, RetainerRow, short};
+use crate::collect::{ClassDetails, Input, InstanceRow, Report, RetainerRow, StringRow, short};
 use crate::excerpts::Recorder;
 use crate::page::page;
 
@@ -108,6 +108,10 @@ fn collect(files: &[View<'_>], scripts: &Scripts) -> Result<Report, Failure> {
 
 /// Rows of each list of a class.
 const ROWS: usize = 6;
+/// Fields of an object among which strings are looked for.
+const MOST_FIELDS: usize = 50;
+/// Strings of an object that are shown.
+const MOST_STRINGS: usize = 3;
 /// Objects of a class at most whose retainers are asked for: that takes a step for each.
 const MOST_OBJECTS: u64 = 300_000;
 
@@ -119,6 +123,7 @@ fn details(newest: &View<'_>, key: &str, count: u64) -> Option<ClassDetails> {
         id: node.id,
         name: short(&node.name),
         retained_size: node.retained_size,
+        strings: strings(newest, node.id),
     });
     let asked = RetainersRequest { target: key.to_owned(), window, paths: 0, ..RetainersRequest::default() };
     let retainers = match (count <= MOST_OBJECTS).then(|| newest.retainers(&asked)) {
@@ -131,6 +136,22 @@ fn details(newest: &View<'_>, key: &str, count: u64) -> Option<ClassDetails> {
         objects: row.holder.objects,
     });
     Some(ClassDetails { instances: instances.collect(), retainers: retainers.collect() })
+}
+
+/// The largest strings that an object references directly.
+fn strings(newest: &View<'_>, id: u64) -> Vec<StringRow> {
+    let asked = InspectRequest {
+        id: Id(id),
+        sort: EdgeOrder::Retained,
+        window: Window { limit: MOST_FIELDS, offset: 0 },
+        ..InspectRequest::default()
+    };
+    let fields = newest.inspect(&asked).map(|answer| answer.fields).unwrap_or_default();
+    let texts = fields.into_iter().filter(|field| field.node.node_type.ends_with("string"));
+    texts
+        .take(MOST_STRINGS)
+        .map(|field| StringRow { edge: short(&field.name), text: short(&field.node.name) })
+        .collect()
 }
 
 impl OutputFile {

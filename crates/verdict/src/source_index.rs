@@ -98,6 +98,7 @@ impl<'a, 's> SourceIndex<'a, 's> {
     fn read(&self, script: NodeOrdinal) -> Option<String> {
         let excerpt = self.excerpt(script)?;
         if let Some(text) = excerpt.whole() {
+            self.sources.note_whole(&self.view.text(script), text);
             return Some(text.to_owned());
         }
         // Asked again, whatever the sources promise: the answer depends on it.

@@ -44,8 +44,22 @@ pub trait Sources {
     /// The text of a script, without a byte order mark; only text that `excerpt` matches.
     fn text(&self, script: &str, excerpt: &SourceExcerpt) -> Option<String>;
 
+    /// Told a script's text where the snapshot has all of it, so that nothing was asked for.
+    fn note_whole(&self, _script: &str, _text: &str) {}
+
     /// The original position of one in a compiled script that `excerpt` matches, lines and columns from 1.
     fn original(&self, _script: &str, _told: &SourceExcerpt, _line: u64, _column: u64) -> Option<Original> {
+        None
+    }
+
+    /// The whole of the file that [`Sources::original`] leads to, where its source map has it.
+    fn original_text(
+        &self,
+        _script: &str,
+        _told: &SourceExcerpt,
+        _line: u64,
+        _column: u64,
+    ) -> Option<String> {
         None
     }
 }
