@@ -9,7 +9,7 @@
 // `cargo-zigbuild`, installed into .cache/zig. Other platforms: .github/workflows/release.yml.
 
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { npmInstall, root, run } from './setup.mjs';
@@ -62,6 +62,11 @@ function cargo(env, command, ...args) {
   });
 }
 
+/** Into dist/, without the debug information that stays whatever cargo asks the linker for. */
+function strip(file, name) {
+  run('strip', ['-o', path.join(root, 'dist', name), file]);
+}
+
 function main() {
   const lacks = missing();
   if (!staticLibc())
@@ -89,13 +94,12 @@ function main() {
     ['libstillheap.so', 'stillheap.linux-x64-gnu.node'],
     ['libstillheap_analysis_addon.so', 'stillheap-analysis.linux-x64-gnu.node'],
   ]) {
-    // zig's linker keeps debug information whatever cargo asks for.
-    run('strip', ['-o', path.join(root, 'dist', name), path.join(built, library)]);
+    strip(path.join(built, library), name);
   }
   // No other libc than the one that is linked in: glibc's static libraries are those of this machine.
   const flags = { ...process.env, RUSTFLAGS: '-C target-feature=+crt-static -C relocation-model=static' };
   cargo(flags, 'build', '--target', TARGET, '-p', 'stillheap-cli', '--bin', 'stillheap');
-  copyFileSync(path.join(built, 'stillheap'), path.join(root, 'dist/stillheap-linux-x64'));
+  strip(path.join(built, 'stillheap'), 'stillheap-linux-x64');
   run(process.execPath, ['scripts/licences.mjs']);
   run(process.execPath, ['--test', '__test__/release.test.js']);
 }
