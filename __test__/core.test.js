@@ -92,6 +92,10 @@ test('a core is the snapshot that V8 would have taken', { timeout: 120_000 }, as
     { pid, node: process.version, v8: process.versions.v8, main: [true] },
   );
   assert.equal(info.arguments[1], frozen);
+  assert.deepEqual(info.commandLine, [process.execPath, frozen, snapshot]);
+  // The program was started a moment ago, and waits in its own timer's call.
+  assert.ok(Math.abs(info.startedMs - Date.now()) < 110_000, String(info.startedMs));
+  assert.deepEqual(info.why, undefined);
 
   const [stack] = (await json(t, 'stack', core)).stacks;
   const frames = stack.frames.map(({ function: name, script, line, column }) => ({

@@ -38,6 +38,7 @@ a healthy program is suspected.
   node gallery/run.mjs                      all programs on this Node's major, captured inline
   node gallery/run.mjs --node 20,26         on these majors ('all': ${supported.join(', ')})
   node gallery/run.mjs --mode inline,fork   captured in the process and by a forked child
+  node gallery/run.mjs --mode gcore         three cores by gdb's gcore instead of snapshots
   node gallery/run.mjs --only NAME,NAME     only these programs
   node gallery/run.mjs --keep               leave the snapshots in .cache/gallery (and --reuse those there)
   node gallery/run.mjs --jobs N             so many programs at a time (2)

@@ -10,7 +10,10 @@ const ours = new Set([
   ...['concatenated string', 'sliced string'],
 ]);
 
-/** Nodes by type, name and size, edges by source, kind, name and target, and positions with their script's id, as multisets. */
+/**
+ * JavaScript's nodes by type, name and size, all nodes by type, edges by source, kind, name and target, and positions
+ * with their script's id, as multisets.
+ */
 function contents(file) {
   const { snapshot, nodes, edges, strings, locations } = JSON.parse(readFileSync(file, 'utf8'));
   const { node_fields: fields, node_types: types, edge_types: edgeTypes } = snapshot.meta;
@@ -25,10 +28,13 @@ function contents(file) {
     });
   }
   const count = new Map();
+  const kinds = new Map();
   const links = new Map();
   const add = (map, key) => map.set(key, (map.get(key) ?? 0) + 1);
   let edge = 0;
   for (const node of all) {
+    if (!kinds.has(node.type)) kinds.set(node.type, new Map());
+    add(kinds.get(node.type), `${node.name} ${node.size}`);
     if (ours.has(node.type)) add(count, `${node.type} ${node.name} ${node.size}`);
     for (const end = edge + 3 * node.edges; edge < end; edge += 3) {
       const type = edgeTypes[0][edges[edge]];
@@ -47,7 +53,7 @@ function contents(file) {
     const { type, name } = all[locations[at] / width];
     add(places, `${type} ${name} ${locations.slice(at + 1, at + 4).join(':')}`);
   }
-  return { count, links, places };
+  return { count, kinds, links, places };
 }
 
 function compare(truth, found) {

@@ -7,8 +7,10 @@
 //   node gallery/leaks/NAME.js                                     shows how its memory grows
 //   GALLERY_DIRECTORY=DIR node gallery/leaks/NAME.js               writes DIR/{1,2,3}.heapsnapshot
 //
-// GALLERY_MODE: inline (the default) or fork. GALLERY_OBJECT_IDS=keep: with ids, for tools that match by them.
+// GALLERY_MODE: inline (the default), fork, or gcore: then the files are cores that gdb's gcore writes. GALLERY_OBJECT_IDS=keep: with ids, for tools that match by them.
 
+const { spawnSync } = require('node:child_process');
+const { renameSync } = require('node:fs');
 const path = require('node:path');
 const stillheap = require('../..');
 
@@ -37,12 +39,20 @@ async function look(moment) {
     `moment ${moment}: heap ${(heapUsed / 1e6).toFixed(1)} MB, RSS ${(rss / 1e6).toFixed(1)} MB\n`,
   );
   if (directory === undefined) return;
+  if (process.env.GALLERY_MODE === 'gcore') return writeCore(path.join(directory, `${moment}.heapsnapshot`));
   await stillheap.capture({
     file: path.join(directory, `${moment}.heapsnapshot`),
     mode: process.env.GALLERY_MODE ?? 'inline',
     keepObjectIds: process.env.GALLERY_OBJECT_IDS === 'keep',
     overwrite: true,
   });
+}
+
+/** What a debugger writes of this process, which waits meanwhile. */
+function writeCore(file) {
+  const { status, error, stderr } = spawnSync('gcore', ['-o', file, process.pid], { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`gcore (package gdb): ${error?.message ?? stderr}`);
+  renameSync(`${file}.${process.pid}`, file);
 }
 
 function start(work, options) {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io;
 
 use serde::Serialize;
-use stillheap_corefile::{Info, StackInfo};
+use stillheap_corefile::{Info, StackInfo, TimerInfo, Why};
 use stillheap_protocol::LossyPath;
 use stillheap_questions::{Failure, SCHEMA_VERSION};
 use stillheap_redact::{Key, Options};
@@ -45,6 +45,41 @@ const SIGNALS: [(i32, &str); 9] = [
     (15, "SIGTERM"),
 ];
 
+/// Collections and kinds of timers that the text shows.
+const SHOWN_COLLECTIONS: usize = 3;
+const SHOWN_TIMERS: usize = 10;
+
+fn why_text(why: &Why) -> String {
+    let what = match why.kind {
+        "outOfMemory" => "JavaScript heap out of memory",
+        "fatal" => "a check in V8 failed",
+        "fatalError" => "V8 refused a call",
+        "exception" => "an exception that nothing caught",
+        "assertion" => "an assertion in Node failed",
+        _ => "process.abort() or an abort in Node",
+    };
+    match &why.message {
+        Some(message) => format!("{what}: {message}"),
+        None => what.to_owned(),
+    }
+}
+
+/// A time in milliseconds since 1970.
+fn started_text(milliseconds: f64) -> Option<String> {
+    let time = chrono::DateTime::from_timestamp_millis(milliseconds as i64)?;
+    Some(stillheap_protocol::timestamp(time))
+}
+
+fn timer_text(timer: &TimerInfo) -> String {
+    let name = if timer.function.is_empty() { "(anonymous)" } else { &timer.function };
+    let place = match (&timer.script, timer.line, timer.column) {
+        (Some(script), Some(line), Some(column)) => format!(" {script}:{line}:{column}"),
+        _ => String::new(),
+    };
+    let kind = if timer.repeats { "every" } else { "in" };
+    format!("{} {name}{place} {kind} {} ms", count(timer.count), timer.milliseconds)
+}
+
 impl TextAnswer for InfoAnswer {
     fn text(&self) -> String {
         let info = &self.info;
@@ -53,7 +88,13 @@ impl TextAnswer for InfoAnswer {
             let _ = writeln!(out, "{name:<11} {}", visible(&value));
         };
         line("process", info.pid.map_or_else(|| "unknown".to_owned(), |pid| pid.to_string()));
-        line("arguments", info.arguments.join(" "));
+        match &info.command_line {
+            Some(command) => line("command", command.join(" ")),
+            None => line("arguments", info.arguments.join(" ")),
+        }
+        if let Some(options) = &info.node_options {
+            line("options", format!("NODE_OPTIONS={options}"));
+        }
         line("node", format!("{}, V8 {}", info.node, info.v8));
         line(
             "program",
@@ -66,6 +107,12 @@ impl TextAnswer for InfoAnswer {
         if let Some(signal) = info.signal {
             let name = SIGNALS.iter().find(|(number, _)| *number == signal);
             line("ended by", name.map_or_else(|| format!("signal {signal}"), |(_, name)| (*name).to_owned()));
+        }
+        if let Some(why) = &info.why {
+            line("why", why_text(why));
+        }
+        if let Some(started) = info.started_ms.and_then(started_text) {
+            line("started", started);
         }
         line("threads", count(info.threads as u64));
         line(
@@ -94,6 +141,23 @@ impl TextAnswer for InfoAnswer {
                     size(isolate.page_bytes),
                     if isolate.main { ", the main thread's" } else { "" }
                 ),
+            );
+        }
+        for one in info.collections.iter().rev().take(SHOWN_COLLECTIONS).rev() {
+            line("collection", one.clone());
+        }
+        if !info.handles.is_empty() {
+            let all: Vec<String> =
+                info.handles.iter().map(|h| format!("{} {}", count(h.count), h.class)).collect();
+            line("handles", all.join(", "));
+        }
+        for timer in info.timers.iter().take(SHOWN_TIMERS) {
+            line("timer", timer_text(timer));
+        }
+        if info.timers.len() > SHOWN_TIMERS {
+            line(
+                "",
+                format!("and {} more kinds of timers: --json has all", info.timers.len() - SHOWN_TIMERS),
             );
         }
         if info.missing_bytes > 0 {

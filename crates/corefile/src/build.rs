@@ -23,12 +23,14 @@ pub fn read(path: &Path, options: &CoreOptions) -> Result<SnapshotData> {
 }
 
 /// What the header says about where the snapshot comes from.
-pub fn header_entry(pid: Option<u32>, thread: usize, node: &str) -> Value {
+pub(crate) fn header_entry(found: &CheckedHeap<'_>) -> Value {
     json!({
         "mode": "core",
-        "pid": pid,
-        "isolate": thread,
-        "nodeVersion": node,
+        "pid": found.memory.core.process(),
+        "isolate": found.isolate,
+        "nodeVersion": found.live.process.node,
+        // `performance.timeOrigin`: two processes may have one id.
+        "timeOrigin": found.heap.started_ms(&found.live),
         // Ids of objects of the old generation are their addresses; those of the young one are in no other file.
         "objectIds": "addresses",
     })
@@ -46,8 +48,7 @@ fn build(path: &Path, found: &CheckedHeap<'_>) -> Result<SnapshotData> {
         builder.location(l.node, location(&l));
         Ok::<(), Infallible>(())
     });
-    let node = &found.live.process.node;
-    builder.header_entry("stillheap", header_entry(found.memory.core.process(), found.isolate, node));
+    builder.header_entry("stillheap", header_entry(found));
     builder.finish()
 }
 

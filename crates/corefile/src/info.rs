@@ -4,7 +4,9 @@ use std::path::Path;
 
 use serde::Serialize;
 use stillheap_graph::Result;
+use stillheap_heap::Timers;
 
+use crate::death::{Why, why};
 use crate::open::{CoreOptions, with_heap};
 
 #[derive(Clone, Debug, Serialize)]
@@ -29,6 +31,15 @@ pub struct Info {
     pub command: Option<String>,
     /// process.argv.
     pub arguments: Vec<String>,
+    /// The whole command with Node's own options, as the kernel started it; none if the core hasn't that part of the stack.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command_line: Option<Vec<String>>,
+    /// The environment variable NODE_OPTIONS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node_options: Option<String>,
+    /// When the process was started, in milliseconds since 1970 (`performance.timeOrigin`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started_ms: Option<f64>,
     pub node: String,
     pub v8: String,
     pub build_id: Option<String>,
@@ -36,6 +47,15 @@ pub struct Info {
     pub program: Option<String>,
     /// The signal that ended the process, if one did.
     pub signal: Option<i32>,
+    /// Why it ended itself, as far as its memory tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<Why>,
+    /// What V8 keeps of its last collections, as `--trace-gc` prints it; the oldest first.
+    pub collections: Vec<String>,
+    /// Node's handles and requests that were open, by their C++ class.
+    pub handles: Vec<HandleInfo>,
+    /// Timers that waited, the same ones together, the most frequent first.
+    pub timers: Vec<TimerInfo>,
     pub threads: usize,
     pub isolates: Vec<IsolateInfo>,
     /// The isolate that the following numbers are of.
@@ -46,6 +66,47 @@ pub struct Info {
     pub memory: MemoryInfo,
     /// Bytes that a truncated core has lost.
     pub missing_bytes: u64,
+}
+
+/// Open handles or requests of one class.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HandleInfo {
+    pub class: String,
+    pub count: u64,
+}
+
+/// Timers with one function and one time.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TimerInfo {
+    pub count: u64,
+    pub milliseconds: f64,
+    /// Whether they start again: setInterval.
+    pub repeats: bool,
+    /// Empty for a function without a name.
+    pub function: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub script: Option<String>,
+    /// Where the function begins, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub column: Option<u32>,
+}
+
+impl From<Timers> for TimerInfo {
+    fn from(timers: Timers) -> TimerInfo {
+        TimerInfo {
+            count: timers.count,
+            milliseconds: timers.milliseconds,
+            repeats: timers.repeats,
+            function: timers.function,
+            script: timers.script,
+            line: timers.place.map(|(line, _)| line),
+            column: timers.place.map(|(_, column)| column),
+        }
+    }
 }
 
 /// Bytes of mappings.
@@ -71,6 +132,9 @@ pub fn info(path: &Path, options: &CoreOptions) -> Result<Info> {
     with_heap(path, options, |found| {
         let core = &found.memory.core;
         let process = &found.live.process;
+        let facts = found.heap.facts(&found.live);
+        let started = core.started_with();
+        let signal = core.death().map(|d| d.signal).filter(|&signal| signal != 0 && signal != SIGSTOP);
         let v8_pages = found.isolates.iter().map(|i| i.bytes).sum();
         let (mut anonymous, mut files) = (0, 0);
         for mapping in core.mappings() {
@@ -81,11 +145,23 @@ pub fn info(path: &Path, options: &CoreOptions) -> Result<Info> {
             pid: core.process(),
             command: core.command().map(str::to_owned),
             arguments: process.arguments.clone(),
+            node_options: started.as_ref().and_then(|started| {
+                started
+                    .environment
+                    .iter()
+                    .find_map(|one| one.strip_prefix("NODE_OPTIONS=").map(str::to_owned))
+            }),
+            command_line: started.map(|started| started.arguments),
+            started_ms: found.heap.started_ms(&found.live),
             node: process.node.clone(),
             v8: process.v8.clone(),
             build_id: core.build_id().map(str::to_owned),
             program: core.program().map(|p| p.path().display().to_string()),
-            signal: core.death().map(|d| d.signal).filter(|&signal| signal != 0 && signal != SIGSTOP),
+            signal,
+            why: signal.and_then(|_| why(core, &found.heap, &found.live)),
+            collections: found.heap.last_collections(),
+            handles: facts.handles.into_iter().map(|(class, count)| HandleInfo { class, count }).collect(),
+            timers: facts.timers.into_iter().map(TimerInfo::from).collect(),
             threads: core.threads().len(),
             isolates: found
                 .isolates

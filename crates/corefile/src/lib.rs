@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod build;
+mod death;
 mod error;
 mod info;
 mod memory;
@@ -13,8 +14,9 @@ mod open;
 mod stacks;
 mod write;
 
-pub use build::{header_entry, read};
-pub use info::{Info, IsolateInfo, MemoryInfo, info};
+pub use build::read;
+pub use death::Why;
+pub use info::{HandleInfo, Info, IsolateInfo, MemoryInfo, TimerInfo, info};
 pub use open::{CoreOptions, is_core};
 pub use stacks::{FrameInfo, StackInfo, shown as shown_stack, stacks};
 pub use write::{Converted, convert};

@@ -1,6 +1,6 @@
 //! A core file as the memory that the heap's reader asks for.
 
-use stillheap_heap::{Mapping, Memory, Registers, Thread};
+use stillheap_heap::{Mapping, Memory, Registers, Symbol, Thread, is_wanted_symbol};
 use stillheap_process::Core;
 
 pub(crate) struct CoreMemory {
@@ -10,6 +10,7 @@ pub(crate) struct CoreMemory {
     /// Their positions among the core's.
     positions: Vec<usize>,
     threads: Vec<Thread>,
+    symbols: Vec<Symbol>,
 }
 
 impl CoreMemory {
@@ -30,7 +31,12 @@ impl CoreMemory {
                 registers: Registers { instruction: t.instruction, stack: t.stack, frame: t.frame },
             })
             .collect();
-        CoreMemory { core, mappings, positions, threads }
+        let symbols = core
+            .symbols(is_wanted_symbol)
+            .into_iter()
+            .map(|s| Symbol { address: s.address, size: s.size, name: s.name })
+            .collect();
+        CoreMemory { core, mappings, positions, threads, symbols }
     }
 }
 
@@ -49,5 +55,9 @@ impl Memory for CoreMemory {
 
     fn main_thread(&self) -> Option<u32> {
         self.core.process()
+    }
+
+    fn symbols(&self) -> &[Symbol] {
+        &self.symbols
     }
 }

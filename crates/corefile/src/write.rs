@@ -27,8 +27,7 @@ pub fn convert(path: &Path, options: &CoreOptions, out: impl Write) -> Result<Co
     with_heap(path, options, |found| {
         let node = found.live.process.node.clone();
         let mut entries = Map::new();
-        let entry = header_entry(found.memory.core.process(), found.isolate, &node);
-        entries.insert("stillheap".to_owned(), entry);
+        entries.insert("stillheap".to_owned(), header_entry(&found));
         match stillheap_heapfile::write_verified(&found.heap, &found.live, entries, out, &mut unwatched) {
             Ok((counts, _)) => Ok(Converted { nodes: counts.nodes, edges: counts.edges, node }),
             Err(stillheap_heapfile::Error::Io(error)) => Err(Error::io(error, "writing the snapshot")),

@@ -10,10 +10,14 @@
 //! whose size depends on the number of maps and names. One thread, no global state, no I/O.
 #![forbid(unsafe_code)]
 
+mod builtins;
 mod dispatch;
 mod edges;
+mod embedder;
 mod error;
+mod facts;
 mod functions;
+mod handles;
 mod heap;
 mod kind;
 mod layout;
@@ -36,9 +40,10 @@ mod text;
 mod variables;
 
 pub use error::{Refusal, Result};
+pub use facts::{ErrorObject, Facts, Timers};
 pub use heap::{Heap, IsolateChoice, OpenedHeap};
 pub use layout::{Constants, Layout};
-pub use memory::{Mapping, Memory, Registers, Thread};
+pub use memory::{Mapping, Memory, Registers, Symbol, Thread, is_wanted_symbol};
 pub use node::{EdgeKind, NodeKind};
 pub use pages::Isolate;
 pub use probe::ProcessInfo;

@@ -136,7 +136,7 @@ pub(crate) fn mark(
         watcher,
     };
     marker.read_only()?;
-    for root in roots {
+    for root in roots.iter().filter(|root| !root.weak) {
         marker.push(root.object);
     }
     marker.drain()?;

@@ -26,6 +26,15 @@ pub struct Thread {
     pub registers: Registers,
 }
 
+/// A symbol of the program, at the address where the process had it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Symbol {
+    pub address: u64,
+    pub size: u64,
+    /// As the program has it: mangled.
+    pub name: String,
+}
+
 /// The memory of a process that stands still.
 ///
 /// The reader borrows: it copies nothing but pages that lie in several mappings, and calls [`Memory::bytes`] only for
@@ -42,7 +51,23 @@ pub trait Memory {
     fn threads(&self) -> &[Thread];
 
     fn main_thread(&self) -> Option<u32>;
+
+    /// The program's symbols that [`is_wanted_symbol`] wants, in order of their addresses. Without them V8's builtins and
+    /// Node's C++ objects have no names.
+    fn symbols(&self) -> &[Symbol] {
+        &[]
+    }
 }
+
+/// Whether a symbol names something that the reader shows: a builtin of V8's, or a class of Node's by its vtable.
+pub fn is_wanted_symbol(name: &str) -> bool {
+    name.starts_with(BUILTIN) || name.starts_with(VTABLE)
+}
+
+/// What V8 puts before the names of its builtins.
+pub(crate) const BUILTIN: &str = "Builtins_";
+/// The vtable of a class in the namespace `node`, in the mangling of the Itanium ABI.
+pub(crate) const VTABLE: &str = "_ZTVN4node";
 
 /// A mapping by its addresses; its bytes are asked for when they are needed.
 pub(crate) struct Region<'m> {
@@ -70,6 +95,7 @@ impl<'m> Region<'m> {
 /// The memory as a sorted list of regions: reads by address.
 pub(crate) struct MemoryView<'m> {
     pub(crate) regions: Vec<Region<'m>>,
+    symbols: &'m [Symbol],
 }
 
 impl<'m> MemoryView<'m> {
@@ -97,7 +123,7 @@ impl<'m> MemoryView<'m> {
             }
             keep
         });
-        MemoryView { regions }
+        MemoryView { regions, symbols: memory.symbols() }
     }
 
     pub(crate) fn region(&self, address: u64) -> Option<&Region<'m>> {
@@ -110,6 +136,22 @@ impl<'m> MemoryView<'m> {
         let region = self.region(address)?;
         let offset = (address - region.start) as usize;
         region.bytes().get(offset..offset.checked_add(length)?)
+    }
+
+    /// The symbol that an address lies in.
+    pub(crate) fn symbol(&self, address: u64) -> Option<&'m Symbol> {
+        let after = self.symbols.partition_point(|s| s.address <= address);
+        let symbol = self.symbols.get(after.checked_sub(1)?)?;
+        (address - symbol.address < symbol.size).then_some(symbol)
+    }
+
+    /// The symbols whose names begin so.
+    pub(crate) fn symbols(&self, beginning: &'static str) -> impl Iterator<Item = &'m Symbol> + use<'m> {
+        self.symbols.iter().filter(move |symbol| symbol.name.starts_with(beginning))
+    }
+
+    pub(crate) fn has_symbols(&self) -> bool {
+        !self.symbols.is_empty()
     }
 
     pub(crate) fn word(&self, address: u64) -> Option<u64> {

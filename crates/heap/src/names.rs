@@ -3,6 +3,7 @@
 
 use foldhash::{HashMap, HashMapExt};
 
+use crate::builtins::BuiltinNames;
 use crate::heap::Heap;
 use crate::kind::Kind;
 use crate::layout::NONE;
@@ -68,6 +69,7 @@ pub(crate) struct WellKnown {
 /// Names nodes. Objects of one fast map have one class, so most are named once.
 pub(crate) struct Namer {
     well_known: WellKnown,
+    builtins: Option<BuiltinNames>,
     classes: HashMap<u64, (u32, u64)>,
     plain: HashMap<u16, (NodeKind, u32)>,
 }
@@ -77,7 +79,17 @@ const MOST_PROTOTYPES: usize = 100;
 
 impl Namer {
     pub(crate) fn new(well_known: WellKnown) -> Namer {
-        Namer { well_known, classes: HashMap::new(), plain: HashMap::new() }
+        Namer { well_known, builtins: None, classes: HashMap::new(), plain: HashMap::new() }
+    }
+
+    /// With names for the code of V8's builtins.
+    pub(crate) fn with_builtins(self, builtins: Option<BuiltinNames>) -> Namer {
+        Namer { builtins, ..self }
+    }
+
+    /// The builtin that a Code is of.
+    pub(crate) fn builtin<'m>(&self, heap: &Heap<'m>, code: u64) -> Option<&'m str> {
+        self.builtins?.name(heap, code)
     }
 
     /// Type and name of a marked object.
@@ -109,6 +121,11 @@ impl Namer {
         }
         if it == types.bigint {
             return (NodeKind::BigInt, names.made("bigint"));
+        }
+        if it == types.code
+            && let Some(name) = self.builtin(heap, object)
+        {
+            return (NodeKind::Code, names.made(&format!("({name} builtin code)")));
         }
         if it == types.code || it == types.instruction_stream {
             return (NodeKind::Code, Name::Made(0));

@@ -1,8 +1,9 @@
 //! Where the collector starts: found by what the memory looks like, since no symbol tells.
 //!
-//! - Global handles: V8 keeps them in blocks of 256 nodes of 32 bytes, each of which has its number in a byte.
-//! - The isolate: its bytes from before the table of roots to behind the heap, and what lies in blocks of glibc's
-//!   malloc that can be reached from it in a few steps (handle scopes, caches, tasks).
+//! - Global handles, handle scopes, eternal handles, the table of roots, the builtins, the snapshot's caches
+//!   (`handles.rs`): each recognised by its shape, and named as V8's snapshot names it.
+//! - What else the isolate has: its bytes from before the table of roots to behind the heap, and what lies in blocks of
+//!   glibc's malloc that can be reached from it in a few steps (tasks, lists, handles of an unknown shape).
 //! - The stacks of all threads, from their stack pointers up.
 //!
 //! Words that are no reference to an object of this heap don't count. A stale one may keep an object that is dead;
@@ -10,38 +11,74 @@
 
 use foldhash::{HashSet, HashSetExt};
 
+use crate::handles::{self, Cache, GlobalHandles, HandleState, Vector, malloc_block};
 use crate::heap::{Heap, Maps, Space, stack_of};
 use crate::kind::Kind;
 use crate::memory::{is_strong, word_at};
 
 /// What holds a root, as the snapshot names it. The names are V8's where the category is V8's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Category {
+    Builtins,
+    EternalHandles,
     GlobalHandles,
+    HandleScope,
+    ReadOnlyRoots,
+    ShareableCache,
+    StackRoots,
+    StartupCache,
+    StrongRootList,
+    /// Not V8's: what else the isolate's memory refers to.
     Isolate,
-    Stack,
+    /// Every internalized string; it doesn't keep them.
+    InternalizedStrings,
+    /// Every external string; it doesn't keep them.
+    ExternalStrings,
 }
 
 impl Category {
-    pub(crate) const ALL: [Category; 3] = [Category::GlobalHandles, Category::Isolate, Category::Stack];
+    /// Those that [`Roots`] has objects of.
+    pub(crate) const FOUND: [Category; 10] = [
+        Category::Builtins,
+        Category::EternalHandles,
+        Category::GlobalHandles,
+        Category::HandleScope,
+        Category::ReadOnlyRoots,
+        Category::ShareableCache,
+        Category::StackRoots,
+        Category::StartupCache,
+        Category::StrongRootList,
+        Category::Isolate,
+    ];
+    /// Those that follow from the objects' types.
+    pub(crate) const BY_TYPE: [Category; 2] = [Category::InternalizedStrings, Category::ExternalStrings];
+    pub(crate) const COUNT: usize = Category::FOUND.len() + Category::BY_TYPE.len();
 
     pub(crate) fn name(self) -> &'static str {
         match self {
+            Category::Builtins => "(Builtins)",
+            Category::EternalHandles => "(Eternal handles)",
             Category::GlobalHandles => "(Global handles)",
+            Category::HandleScope => "(Handle scope)",
+            Category::ReadOnlyRoots => "(Read-only roots)",
+            Category::ShareableCache => "(Shareable object cache)",
+            Category::StackRoots => "(Stack roots)",
+            Category::StartupCache => "(Startup object cache)",
+            Category::StrongRootList => "(Strong root list)",
             Category::Isolate => "(Isolate)",
-            Category::Stack => "(Stack roots)",
+            Category::InternalizedStrings => "(Internalized strings)",
+            Category::ExternalStrings => "(External strings)",
         }
     }
 }
 
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Root {
     pub(crate) object: u64,
     pub(crate) category: Category,
+    /// Whether it doesn't keep the object.
+    pub(crate) weak: bool,
 }
-
-const NODE: usize = 32;
-const NODES: usize = 256;
-const BLOCK: usize = NODE * NODES;
 
 /// Steps from the isolate's bytes through blocks of malloc.
 const DEPTH: u8 = 3;
@@ -52,133 +89,243 @@ const LARGEST_BLOCK: u64 = 0x8010;
 /// Bytes of a worker's stack that are looked at; Node's workers have 4 MiB.
 const STACK: usize = 16 << 20;
 
+/// Words of all lists that are looked at while they are being recognised; a process has some ten thousand.
+const MOST_LISTED: u64 = 1 << 24;
+
+/// Fewer pieces of code in a row are not the table of builtins.
+const LEAST_BUILTINS: usize = 500;
+
 struct Finder<'h, 'm> {
     space: &'h Space<'m>,
     maps: &'h mut Maps,
-    seen: HashSet<u64>,
+    seen: HashSet<(u64, Category)>,
+    /// Objects that a category holds that was recognised.
+    named: HashSet<u64>,
     roots: Vec<Root>,
+    /// Words of lists that may still be looked at, so that memory that lies ends.
+    budget: u64,
+    /// Blocks of malloc that have been recognised, so that stale words in them don't count.
+    recognised: HashSet<u64>,
 }
 
 impl Finder<'_, '_> {
-    fn add(&mut self, word: u64, category: Category) {
+    fn add(&mut self, word: u64, category: Category, weak: bool) {
         if !is_strong(word) || !(word - 1).is_multiple_of(8) {
             return;
         }
         let object = word - 1;
         let Some(page) = self.space.page(object) else { return };
-        if object < page.start || object + 8 > page.end || page.read_only || page.evacuated {
+        let guessed = category == Category::Isolate;
+        if object < page.start || object + 8 > page.end || page.evacuated {
             return;
         }
-        if self.seen.contains(&object) {
+        if guessed && (page.read_only || self.named.contains(&object)) {
+            return;
+        }
+        // A weak handle must not hide a strong one.
+        let key = (object, category);
+        if !weak && self.seen.contains(&key) {
             return;
         }
         let map = self.maps.learn(self.space, word_at(&page.bytes, (object - page.base) as usize));
         if map.is_some_and(|m| !matches!(m.kind, Kind::FreeSpace | Kind::Filler)) {
-            self.seen.insert(object);
-            self.roots.push(Root { object, category });
+            if !weak {
+                self.seen.insert(key);
+                if !guessed {
+                    self.named.insert(object);
+                }
+            }
+            self.roots.push(Root { object, category, weak });
         }
+    }
+
+    fn add_vector(&mut self, vector: Vector, category: Category) {
+        let space = self.space;
+        self.recognised.insert(vector.begin);
+        for word in vector.words(space) {
+            self.add(word, category, false);
+        }
+    }
+
+    fn type_behind(&mut self, word: u64) -> Option<u16> {
+        if !is_strong(word) {
+            return None;
+        }
+        Some(self.maps.learn(self.space, self.space.word(word - 1))?.instance_type)
     }
 }
 
 pub(crate) fn find(heap: &mut Heap<'_>) -> Vec<Root> {
     let Heap { space, maps } = heap;
-    let mut finder = Finder { space, maps, seen: HashSet::new(), roots: Vec::new() };
-    let blocks = handle_blocks(space);
-    for (_, block) in &blocks {
-        for node in block.chunks_exact(NODE) {
-            // State 1 is a strong handle.
-            if node[11] & 3 == 1 {
-                finder.add(word_at(node, 0), Category::GlobalHandles);
-            }
-        }
+    let handles = GlobalHandles::find(space);
+    let mut finder = Finder {
+        space,
+        maps,
+        seen: HashSet::new(),
+        named: HashSet::new(),
+        roots: Vec::new(),
+        budget: MOST_LISTED,
+        recognised: HashSet::new(),
+    };
+    for (word, state) in handles.all() {
+        finder.add(word, Category::GlobalHandles, state == HandleState::Weak);
     }
-    isolate(&mut finder, &blocks);
+    isolate(&mut finder, &handles);
     for thread in &space.threads {
         let stack = stack_of(&space.view, thread.registers.stack);
         let used =
             if Some(thread.id) == space.main_thread { stack } else { &stack[..stack.len().min(STACK)] };
         for word in used.chunks_exact(8) {
-            finder.add(word_at(word, 0), Category::Stack);
+            finder.add(word_at(word, 0), Category::StackRoots, false);
         }
     }
     finder.roots
 }
 
-/// GlobalHandles' blocks: 256 nodes whose eleventh byte is their number.
-fn handle_blocks<'m>(space: &Space<'m>) -> Vec<(u64, &'m [u8])> {
-    let mut blocks = Vec::new();
-    for region in space.view.regions.iter().filter(|r| r.writable && r.file.is_none()) {
-        if space.page(region.start).is_some_and(|p| p.base == region.start && p.end <= region.end && !p.large)
-        {
-            continue;
-        }
-        let bytes = region.bytes();
-        let mut at = 0;
-        while at + BLOCK <= bytes.len() {
-            let numbered = bytes[at + 10] == 0
-                && bytes[at + 42] == 1
-                && bytes[at + 74] == 2
-                && (3..NODES).all(|n| bytes[at + n * NODE + 10] == n as u8);
-            if numbered {
-                blocks.push((region.start + at as u64, &bytes[at..at + BLOCK]));
-                at += BLOCK;
-            } else {
-                at += 8;
+/// The table of roots: the longest row of references and small integers that has enough references into the read-only
+/// space. Where it begins and ends; the heap's own place if there is none.
+fn table_of_roots(space: &Space<'_>) -> (u64, u64) {
+    let heap = space.heap & !7;
+    let read_only = |word: u64| is_strong(word) && space.page(word - 1).is_some_and(|p| p.read_only);
+    let lowest = heap.saturating_sub(0x20000);
+    let mut best = (heap, heap, 0);
+    let (mut begin, mut references) = (None, 0);
+    for at in (lowest..=heap).step_by(8) {
+        let word = space.view.word(at).filter(|_| at < heap).unwrap_or(RAW);
+        if is_strong(word) || word & 0xffff_ffff == 0 {
+            // It begins with a reference, since memory that is zero may stand before it.
+            let inside = read_only(word) || begin.is_some();
+            references += u64::from(read_only(word));
+            begin = begin.or(inside.then_some(at));
+        } else {
+            if references > best.2 {
+                best = (begin.unwrap_or(at), at, references);
             }
+            (begin, references) = (None, 0);
         }
     }
-    blocks
+    match best {
+        (begin, end, LEAST_READ_ONLY..) => (begin, end),
+        _ => (heap, heap),
+    }
 }
 
-/// The isolate's own bytes: from before its table of roots, whose first entries lead into the read-only space.
-fn isolate_range(space: &Space<'_>) -> (u64, u64) {
+/// The first word before the heap that leads into the read-only space.
+fn first_read_only(space: &Space<'_>) -> u64 {
     let heap = space.heap & !7;
-    let leads_to_read_only = |at: u64| {
+    let leads = |at: u64| {
         let word = space.view.word(at).unwrap_or(0);
         is_strong(word) && space.page(word - 1).is_some_and(|p| p.read_only)
     };
-    let lowest = heap.saturating_sub(0x20000);
-    let first = (lowest..heap).step_by(8).find(|&at| leads_to_read_only(at)).unwrap_or(heap);
-    (first.saturating_sub(0x1800), heap.saturating_add(0x10000))
+    (heap.saturating_sub(0x20000)..heap).step_by(8).find(|&at| leads(at)).unwrap_or(heap)
 }
 
-fn isolate(finder: &mut Finder<'_, '_>, blocks: &[(u64, &[u8])]) {
+/// A word that is neither a reference nor a small integer.
+const RAW: u64 = 2;
+
+/// Every V8 has more roots in its read-only space.
+const LEAST_READ_ONLY: u64 = 200;
+
+fn list_of_roots(finder: &mut Finder<'_, '_>, first: u64, to: u64) {
     let space = finder.space;
-    let (from, to) = isolate_range(space);
-    let in_handles = |address: u64| {
-        let after = blocks.partition_point(|(start, _)| start.saturating_sub(64) <= address);
-        after > 0 && address < blocks[after - 1].0 + BLOCK as u64
-    };
+    for at in (first..to).step_by(8) {
+        let word = space.view.word(at).unwrap_or(0);
+        if is_strong(word) {
+            let read_only = space.page(word - 1).is_some_and(|p| p.read_only);
+            let category = if read_only { Category::ReadOnlyRoots } else { Category::StrongRootList };
+            finder.add(word, category, false);
+        }
+    }
+}
+
+/// The table of builtins: the longest row of references to code.
+fn builtins(finder: &mut Finder<'_, '_>, from: u64, to: u64) {
+    let code = finder.space.layout.types.code;
+    let mut row = Vec::new();
+    let mut longest = Vec::new();
+    for at in (from..to).step_by(8) {
+        let word = finder.space.view.word(at).unwrap_or(0);
+        if finder.type_behind(word) == Some(code) {
+            row.push(word);
+        } else if !row.is_empty() {
+            if row.len() > longest.len() {
+                longest = std::mem::take(&mut row);
+            }
+            row.clear();
+        }
+    }
+    if longest.len() >= LEAST_BUILTINS {
+        for word in longest {
+            finder.add(word, Category::Builtins, false);
+        }
+    }
+}
+
+fn isolate(finder: &mut Finder<'_, '_>, handles: &GlobalHandles<'_>) {
+    let space = finder.space;
+    let (first, end) = table_of_roots(space);
+    // Before the table is what generated code reaches first.
+    let from = first_read_only(space).min(first).saturating_sub(0x1800);
+    let to = (space.heap & !7).saturating_add(0x10000);
+    list_of_roots(finder, first, end);
+    builtins(finder, from, to);
+    let current = handles::current_scope(space, from, to);
+    if let Some(current) = current {
+        finder.add_vector(current, Category::HandleScope);
+    }
     let mut ranges = vec![(from, to, 0)];
     let mut seen = HashSet::new();
+    // First what has a shape, so that none of it is taken for a word of the isolate's.
     let mut next = 0;
     while let Some(&(from, to, depth)) = ranges.get(next) {
         next += 1;
         for at in (from..to).step_by(8) {
             let Some(word) = space.view.word(at) else { break };
-            if word & 1 == 1 {
-                finder.add(word, Category::Isolate);
-            } else if depth < DEPTH
-                && word & 15 == 0
-                && !(from..to).contains(&word)
-                && let Some(size) = malloc_block(space, word)
-                && !in_handles(word)
+            if word & 15 != 0 || word == 0 || (from..to).contains(&word) {
+                continue;
+            }
+            if let Some(vector) = Vector::at(space, at) {
+                recognise(finder, vector, at, current);
+            }
+            if depth < DEPTH
+                && let Some(size) = malloc_block(space, word, LARGEST_BLOCK)
+                && !handles.contain(word)
                 && seen.insert(word)
             {
                 ranges.push((word, word + size - 8, depth + 1));
             }
         }
     }
+    for (from, to, _) in ranges {
+        if finder.recognised.contains(&from) {
+            continue;
+        }
+        for at in (from..to).step_by(8) {
+            let Some(word) = space.view.word(at) else { break };
+            finder.add(word, Category::Isolate, false);
+        }
+    }
 }
 
-/// The size in the header that glibc's malloc puts before a block.
-fn malloc_block(space: &Space<'_>, address: u64) -> Option<u64> {
-    let region = space.view.region(address)?;
-    if !region.writable || region.file.is_some() || space.page(address).is_some() {
-        return None;
+fn recognise(finder: &mut Finder<'_, '_>, vector: Vector, at: u64, current: Option<Vector>) {
+    let space = finder.space;
+    if finder.recognised.contains(&vector.begin) || finder.budget < vector.len() {
+        return;
     }
-    let size = space.view.word(address.checked_sub(8)?)? & !15;
-    let fits =
-        (0x20..=LARGEST_BLOCK).contains(&size) && space.view.bytes(address, size as usize - 8).is_some();
-    fits.then_some(size)
+    finder.budget -= vector.len();
+    if let Some(blocks) = current.and_then(|current| handles::scopes(space, vector, current)) {
+        for block in blocks {
+            finder.add_vector(block, Category::HandleScope);
+        }
+    } else if let Some(blocks) = handles::eternal(space, vector, at) {
+        for block in blocks {
+            finder.add_vector(block, Category::EternalHandles);
+        }
+    } else if let Some(cache) = handles::cache(space, finder.maps, vector) {
+        let category = match cache {
+            Cache::Shareable => Category::ShareableCache,
+            Cache::Startup => Category::StartupCache,
+        };
+        finder.add_vector(vector, category);
+    }
 }

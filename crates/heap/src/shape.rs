@@ -64,6 +64,8 @@ pub(crate) struct Shape {
     pub(crate) untrusted_function_data: Option<u64>,
     /// JSArrayBufferView::buffer.
     pub(crate) view_buffer: u64,
+    /// JSArrayBufferView::byte_offset.
+    pub(crate) view_byte_offset: u64,
     /// DescriptorArray::enum_cache.
     pub(crate) enum_cache: u64,
     /// BytecodeArray::constant_pool, ::handler_table and ::source_position_table.
@@ -121,6 +123,7 @@ const V8_11_3: Shape = Shape {
     dispatch_handle: None,
     untrusted_function_data: None,
     view_buffer: 24,
+    view_byte_offset: 32,
     enum_cache: 16,
     bytecode_tables: (16, 24, 32),
     position_flag_bits: 0,
@@ -183,6 +186,7 @@ const V8_13_6: Shape = Shape {
     dispatch_handle: Some(24),
     untrusted_function_data: Some(16),
     view_buffer: 32,
+    view_byte_offset: 48,
     size_for_snapshot: true,
     wrappers_are_code: true,
     oddballs_are_named: true,

@@ -8,9 +8,10 @@ use object::Endianness;
 use object::elf::{self, FileHeader64};
 use object::read::elf::{FileHeader, ProgramHeader};
 
+use crate::arguments::{self, StartedWith};
 use crate::error::{Error, Result};
 use crate::notes::{Death, MappedFile, Notes, Thread};
-use crate::program::{Program, hex};
+use crate::program::{Program, Symbol, hex};
 use crate::source;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +50,8 @@ pub struct Core {
     program: Option<Program>,
     why_no_program: Option<String>,
     build_id: Option<String>,
+    /// What is added to the program's own numbering of addresses: 0 of a program that has a fixed place.
+    base: u64,
     missing: u64,
 }
 
@@ -97,6 +100,7 @@ impl Core {
             program: None,
             why_no_program: None,
             build_id: None,
+            base: 0,
             missing: 0,
         };
         core.read(arm).map_err(|e| Error::new(format!("{}: {e}", path.display())))?;
@@ -192,6 +196,7 @@ impl Core {
             _ => {}
         }
         self.add_program_bytes(&main.path, &program);
+        self.base = main.start.wrapping_sub(program.address_of_offset(0).unwrap_or(0));
         self.program = Some(program);
         Ok(())
     }
@@ -278,6 +283,35 @@ impl Core {
     /// The program, if it was found and is the right one.
     pub fn program(&self) -> Option<&Program> {
         self.program.as_ref()
+    }
+
+    /// The program's symbols that are wanted by their names, at the addresses where the process had them, in order. Empty if
+    /// there is no program.
+    pub fn symbols(&self, wanted: impl Fn(&str) -> bool) -> Vec<Symbol> {
+        let Some(program) = &self.program else { return Vec::new() };
+        let mut symbols = program.symbols(wanted);
+        for symbol in &mut symbols {
+            symbol.address = symbol.address.wrapping_add(self.base);
+        }
+        symbols.sort_by_key(|s| s.address);
+        symbols
+    }
+
+    /// The bytes at an address, as far as the core and the program have them.
+    pub fn bytes_at(&self, address: u64) -> &[u8] {
+        let after = self.mappings.partition_point(|m| m.start <= address);
+        let Some(index) = after.checked_sub(1) else { return &[] };
+        let offset = address - self.mappings[index].start;
+        let bytes = self.mapping_bytes(index);
+        usize::try_from(offset).ok().and_then(|offset| bytes.get(offset..)).unwrap_or_default()
+    }
+
+    /// The program's arguments and its environment, as the kernel put them on the first stack. None if they aren't found
+    /// there.
+    pub fn started_with(&self) -> Option<StartedWith> {
+        let anonymous = self.mappings.iter().enumerate().filter(|(_, m)| m.writable && m.file.is_none());
+        let stacks = anonymous.map(|(index, _)| self.mapping_bytes(index));
+        arguments::find(&self.notes.auxiliary, stacks, |address| self.bytes_at(address))
     }
 
     pub fn why_no_program(&self) -> Option<&str> {

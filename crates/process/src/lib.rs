@@ -5,6 +5,7 @@
 //! its pages cost memory only as long as they are looked at; a packed core is unpacked into a temporary file first.
 #![deny(unsafe_code)]
 
+mod arguments;
 mod core;
 mod error;
 #[cfg(target_os = "linux")]
@@ -13,6 +14,7 @@ mod notes;
 mod program;
 mod source;
 
+pub use arguments::StartedWith;
 pub use core::{Core, Mapping};
 pub use error::{Error, Result};
 #[cfg(target_os = "linux")]

@@ -46,6 +46,7 @@ pub(crate) struct Notes {
     pub(crate) command: Option<String>,
     pub(crate) death: Option<Death>,
     pub(crate) entry: Option<u64>,
+    pub(crate) auxiliary: Vec<u8>,
 }
 
 fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
@@ -76,6 +77,7 @@ impl Notes {
             NT_AUXV => {
                 let pair = desc.chunks_exact(16).find(|pair| u64_at(pair, 0) == Some(AT_ENTRY));
                 self.entry = pair.and_then(|pair| u64_at(pair, 8));
+                self.auxiliary = desc.to_vec();
             }
             NT_FILE => self.files = files(desc).unwrap_or_default(),
             _ => {}

@@ -80,6 +80,23 @@ impl Program {
         functions
     }
 
+    /// Its functions and data whose mangled names are wanted.
+    pub fn symbols(&self, wanted: impl Fn(&str) -> bool) -> Vec<Symbol> {
+        let Ok(elf) = ElfFile64::<Endianness>::parse(&*self.bytes) else { return Vec::new() };
+        let mut found: Vec<Symbol> = elf
+            .symbols()
+            .chain(elf.dynamic_symbols())
+            .filter(|s| s.address() != 0 && s.size() != 0)
+            .filter_map(|s| {
+                let name = s.name().ok().filter(|name| wanted(name))?;
+                Some(Symbol { address: s.address(), size: s.size(), name: name.to_owned() })
+            })
+            .collect();
+        found.sort_by_key(|s| s.address);
+        found.dedup_by_key(|s| s.address);
+        found
+    }
+
     /// Where the functions are whose mangled names are wanted: first address and the one behind the last, in the file's own
     /// numbering.
     pub fn ranges_of(&self, wanted: impl Fn(&str) -> bool) -> Vec<(u64, u64)> {

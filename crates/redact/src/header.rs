@@ -127,18 +127,22 @@ enum ValueFormat {
     Version,
     /// `2026-11-22T10:00:00.000Z`
     Time,
+    /// Since 1970, with a part of one.
+    Milliseconds,
     /// 16 hexadecimal digits.
     Id,
 }
 
-const OURS: [(&str, ValueFormat); 14] = [
+const OURS: [(&str, ValueFormat); 16] = [
     ("version", ValueFormat::Version),
     ("pid", ValueFormat::Count),
     ("threadId", ValueFormat::Count),
     ("startTime", ValueFormat::Time),
     ("time", ValueFormat::Time),
-    ("mode", ValueFormat::OneOf(&["inline", "fork"])),
-    ("objectIds", ValueFormat::OneOf(&["cleared", "kept"])),
+    ("mode", ValueFormat::OneOf(&["inline", "fork", "attach", "core"])),
+    ("objectIds", ValueFormat::OneOf(&["cleared", "kept", "addresses"])),
+    ("isolate", ValueFormat::Count),
+    ("timeOrigin", ValueFormat::Milliseconds),
     ("processId", ValueFormat::Id),
     ("residentBytes", ValueFormat::Count),
     ("allocatedBytes", ValueFormat::Count),
@@ -160,6 +164,7 @@ impl ValueFormat {
             ValueFormat::Version => {
                 text.is_some_and(|text| is_version(text.strip_prefix('v').unwrap_or(text)))
             }
+            ValueFormat::Milliseconds => value.is_number() || value.is_null(),
             ValueFormat::Time => made_of(20, 32, |b| b.is_ascii_digit() || b"-:.TZ+".contains(&b)),
             ValueFormat::Id => made_of(16, 16, |b| b.is_ascii_hexdigit()),
         }

@@ -124,7 +124,7 @@ fn headers_forbid(old: &Snapshot, new: &Snapshot) -> Option<String> {
             ));
         }
     }
-    for key in ["processId", "pid", "startTime", "thread", "threadId"] {
+    for key in ["processId", "pid", "startTime", "timeOrigin", "isolate", "thread", "threadId"] {
         let (a, b) = (text(old, key), text(new, key));
         if a.is_some() && b.is_some() && a != b {
             return Some(format!("the snapshots come from different processes (`{key}` differs)"));

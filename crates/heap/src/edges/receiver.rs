@@ -31,13 +31,7 @@ impl Visitor<'_, '_> {
 
     /// Fields that the embedder keeps in an object, by their number (`ExtractInternalReferences`).
     fn embedder_fields(&mut self, object: u64, map: &MapInfo, sink: &mut impl Sink) {
-        let layout = &self.heap.space.layout;
-        let is_api = map.instance_type >= layout.types.special_api_object
-            && layout.type_name(map.instance_type).ends_with("API_OBJECT");
-        if !is_api {
-            return;
-        }
-        let header = layout.shape.api_object_header;
+        let Some(header) = self.heap.embedder_header(map) else { return };
         for (number, at) in (header..8 * u64::from(map.inobject_start)).step_by(8).enumerate() {
             let word = self.heap.word(object + at);
             if self.is_essential(word) {

@@ -3,13 +3,16 @@
 //! A node's ordinal is the number of marked words before its own: a bit per word, and a count per 512 words. So no
 //! table of addresses is kept. What each object is tagged with and how many edges it has takes two bytes.
 
+mod members;
 mod passes;
 mod rank;
 
 use foldhash::{HashMap, HashMapExt};
+use members::Members;
 use passes::{Counter, EdgeCounts, Emitter, MANY, Tables};
 use rank::{ordinal, rank};
 
+use crate::builtins::BuiltinNames;
 use crate::edges::{Label, Sink, Visitor};
 use crate::error::{Refusal, Result};
 use crate::functions::line_and_column;
@@ -55,8 +58,11 @@ pub struct Location {
 /// kIsNotInternalizedMask of a string's type.
 const NOT_INTERNALIZED: u16 = 0x20;
 
-/// Nodes before the first object: the root and (GC roots), then the categories.
+/// Nodes before the categories of roots: the root and (GC roots).
 const FIXED: u32 = 2;
+
+/// The first object's node.
+const FIRST: u32 = FIXED + Category::COUNT as u32;
 
 /// DevTools numbers fields of nodes, of which each has six or seven, with 32 bits.
 const MOST_NODES: u64 = u32::MAX as u64 / 2;
@@ -69,9 +75,7 @@ pub struct Snapshot<'h, 'm> {
     namer: Namer,
     tables: Tables,
     counts: EdgeCounts,
-    /// Edges of the nodes before the first object.
-    root_edges: Vec<Vec<(EdgeKind, Label, u32)>>,
-    root_names: Vec<u32>,
+    members: Members,
     /// Edges that WeakMaps' pairs give to key and table.
     pairs: HashMap<u64, Vec<(Label, u64)>>,
     salt: u64,
@@ -133,7 +137,7 @@ impl<'h, 'm> Snapshot<'h, 'm> {
             ));
         }
         let marks = &live.marks;
-        let first = FIXED + Category::ALL.len() as u32;
+        let first = FIRST;
         let (node_ranks, first_outside) = rank(&marks.bits, first);
         let string_bits = string_bits(heap, marks);
         let (string_ranks, strings) = rank(&string_bits, 0);
@@ -144,7 +148,7 @@ impl<'h, 'm> Snapshot<'h, 'm> {
             heap,
             marks,
             visitor: Visitor::new(heap, marks, names, inessential(heap, marks)),
-            namer: Namer::new(well_known(heap, marks)),
+            namer: Namer::new(well_known(heap, marks)).with_builtins(BuiltinNames::find(heap, &live.roots)),
             tables: Tables {
                 node_ranks,
                 first_outside,
@@ -163,14 +167,13 @@ impl<'h, 'm> Snapshot<'h, 'm> {
                 many_edges: HashMap::new(),
                 total: 0,
             },
-            root_edges: Vec::new(),
-            root_names: Vec::new(),
+            members: Members::new(heap, marks),
             pairs: HashMap::new(),
             salt: salt(heap, marks),
         };
         snapshot.pair_edges();
         snapshot.count(data_name, watcher)?;
-        snapshot.root_edges(&live.roots);
+        snapshot.members(&live.roots);
         snapshot.tables.made_strings = snapshot.visitor.names.all().len() as u32;
         snapshot.tables.twins = snapshot.twins();
         Ok(snapshot)
@@ -207,7 +210,7 @@ impl<'h, 'm> Snapshot<'h, 'm> {
     }
 
     fn first(&self) -> u32 {
-        FIXED + Category::ALL.len() as u32
+        FIRST
     }
 
     /// Old objects keep their id from one capture of a process to the next; those that may still move get ids that
@@ -273,7 +276,8 @@ impl<'h, 'm> Snapshot<'h, 'm> {
                     tables: &mut self.tables,
                     counts: &mut self.counts,
                     first,
-                    number: self.pairs.get(&object).map_or(0, |p| p.len() as u32),
+                    number: self.pairs.get(&object).map_or(0, |p| p.len() as u32)
+                        + u32::from(self.members.has_embedded(object)),
                     tag_ids: &mut tag_ids,
                     new_tags: Vec::new(),
                     data_name,
@@ -299,48 +303,9 @@ impl<'h, 'm> Snapshot<'h, 'm> {
         Ok(())
     }
 
-    fn root_edges(&mut self, roots: &[Root]) {
-        let heap = self.heap;
-        let types = &heap.space.layout.types;
-        let names = &mut self.visitor.names;
-        self.root_names = vec![0, names.id("(GC roots)")];
-        self.root_names.extend(Category::ALL.map(|c| names.id(c.name())));
-        let mut root = vec![(EdgeKind::Element, Label::Index(1), 1)];
-        for page in 0..heap.space.pages.len() {
-            for object in self.marks.of_page(&heap.space, page) {
-                if heap.type_of(object) != types.native_context {
-                    continue;
-                }
-                let global = heap.word(object + 32);
-                let target = if heap.space.layout.shape.shortcut_to_context {
-                    object
-                } else if heap.type_behind(global) == types.global_object {
-                    global - 1
-                } else {
-                    continue;
-                };
-                let number = (root.len() + 1).to_string();
-                let label = Label::Made(self.visitor.names.id(&number));
-                root.extend(self.ordinal(target).map(|node| (EdgeKind::Shortcut, label, node)));
-            }
-        }
-        let categories = Category::ALL.len() as u32;
-        let gc_roots = (0..categories).map(|n| (EdgeKind::Element, Label::Index(n + 1), FIXED + n)).collect();
-        self.root_edges = vec![root, gc_roots];
-        for category in Category::ALL {
-            let members =
-                roots.iter().filter(|r| r.category == category).filter_map(|r| self.ordinal(r.object));
-            let edges =
-                members.enumerate().map(|(n, node)| (EdgeKind::Element, Label::Index(n as u32 + 1), node));
-            let edges = edges.collect();
-            self.root_edges.push(edges);
-        }
-        self.counts.total += self.root_edges.iter().map(|e| e.len() as u64).sum::<u64>();
-    }
-
     /// Nodes that [`Snapshot::nodes`] gives.
     pub fn node_count(&self) -> u64 {
-        u64::from(self.tables.first_outside) + self.tables.outside_nodes.len() as u64
+        u64::from(self.first_embedded()) + self.members.embedded.len() as u64
     }
 
     /// Edges that [`Snapshot::edges`] gives.
@@ -354,16 +319,7 @@ impl<'h, 'm> Snapshot<'h, 'm> {
         mut out: impl FnMut(Node) -> std::result::Result<(), E>,
     ) -> std::result::Result<(), E> {
         let heap = self.heap;
-        for (number, (edges, &name)) in self.root_edges.iter().zip(&self.root_names).enumerate() {
-            let edge_count = edges.len() as u32;
-            out(Node {
-                kind: NodeKind::Synthetic,
-                name,
-                id: 2 * number as u64 + 1,
-                self_size: 0,
-                edge_count,
-            })?;
-        }
+        self.root_nodes(&mut out)?;
         let first = self.first();
         let mut node = first;
         for page in 0..heap.space.pages.len() {
@@ -412,7 +368,7 @@ impl<'h, 'm> Snapshot<'h, 'm> {
                 edge_count: 0,
             })?;
         }
-        Ok(())
+        self.embedded_nodes(&mut out)
     }
 
     /// All edges. The first error of `out` ends it.
@@ -422,22 +378,22 @@ impl<'h, 'm> Snapshot<'h, 'm> {
     ) -> std::result::Result<(), E> {
         let heap = self.heap;
         let mut emitter = Emitter { heap, marks: self.marks, tables: &self.tables, out, outcome: Ok(()) };
-        for edges in &self.root_edges {
-            for &(kind, label, to) in edges {
-                emitter.emit(kind, label, to);
-            }
-        }
+        self.emit_roots(&mut emitter);
         for page in 0..heap.space.pages.len() {
             for object in self.marks.of_page(&heap.space, page) {
                 self.visitor.visit(object, &mut emitter);
                 for &(label, to) in self.pairs.get(&object).map_or(&[][..], Vec::as_slice) {
                     emitter.edge(EdgeKind::Internal, label, to);
                 }
+                if let Some((label, to)) = self.embedded_of(object) {
+                    emitter.emit(EdgeKind::Internal, label, to);
+                }
                 if emitter.outcome.is_err() {
                     return emitter.outcome;
                 }
             }
         }
+        self.emit_embedded(&mut emitter);
         emitter.outcome
     }
 

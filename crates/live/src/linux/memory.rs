@@ -1,13 +1,14 @@
 //! The memory of what stands still, as the heap's reader asks for it.
 
 use stillheap_attach::Registers;
-use stillheap_heap::{Mapping, Memory, Thread};
+use stillheap_heap::{Mapping, Memory, Symbol, Thread, is_wanted_symbol};
 use stillheap_process::Live;
 
 pub(crate) struct LiveMemory {
     pub(crate) live: Live,
     mappings: Vec<Mapping>,
     threads: Vec<Thread>,
+    symbols: Vec<Symbol>,
 }
 
 impl LiveMemory {
@@ -28,7 +29,13 @@ impl LiveMemory {
                 },
             })
             .collect();
-        LiveMemory { live, mappings, threads }
+        let base = live.program_base();
+        let symbols = live.program().map(|program| program.symbols(is_wanted_symbol)).unwrap_or_default();
+        let symbols = symbols
+            .into_iter()
+            .map(|s| Symbol { address: s.address.wrapping_add(base), size: s.size, name: s.name })
+            .collect();
+        LiveMemory { live, mappings, threads, symbols }
     }
 }
 
@@ -47,5 +54,9 @@ impl Memory for LiveMemory {
 
     fn main_thread(&self) -> Option<u32> {
         Some(self.live.process())
+    }
+
+    fn symbols(&self) -> &[Symbol] {
+        &self.symbols
     }
 }
