@@ -14,6 +14,8 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { main as apiReference } from './api-reference.mjs';
+import { main as book } from './book.mjs';
 import { browser } from './browser.mjs';
 import { main as figures } from './figures.mjs';
 import { headers } from './headers.mjs';
@@ -60,6 +62,7 @@ export const known = [
     'fuzz',
     'crates',
     'abi',
+    'book',
   ],
   ...['report', 'addon'],
 ];
@@ -216,6 +219,7 @@ function steps({ majors, files }) {
     fuzz,
     crates,
     abi,
+    book: () => apiReference(['--check']) && book(),
     report,
   };
   for (const major of majors) all[`addon on Node ${major}`] = () => addon(major, files);

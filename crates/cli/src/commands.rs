@@ -130,6 +130,34 @@ mod tests {
         }
     }
 
+    /// The reference in the documents is made of the same texts; `UPDATE_GOLDEN=1` writes it.
+    #[test]
+    fn the_reference_is_up_to_date() {
+        let mut all = Cli::command().term_width(100);
+        all.build();
+        let mut page =
+            "# Commands\n\nMade from `stillheap help`; a test of `crates/cli` keeps it up to date.\n"
+                .to_owned();
+        for (title, names) in GROUPS {
+            page.push_str(&format!("\n## {title}\n"));
+            for name in names.iter().filter(|name| **name != "help") {
+                let mut command = all.find_subcommand(name).unwrap().clone();
+                page.push_str(&format!("\n### {name}\n\n```text\n"));
+                for line in command.render_long_help().to_string().lines() {
+                    page.push_str(line.trim_end());
+                    page.push('\n');
+                }
+                page.push_str("```\n");
+            }
+        }
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/cli.md");
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            std::fs::write(&path, &page).unwrap();
+        }
+        let written = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(written == page, "UPDATE_GOLDEN=1 writes docs/cli.md anew");
+    }
+
     #[test]
     fn the_command_line_is_consistent() {
         command().debug_assert();
