@@ -90,12 +90,13 @@ impl<W: Write> NodeWriter<W> {
         self.written += 1;
         out.edges += edges as u64;
         out.see_name(new.name);
-        let row = [new.node_type as u64, new.name as u64, new.id, new.self_size, edges as u64];
-        out.row(first, &row);
+        let [kind, name, edges] = [new.node_type.into(), new.name, edges].map(u64::from);
+        let [trace, detachedness] = [u64::from(new.trace_id), u64::from(new.detachedness)];
         if out.header.trace_ids {
-            out.field(new.trace_id as u64);
+            out.row(first, &[kind, name, new.id, new.self_size, edges, trace, detachedness]);
+        } else {
+            out.row(first, &[kind, name, new.id, new.self_size, edges, detachedness]);
         }
-        out.field(new.detachedness as u64);
         out.spill_if_full()
     }
 
@@ -234,6 +235,41 @@ impl<W: Write> StringWriter<W> {
     }
 }
 
+/// A comma and a number.
+const MOST_DIGITS: usize = 21;
+/// Bytes of the longest row.
+const LINE: usize = 152;
+
+/// Writes a number that ends before `at`; where it begins.
+#[inline(always)]
+fn digits(line: &mut [u8; LINE], mut at: usize, mut number: u64) -> usize {
+    while number >= 100 {
+        let pair = PAIRS[(number % 100) as usize];
+        number /= 100;
+        at -= 2;
+        [line[at], line[at + 1]] = pair;
+    }
+    if number >= 10 {
+        at -= 2;
+        [line[at], line[at + 1]] = PAIRS[number as usize];
+    } else {
+        at -= 1;
+        line[at] = b'0' + number as u8;
+    }
+    at
+}
+
+/// The digits of the numbers below a hundred.
+const PAIRS: [[u8; 2]; 100] = {
+    let mut pairs = [[b'0'; 2]; 100];
+    let mut number = 0;
+    while number < 100 {
+        pairs[number] = [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8];
+        number += 1;
+    }
+    pairs
+};
+
 struct Out<W> {
     inner: W,
     buffer: Vec<u8>,
@@ -266,16 +302,24 @@ impl<W: Write> Out<W> {
         self.number(number);
     }
 
-    /// A row on a line of its own, as V8 writes it.
-    fn row(&mut self, first: bool, numbers: &[u64]) {
-        let Some((head, rest)) = numbers.split_first() else { return };
-        if !first {
-            self.text("\n,");
+    /// A row on a line of its own, as V8 writes it. Most of a file are rows, so their digits are put in place from the
+    /// last one to the first, without a copy of each number.
+    #[inline(always)]
+    fn row<const N: usize>(&mut self, first: bool, numbers: &[u64; N]) {
+        const { assert!(N * MOST_DIGITS < LINE) };
+        let mut line = [0; LINE];
+        let mut at = LINE;
+        for &number in numbers.iter().rev() {
+            at = digits(&mut line, at, number) - 1;
+            line[at] = b',';
         }
-        self.number(*head);
-        for number in rest {
-            self.field(*number);
+        if first {
+            at += 1;
+        } else {
+            at -= 1;
+            line[at] = b'\n';
         }
+        self.buffer.extend_from_slice(&line[at..]);
     }
 
     /// Writes the character that begins `rest`; its length.
