@@ -199,9 +199,12 @@ interface CaptureResult {
   engine: 'v8' | 'own' | 'node';
   /** Why `node:v8` was used, or why V8's generator was used instead of stillheap's reader. */
   engineReason?: string;
-  /** Whether V8 still knows the ids it gave; see `keepObjectIds`. */
-  objectIds: 'kept' | 'cleared';
-  /** Why they were kept. */
+  /**
+   * Whether V8 still knows the ids it gave; see `keepObjectIds`. `'addresses'`: our own reader gave them, and objects of
+   * the old generation that have not moved have the same id in the next capture.
+   */
+  objectIds: 'kept' | 'cleared' | 'addresses';
+  /** Why. */
   objectIdsReason?: string;
   /** Nodes in the snapshot; null if V8 wasn't called directly. */
   nodeCount: number | null;

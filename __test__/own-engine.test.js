@@ -9,7 +9,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 const { root, startAgent, startNode, temporaryDirectory } = require('./support/child.js');
 const { compare, contents } = require('./support/fidelity.js');
-const { classCounts, readSnapshot } = require('./support/snapshot.js');
+const { classCounts, idsOf, readSnapshot } = require('./support/snapshot.js');
 const { testIf } = require('./support/test.js');
 
 const glibc = Boolean(process.report?.getReport().header.glibcVersionRuntime);
@@ -114,6 +114,34 @@ test('a result says who read the heap, and what it took', async (t) => {
       0,
     );
   }
+});
+
+test('objects that did not move keep their id from one capture to the next', async (t) => {
+  const agent = await startAgent(t, { env: environment, nodeArgs: ['--expose-gc'] });
+  const results = await agent.call(async ({ stillheap, keep }) => {
+    class Kept {}
+    keep.kept = Array.from({ length: 1000 }, () => new Kept());
+    // What survives two collections is in the old generation.
+    globalThis.gc();
+    globalThis.gc();
+    return [await stillheap.capture({ engine: 'own' }), await stillheap.capture({ engine: 'own' })];
+  });
+  assert.deepEqual(
+    results.map(({ objectIds }) => objectIds),
+    ['addresses', 'addresses'],
+  );
+  const files = results.map(({ file }) => path.resolve(agent.cwd, file));
+  const [older, newer] = files.map((file) => readSnapshot(file));
+  assert.equal(older.snapshot.stillheap.objectIds, 'addresses');
+  assert.equal(older.snapshot.stillheap.processId, newer.snapshot.stillheap.processId);
+  const before = idsOf(older, 'Kept');
+  assert.equal(before.length, 1000);
+  const after = new Set(idsOf(newer, 'Kept'));
+  const same = before.filter((id) => after.has(id)).length;
+  assert.ok(same >= 900, `${same} of 1000`);
+  const diff = startNode(t, [path.join(root, 'bin/stillheap.js'), 'diff', ...files, '--json']);
+  const { matchedBy, reason } = JSON.parse((await diff.succeeded()).stdout);
+  assert.equal(matchedBy, 'id', reason);
 });
 
 test('secrets are taken out of what our reader writes, too', async (t) => {

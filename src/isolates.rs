@@ -58,6 +58,8 @@ pub struct Target {
     ids_are_ours: AtomicBool,
     /// Changes whenever ids are cleared; ids of two snapshots with the same value may be compared.
     id_space: AtomicU64,
+    /// The space of ids that are made of addresses; the same as long as the isolate lives.
+    address_space: u64,
     /// What a signal's capture shall do.
     defaults: Mutex<CaptureRequest>,
     last_progress: Mutex<Option<Instant>>,
@@ -114,6 +116,7 @@ pub fn add(introduction: NewIsolate) -> (Arc<Target>, bool) {
         listens_to_error: AtomicBool::new(false),
         ids_are_ours: AtomicBool::new(false),
         id_space: AtomicU64::new(new_id_space()),
+        address_space: new_id_space(),
         defaults: Mutex::new(defaults),
         last_progress: Mutex::new(None),
         falls_back: Mutex::new(None),
@@ -299,6 +302,11 @@ impl Target {
 
     pub fn id_space(&self) -> String {
         format!("{:016x}", self.id_space.load(Ordering::Relaxed))
+    }
+
+    /// The same of ids that are made of the objects' addresses.
+    pub fn address_space(&self) -> String {
+        format!("{:016x}", self.address_space)
     }
 
     /// Shows on the status page how far a signal's capture is.

@@ -54,7 +54,7 @@ promise.then((result) => {
   const numbers: number[] = [bytes, rawBytes, pauseMs, generateMs, serializeMs, durationMs, result.pid];
   const start: Date = result.startTime;
   const engine: 'v8' | 'own' | 'node' = result.engine;
-  const ids: 'kept' | 'cleared' = result.objectIds;
+  const ids: 'kept' | 'cleared' | 'addresses' = result.objectIds;
   const main: boolean = result.isMainThread;
   const wanted: string | undefined = result.fallbackDir?.wanted;
   // @ts-expect-error: null where V8 was not called directly

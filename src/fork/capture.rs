@@ -79,6 +79,14 @@ impl Reader {
         }
     }
 
+    /// What the file says of its ids.
+    fn object_ids(self) -> &'static str {
+        match self {
+            Self::V8 => "cleared",
+            Self::Own => "addresses",
+        }
+    }
+
     fn name(self) -> &'static str {
         match self {
             Self::V8 => "v8",
@@ -136,10 +144,13 @@ impl ForkedCapture {
     pub fn fork(&mut self, target: &Target) -> Result<(), Failure> {
         fault::hit(fault::PanicPoint::Capture);
         let begun = Instant::now();
-        let id_space = format!("{:016x}", new_id_space());
+        let id_space = match self.reader {
+            Reader::V8 => format!("{:016x}", new_id_space()),
+            Reader::Own => target.address_space(),
+        };
         let limit = CurrentIsolate::get().and_then(CurrentIsolate::statistics).map(|all| all.limit as u64);
         let usage = Usage { heap_limit: limit, ..usage() };
-        let header = header(target, self.time, "fork", "cleared", id_space, usage);
+        let header = header(target, self.time, "fork", self.reader.object_ids(), id_space, usage);
         let options = SnapshotOptions {
             internals: self.request.internals,
             numeric_values: self.request.numeric_values,
@@ -193,10 +204,10 @@ impl ForkedCapture {
                 .then_some("redact was asked for, and V8's working memory holds what is taken out"),
             engine: reader.name(),
             engine_reason: reader_reason,
-            object_ids: "cleared",
+            object_ids: reader.object_ids(),
             object_ids_reason: Some(match reader {
                 Reader::V8 => "they were given in the forked child, and went with it",
-                Reader::Own => "they are made of the objects' addresses, and V8 has given none",
+                Reader::Own => "the reader makes them of the objects' addresses",
             }),
             node_count: Some(nodes),
             pid: std::process::id(),

@@ -281,6 +281,23 @@ fn two_snapshots_by_id_and_by_class() {
         let (by, reason) = decide(&first.snapshot(), &second.snapshot(), Matching::Auto);
         assert_eq!(by == MatchedBy::Id, fits, "{header}: {reason}");
     }
+    // Ids that are made of addresses, in any file, and ids that V8 counted don't mean the same.
+    let of = |ids: &str, mode: &str, space: &str| {
+        format!(
+            ",\"stillheap\":{{\"pid\":7,\"objectIds\":\"{ids}\",\"mode\":\"{mode}\",\"processId\":\"{space}\"}}"
+        )
+    };
+    for (one, other, fits) in [
+        (of("addresses", "fork", "a"), of("addresses", "fork", "a"), true),
+        (of("addresses", "fork", "a"), of("addresses", "fork", "b"), false),
+        (of("addresses", "fork", "a"), of("kept", "inline", "a"), false),
+        (of("kept", "inline", "a"), of("addresses", "fork", "a"), false),
+    ] {
+        let (mut first, mut second) = (old.clone(), new.clone());
+        (first.header, second.header) = (one, other);
+        let (by, reason) = decide(&first.snapshot(), &second.snapshot(), Matching::Auto);
+        assert_eq!(by == MatchedBy::Id, fits, "{} and {}: {reason}", first.header, second.header);
+    }
 }
 
 #[test]
