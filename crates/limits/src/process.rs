@@ -61,7 +61,8 @@ mod tests {
     #[test]
     fn reads_what_the_kernel_says_of_this_process() {
         let stat = stat_of(std::process::id()).unwrap();
-        assert!(stat.state == b'R' && stat.started > 0, "{stat:?}");
+        // The main thread waits for the test's.
+        assert!(matches!(stat.state, b'R' | b'S') && stat.started > 0, "{stat:?}");
         assert!(resident_pages() > Some(100));
     }
 
