@@ -72,3 +72,14 @@ test('the command line', async (t) => {
   const refused = await unread(t, ['stderr'], [cli, 'no-such-command']);
   assert.deepEqual([refused.code, refused.signal], [2, null]);
 });
+
+test('a failure of assertNoLeak() that nobody reads does not end the tests', async (t) => {
+  const source = `
+    const { leakError } = require(${JSON.stringify(path.join(root, 'lib/leak-error.js'))});
+    const options = { iterations: 1, rounds: 3, annotate: 'github' };
+    for (let n = 0; n < 3; n++) leakError([], undefined, [], options);
+    setTimeout(() => console.error('alive'), 200);
+  `;
+  const { code, stderr } = await unread(t, ['stdout'], ['-e', source]);
+  assert.deepEqual([code, stderr], [0, 'alive\n']);
+});
