@@ -37,7 +37,7 @@ pub(crate) enum Category {
 }
 
 impl Category {
-    /// Those that [`Roots`] has objects of.
+    /// Those whose objects the search for roots finds.
     pub(crate) const FOUND: [Category; 10] = [
         Category::Builtins,
         Category::EternalHandles,
