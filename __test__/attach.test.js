@@ -52,14 +52,18 @@ function ask(service, url = '/') {
   });
 }
 
+/** The process ids of the children of all of its threads. */
+function childrenOf(pid) {
+  return readdirSync(`/proc/${pid}/task`).flatMap((thread) =>
+    readFileSync(`/proc/${pid}/task/${thread}/children`, 'utf8').split(' ').filter(Boolean),
+  );
+}
+
 /** What an attach must leave as it was. */
 function traces(pid) {
   const read = (name) => readFileSync(`/proc/${pid}/${name}`, 'utf8');
-  const children = readdirSync(`/proc/${pid}/task`).flatMap((thread) =>
-    read(`task/${thread}/children`).split(' ').filter(Boolean),
-  );
   return {
-    children: children.length,
+    children: childrenOf(pid).length,
     descriptors: readdirSync(`/proc/${pid}/fd`).length,
     threads: readdirSync(`/proc/${pid}/task`).length,
     tracer: /TracerPid:\s*(\d+)/.exec(read('status'))[1],
@@ -212,6 +216,41 @@ test('a tool that is killed at any step leaves the service alive', { skip, timeo
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
   assert.deepEqual(zombies(), []);
+});
+
+test('a copy that is killed while it is read gives no answer, and the service lives', { skip }, async (t) => {
+  const service = await start(t);
+  // Reading takes long enough to be met in the middle.
+  for (let n = 0; n < 100; n++) await ask(service, '/grow');
+  const directory = temporaryDirectory(t);
+  const file = path.join(directory, 'a.heapsnapshot');
+  const output = ['--output', file];
+  for (const args of [
+    ['dump', service.pid, ...output],
+    ['info', service.pid],
+    ['stack', service.pid],
+  ]) {
+    let killed = 0;
+    const seen = new Map();
+    // Each copy, a moment after it has appeared.
+    const killer = setInterval(() => {
+      for (const child of childrenOf(service.pid)) {
+        seen.set(child, (seen.get(child) ?? 0) + 1);
+        if (seen.get(child) === 20) {
+          process.kill(Number(child), 'SIGKILL');
+          killed++;
+        }
+      }
+    }, 2);
+    afterwards(t, () => clearInterval(killer));
+    const { code, stdout, stderr } = await stillheap(t, [...args, '--json']);
+    clearInterval(killer);
+    assert.ok(killed > 0, `${args[0]} was too quick: ${stdout}${stderr}`);
+    assert.equal(code, 2, stdout + stderr);
+    assert.match(stderr + stdout, /copy of process \d+ was ended while it was read/);
+    assert.deepEqual(readdirSync(directory), []);
+    await ask(service);
+  }
 });
 
 test('stack names the function and the line of a loop that blocks', { skip }, async (t) => {

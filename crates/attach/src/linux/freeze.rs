@@ -93,6 +93,30 @@ impl Frozen {
         self.pause
     }
 
+    /// Whether the copy still stands. What was read before is of one moment then. Of a copy that has ended, the rest was
+    /// read as zeros.
+    ///
+    /// # Errors
+    /// It has ended, and what is known of why.
+    pub fn check(&self) -> Result<()> {
+        // It is stopped and traced from its first instruction on.
+        if proc::stat(self.copy, 3).as_deref() == Some("t") {
+            return Ok(());
+        }
+        let pid = self.target.pid;
+        Err(if self.target.is_there() {
+            Refusal::new(
+                Kind::NoRoom,
+                format!(
+                    "the copy of process {pid} was ended while it was read, as the kernel does first when memory gets short; \
+                     the process goes on, and nothing was kept"
+                ),
+            )
+        } else {
+            Refusal::new(Kind::Gone, format!("process {pid} ended while its copy was read; nothing was kept"))
+        })
+    }
+
     /// Ends the copy and has it reaped.
     pub fn end(mut self) -> Ended {
         self.finish()

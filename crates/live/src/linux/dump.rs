@@ -83,46 +83,44 @@ impl Process {
     /// # Errors
     /// It was left alone, its heap can't be read, `out` failed, or the watcher said stop. The process goes on.
     pub fn capture(&self, out: impl Write, watcher: Watcher<'_>) -> Result<Captured> {
-        let copy = self.copy()?;
-        let pause = copy.frozen.pause();
-        let (pid, time) = (self.pid(), timestamp(Utc::now()));
-        let started = start_time(pid);
-        let entries = |facts: &stillheap_heap::ProcessInfo, isolate: usize| {
-            let entry = json!({
-                "version": env!("CARGO_PKG_VERSION"),
-                "mode": "attach",
-                "pid": pid,
-                "threadId": isolate,
-                "startTime": started,
-                "time": time,
-                "isolate": isolate,
-                "nodeVersion": facts.node,
-                // Ids of objects of the old generation are their addresses; those of the young one are in no other file.
-                "objectIds": "addresses",
-            });
-            Map::from_iter([("stillheap".to_owned(), entry)])
-        };
-        let written =
-            stillheap_heapfile::write(&copy.memory, &self.layout, self.choice(), entries, out, watcher);
-        let copied_bytes = copy.memory.live.copied();
-        let (copy_pid, while_collecting) = (copy.frozen.copy(), copy.collecting);
-        let ended = copy.frozen.end();
-        let written = written?;
-        Ok(Captured {
-            pause_ms: ms(pause.total),
-            pause_parts: PauseParts::of(&pause),
-            helpers_pause_ms: ms(pause.helpers),
-            node_version: written.process.node,
-            isolate: written.isolate,
-            isolates: written.isolates.len(),
-            node_count: written.nodes,
-            edge_count: written.edges,
-            live_bytes: written.live_bytes,
-            time,
-            copy_pid,
-            copied_bytes,
-            while_collecting,
-            reaped: ended.reaped,
-        })
+        let (pid, started) = (self.pid(), start_time(self.pid()));
+        let (captured, ended) = self.read_copy(|copy| {
+            let time = timestamp(Utc::now());
+            let entries = |facts: &stillheap_heap::ProcessInfo, isolate: usize| {
+                let entry = json!({
+                    "version": env!("CARGO_PKG_VERSION"),
+                    "mode": "attach",
+                    "pid": pid,
+                    "threadId": isolate,
+                    "startTime": started,
+                    "time": time,
+                    "isolate": isolate,
+                    "nodeVersion": facts.node,
+                    // Ids of objects of the old generation are their addresses; those of the young one are in no other file.
+                    "objectIds": "addresses",
+                });
+                Map::from_iter([("stillheap".to_owned(), entry)])
+            };
+            let written =
+                stillheap_heapfile::write(&copy.memory, &self.layout, self.choice(), entries, out, watcher)?;
+            let pause = copy.frozen.pause();
+            Ok(Captured {
+                pause_ms: ms(pause.total),
+                pause_parts: PauseParts::of(&pause),
+                helpers_pause_ms: ms(pause.helpers),
+                node_version: written.process.node,
+                isolate: written.isolate,
+                isolates: written.isolates.len(),
+                node_count: written.nodes,
+                edge_count: written.edges,
+                live_bytes: written.live_bytes,
+                time,
+                copy_pid: copy.frozen.copy(),
+                copied_bytes: copy.memory.live.copied(),
+                while_collecting: copy.collecting,
+                reaped: false,
+            })
+        })?;
+        Ok(Captured { reaped: ended.reaped, ..captured })
     }
 }

@@ -107,31 +107,30 @@ impl Process {
         let threads = fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count);
         let descriptors = descriptors(pid);
         let uptime_s = uptime(pid);
-        let copy = self.copy()?;
-        let mut opened = Heap::open(&copy.memory, &self.layout, self.choice())?;
-        let live = opened.heap.verify(&mut unwatched)?;
-        let pause_ms = copy.frozen.pause().total.as_secs_f64() * 1e3;
-        let v8_pages = opened.isolates.iter().map(|isolate| isolate.bytes).sum();
-        let isolates = opened.isolates.iter().enumerate();
-        let info = Info {
-            pid,
-            node: live.process.node.clone(),
-            v8: live.process.v8.clone(),
-            command,
-            uptime_s,
-            threads,
-            descriptors: descriptors.map(|(all, _)| all),
-            sockets: descriptors.map(|(_, sockets)| sockets),
-            memory: usage(pid, v8_pages),
-            isolates: isolates
-                .map(|(number, i)| IsolateInfo { number, main: i.main, page_bytes: i.bytes })
-                .collect(),
-            isolate: opened.isolate,
-            live_objects: live.objects(),
-            live_bytes: live.bytes(),
-            pause_ms,
-        };
-        copy.frozen.end();
+        let (info, _) = self.read_copy(|copy| {
+            let mut opened = Heap::open(&copy.memory, &self.layout, self.choice())?;
+            let live = opened.heap.verify(&mut unwatched)?;
+            let v8_pages = opened.isolates.iter().map(|isolate| isolate.bytes).sum();
+            let isolates = opened.isolates.iter().enumerate();
+            Ok(Info {
+                pid,
+                node: live.process.node.clone(),
+                v8: live.process.v8.clone(),
+                command,
+                uptime_s,
+                threads,
+                descriptors: descriptors.map(|(all, _)| all),
+                sockets: descriptors.map(|(_, sockets)| sockets),
+                memory: usage(pid, v8_pages),
+                isolates: isolates
+                    .map(|(number, i)| IsolateInfo { number, main: i.main, page_bytes: i.bytes })
+                    .collect(),
+                isolate: opened.isolate,
+                live_objects: live.objects(),
+                live_bytes: live.bytes(),
+                pause_ms: copy.frozen.pause().total.as_secs_f64() * 1e3,
+            })
+        })?;
         Ok(info)
     }
 }

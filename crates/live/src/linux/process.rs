@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::path::Path;
 use std::time::Duration;
 
-use stillheap_attach::{Frozen, Kind, Refusal, Target, freeze};
+use stillheap_attach::{Ended, Frozen, Kind, Refusal, Target, freeze};
 use stillheap_heap::{Constants, IsolateChoice, Layout};
 use stillheap_limits::Machine;
 use stillheap_process::Live;
@@ -141,8 +141,18 @@ impl Process {
         }
     }
 
+    /// Makes a copy, reads it, and ends it. What was read counts only if the copy stood all the while.
+    pub(crate) fn read_copy<T>(&self, read: impl FnOnce(&Copy) -> Result<T>) -> Result<(T, Ended)> {
+        let copy = self.copy()?;
+        let found = read(&copy);
+        let stood = copy.frozen.check();
+        let ended = copy.frozen.end();
+        stood?;
+        Ok((found?, ended))
+    }
+
     /// Makes a copy at a moment when the main thread isn't collecting, if there is one.
-    pub(crate) fn copy(&self) -> Result<Copy> {
+    fn copy(&self) -> Result<Copy> {
         self.check_room()?;
         let (moments, collecting) = (Cell::new(0), Cell::new(false));
         let frozen = freeze(&self.target, &attach_options(&self.options), |stopped| {

@@ -6,7 +6,7 @@ use stillheap_heap::{Heap, IsolateChoice, unwatched};
 
 use crate::error::Result;
 use crate::linux::collecting::waits_for_events;
-use crate::linux::process::Process;
+use crate::linux::process::{Copy, Process};
 
 /// All threads' stacks at one moment.
 #[derive(Clone, Debug, Serialize)]
@@ -24,7 +24,10 @@ impl Process {
     /// # Errors
     /// It was left alone, or its heap can't be read.
     pub fn stacks(&self) -> Result<Stacks> {
-        let copy = self.copy()?;
+        self.read_copy(|copy| self.stacks_of(copy)).map(|(stacks, _)| stacks)
+    }
+
+    fn stacks_of(&self, copy: &Copy) -> Result<Stacks> {
         let pause_ms = copy.frozen.pause().total.as_secs_f64() * 1e3;
         let mut stacks = Vec::new();
         let mut wanted = self.options.isolate.map_or(0..1, |number| number..number + 1);
@@ -43,7 +46,6 @@ impl Process {
             stacks.extend(found.map(|stack| shown_stack(stack, number)));
             number += 1;
         }
-        copy.frozen.end();
         Ok(Stacks { pause_ms, stacks })
     }
 }
