@@ -6,7 +6,7 @@ import type * as watching from './lib/watch.js';
 /** How a file is compressed while it is written. DevTools opens plain files only; stillheap opens all of them. */
 type Compression = 'none' | 'gzip' | 'zstd';
 
-/** Where the heap is frozen: in this process, which stops meanwhile (`'inline'`), or in a forked child. */
+/** Where the heap is frozen: in this process, which stops during the capture (`'inline'`), or in a forked child. */
 type CaptureMode = 'inline' | 'fork';
 
 /** In order of time. */
@@ -27,7 +27,7 @@ interface CommonOptions {
    */
   name?: string;
   /**
-   * `'inline'`: in this process, which stops meanwhile. `'fork'`: in a forked child (Linux, glibc; see
+   * `'inline'`: in this process, which stops during the capture. `'fork'`: in a forked child (Linux, glibc; see
    * docs/fork.md), with a pause of milliseconds. `'auto'`: `'fork'` if available, else `'inline'`,
    * and `modeReason` says why. Default: `STILLHEAP_MODE`, else `'auto'`. `writeSnapshot()` is inline
    * unless `NODE_HEAPDUMP_OPTIONS` contains `fork`.
@@ -135,7 +135,8 @@ interface NearHeapLimitOptions extends Omit<CommonOptions, 'keepObjectIds' | 'ou
   raise?: number;
   /**
    * Whether the thread waits until the forked child has finished. A container ends with its first process,
-   * and the child with it. Outside a container, false lets the process end and be restarted meanwhile.
+   * and the child with it. Outside a container, false lets the process end and be restarted
+   * while the child still writes.
    * Default: `STILLHEAP_NEAR_HEAP_LIMIT_HOLD`, else true.
    */
   hold?: boolean;

@@ -52,7 +52,7 @@ function create({ isolate, defaults, announce }) {
     return isolate.forkObstacle ?? undefined;
   }
 
-  /** A forked capture goes on by itself and keeps the process alive meanwhile. Resolves to the outcome. */
+  /** A forked capture goes on by itself and keeps the process alive until it has ended. Resolves to the outcome. */
   function runForked(options, extra) {
     const { signal, onProgress } = options;
     signal?.throwIfAborted();

@@ -251,7 +251,7 @@ export interface Watch extends EventEmitter<WatchEvents> {
   readonly stats: WatchStats | undefined;
   /** The collections since the watch began. Empty after `stop`. */
   readonly collections: Partial<Record<GcKind, GcFigures>>;
-  /** Runs a full collection, which stops the thread meanwhile. `stats` follows. */
+  /** Runs a full collection, which stops the thread until it is done. `stats` follows. */
   gc(): void;
   /** Ends the watch. May be called twice. */
   stop(): void;

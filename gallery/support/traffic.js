@@ -7,7 +7,8 @@
 //   node gallery/leaks/NAME.js                                     shows how its memory grows
 //   GALLERY_DIRECTORY=DIR node gallery/leaks/NAME.js               writes DIR/{1,2,3}.heapsnapshot
 //
-// GALLERY_MODE: inline (the default), fork, or gcore: then the files are cores that gdb's gcore writes. GALLERY_OBJECT_IDS=keep: with ids, for tools that match by them.
+// GALLERY_MODE: inline (the default), fork, or gcore: then the files are cores that gdb's gcore writes.
+// GALLERY_OBJECT_IDS=keep: with ids, for tools that match by them.
 
 const { spawnSync } = require('node:child_process');
 const { renameSync } = require('node:fs');
@@ -48,7 +49,7 @@ async function look(moment) {
   });
 }
 
-/** What a debugger writes of this process, which waits meanwhile. */
+/** A core file of this process, written by a debugger. The process waits for it. */
 function writeCore(file) {
   const { status, error, stderr } = spawnSync('gcore', ['-o', file, process.pid], { encoding: 'utf8' });
   if (status !== 0) throw new Error(`gcore (package gdb): ${error?.message ?? stderr}`);
