@@ -370,6 +370,25 @@ export function packages() {
     });
 }
 
+/** What is loaded in a fresh clone, before `npm ci` has run: only Node's own modules, and each other. */
+const beforeInstall = ['scripts/test.mjs', 'scripts/demo.mjs'];
+
+/** `{ file, name }` of each import of a package in these scripts and in what they import. */
+export function packagesImported(entries, read = (name) => readFileSync(path.join(root, name), 'utf8')) {
+  const found = [];
+  const seen = new Set();
+  const queue = [...entries];
+  for (let file = queue.pop(); file !== undefined; file = queue.pop()) {
+    if (seen.has(file)) continue;
+    seen.add(file);
+    for (const [, name] of read(file).matchAll(/^(?:import|export)\b[^'"]*?['"]([^'"]+)['"];?$/gm)) {
+      if (name.startsWith('.')) queue.push(path.posix.join(path.posix.dirname(file), name));
+      else if (!name.startsWith('node:')) found.push({ file, name });
+    }
+  }
+  return found;
+}
+
 export function main(args) {
   const show = args.includes('--show');
   const wrong = [];
@@ -424,6 +443,9 @@ export function main(args) {
     }
   }
   wrong.push(...untold());
+  for (const { file, name } of packagesImported(beforeInstall)) {
+    wrong.push(`${file}: it is loaded before 'npm ci', so it cannot import '${name}'`);
+  }
   return report(wrong);
 }
 

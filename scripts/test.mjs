@@ -14,7 +14,6 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { main as apiReference } from './api-reference.mjs';
 import { main as book } from './book.mjs';
 import { browser } from './browser.mjs';
 import { main as figures } from './figures.mjs';
@@ -189,6 +188,11 @@ function report() {
   );
 }
 
+/** In a process of its own: it needs a package, and this file is loaded before there are any. */
+function apiReference() {
+  return call(process.execPath, ['scripts/api-reference.mjs', '--check']);
+}
+
 /** Every test that was skipped: `{ run, test, reason, full }`. */
 function skips() {
   const found = lines(rustSkips()).map(({ test, reason }) => ({ run: 'crates', test, reason, full: true }));
@@ -219,7 +223,7 @@ function steps({ majors, files }) {
     fuzz,
     crates,
     abi,
-    book: () => apiReference(['--check']) && book(),
+    book: () => apiReference() && book(),
     report,
   };
   for (const major of majors) all[`addon on Node ${major}`] = () => addon(major, files);
