@@ -1,6 +1,7 @@
 // The pictures of the README, made from a real run of examples/subscriptions: the verdict in a terminal as SVG, light
 // and dark, and with --report the report in a browser as PNG. `node scripts/pictures.mjs [--report] [--at DIRECTORY]`;
-// DIRECTORY is where the service lives, since its path is in the pictures.
+// DIRECTORY is where the service lives, since its path is in the pictures. So is the name of the host:
+// `unshare --uts sh -c 'hostname web-1; node scripts/pictures.mjs --report --at /srv/app'` chooses one.
 
 import { spawn, spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
