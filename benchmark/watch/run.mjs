@@ -1,5 +1,5 @@
 // Every labelled program under the watch, on every supported Node: which leaks are told, after how long and at
-// which speed, and which alarms are false. Prints the table of docs/watch.md.
+// which speed, and which alarms are false. Prints the table of the record in benchmark/record.
 //
 //   node benchmark/watch/run.mjs [--node 22] [--seconds 36] [--jobs 4] [NAME…]
 
