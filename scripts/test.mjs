@@ -35,6 +35,7 @@ const thorough = 24;
 const once = [
   'analysis',
   'assert-no-leak',
+  'error-codes',
   'gallery',
   'growth',
   'metrics-libraries',
