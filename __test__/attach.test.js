@@ -6,6 +6,7 @@ const assert = require('node:assert/strict');
 const { spawn } = require('node:child_process');
 const { readdirSync, readFileSync } = require('node:fs');
 const { Agent, get } = require('node:http');
+const { createServer } = require('node:net');
 const path = require('node:path');
 const { isDeepStrictEqual } = require('node:util');
 const { root, startNode, startProgram, temporaryDirectory } = require('./support/child.js');
@@ -251,6 +252,46 @@ test('a copy that is killed while it is read gives no answer, and the service li
     assert.deepEqual(readdirSync(directory), []);
     await ask(service);
   }
+});
+
+/** Resolves when a command's copy of the service stands. */
+async function copyOf(service, command) {
+  for (;;) {
+    const [child] = childrenOf(service.pid);
+    if (child !== undefined) return child;
+    if (command.outcome) throw new Error(command.describe('made no copy that was seen'));
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+}
+
+/** Whether a port is free. */
+function isFree(port) {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });
+}
+
+test('a service that ends while its copy stands does not leave its port taken', { skip }, async (t) => {
+  const service = await start(t);
+  for (let n = 0; n < 100; n++) await ask(service, '/grow');
+  const directory = temporaryDirectory(t);
+  const command = startNode(t, [bin, 'dump', String(service.pid), '--dir', directory]);
+  await copyOf(service, command);
+  // The copy has been made, and is being read, when no thread of the service is traced any more.
+  const isTraced = (thread) =>
+    !/TracerPid:\s*0\n/.test(readFileSync(`/proc/${service.pid}/task/${thread}/status`, 'utf8'));
+  while (readdirSync(`/proc/${service.pid}/task`).some(isTraced)) {
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  service.kill('SIGKILL');
+  await service.ended;
+  const { code } = await command.ended;
+  assert.equal(code, 2, command.describe('did not fail'));
+  assert.match(command.stderr, /process \d+ (ended|has just ended)/);
+  assert.deepEqual(readdirSync(directory), []);
+  assert.equal(await isFree(service.port), true);
 });
 
 test('stack names the function and the line of a loop that blocks', { skip }, async (t) => {

@@ -11,6 +11,7 @@ use stillheap_limits::{maps, smaps};
 
 use crate::error::{Kind, Refusal, Result};
 use crate::linux::blob::Call;
+use crate::linux::follow::Follower;
 use crate::linux::inject::{self, Donor, Progress};
 use crate::linux::slack::{self, Use};
 use crate::linux::threads::{Event, Threads, end_with_us, kill_copy};
@@ -66,6 +67,7 @@ pub struct Frozen {
     pause: Pause,
     /// Where the blobs go.
     places: u64,
+    follower: Option<Follower>,
     ended: bool,
     thread: PhantomData<*const ()>,
 }
@@ -124,6 +126,7 @@ impl Frozen {
 
     fn finish(&mut self) -> Ended {
         self.ended = true;
+        self.follower = None;
         let inner = proc::inner_id(self.copy);
         kill_copy(self.copy);
         let is_there = || proc::stat(self.copy, 3).is_some();
@@ -306,6 +309,7 @@ fn try_to_freeze(
     let helpers = first.elapsed();
     await_first_stop(child)?;
     end_with_us(child).map_err(|e| Refusal::new(Kind::Busy, format!("the copy is lost: {}", e.desc())))?;
+    let follower = Follower::new(target.clone(), child)?;
     // It is ended by whatever goes wrong from here on.
     threads.take_child();
     let frozen = Frozen {
@@ -320,6 +324,7 @@ fn try_to_freeze(
             helpers,
         },
         places,
+        follower: Some(follower),
         ended: false,
         thread: PhantomData,
     };

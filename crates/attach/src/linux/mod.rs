@@ -1,6 +1,7 @@
 //! Linux on x86-64.
 
 mod blob;
+mod follow;
 mod freeze;
 mod inject;
 mod leftovers;

@@ -163,7 +163,10 @@ impl Process {
             }
             Ok(())
         })?;
-        let live = Live::open(self.pid(), frozen.copy(), Vec::new())?;
+        let live = Live::open(self.pid(), frozen.copy(), Vec::new()).or_else(|error| {
+            frozen.check()?;
+            Err(Error::from(error))
+        })?;
         let memory = LiveMemory::new(live, frozen.registers());
         Ok(Copy { frozen, memory, collecting: collecting.get() })
     }
