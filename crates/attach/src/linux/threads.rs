@@ -36,6 +36,17 @@ struct Thread {
     state: State,
 }
 
+impl Thread {
+    /// Lets it go where it stands. One that was killed while it stood is ending: until its tracer has taken note of that, the
+    /// parent of the process can't learn of its end.
+    fn release(&mut self, signal: i32) {
+        self.state = match sys::let_go(self.id, signal) {
+            Ok(()) => State::Gone,
+            Err(_) => State::Interrupted,
+        };
+    }
+}
+
 /// Seized threads. Dropping it lets all of them go, the main thread first.
 pub(crate) struct Threads {
     pid: i32,
@@ -126,6 +137,12 @@ impl Threads {
         self.await_interrupted(until)?;
         // What began while the others were being stopped. With all of them stopped nothing more begins.
         while self.seize_new().map_err(&refused)? > 0 {
+            if Instant::now() >= until {
+                let message = format!(
+                    "process {main} starts threads faster than they can be stopped; everything was let go. Try again later"
+                );
+                return Err(Refusal::new(Kind::Busy, message));
+            }
             self.interrupt(|_| true);
             self.await_interrupted(until)?;
         }
@@ -137,10 +154,9 @@ impl Threads {
 
     pub(crate) fn interrupt(&mut self, which: impl Fn(i32) -> bool) {
         for thread in self.all.iter_mut().filter(|t| t.state == State::Running && which(t.id)) {
-            thread.state = match ptrace::interrupt(pid(thread.id)) {
-                Err(Errno::ESRCH) => State::Gone,
-                _ => State::Interrupted,
-            };
+            // ESRCH: it is ending, and its end is still to be taken note of.
+            let _ = ptrace::interrupt(pid(thread.id));
+            thread.state = State::Interrupted;
         }
     }
 
@@ -258,9 +274,7 @@ impl Threads {
         let main = self.pid;
         self.all.sort_by_key(|t| t.id != main);
         for thread in self.all.iter_mut().filter(|t| t.state == State::Stopped && which(t.id)) {
-            // ESRCH: it was killed while it stood.
-            let _ = sys::let_go(thread.id, 0);
-            thread.state = State::Gone;
+            thread.release(0);
         }
     }
 
@@ -278,14 +292,8 @@ impl Threads {
                 match sys::look(id) {
                     Ok(None) => {}
                     // Wherever it stands, it can go; with the signal that it was about to take.
-                    Ok(Some(Change::Signal(signal))) => {
-                        let _ = sys::let_go(id, signal);
-                        self.all[at].state = State::Gone;
-                    }
-                    Ok(Some(Change::Event(sys::EVENT_STOP, _))) => {
-                        let _ = sys::let_go(id, 0);
-                        self.all[at].state = State::Gone;
-                    }
+                    Ok(Some(Change::Signal(signal))) => self.all[at].release(signal),
+                    Ok(Some(Change::Event(sys::EVENT_STOP, _))) => self.all[at].release(0),
                     Ok(Some(event @ Change::Event(..))) => drop(self.changed(at, event)),
                     Ok(Some(Change::Gone)) | Err(_) => self.all[at].state = State::Gone,
                 }
