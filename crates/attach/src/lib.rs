@@ -31,17 +31,22 @@
 //! - **No memory is mapped, no instruction of the program is changed, nothing is written to a stack in use.** The code stays in
 //!   one private page of 4 KB. Its stack is 512 bytes below the donor's, clear of the red zone.
 //! - **Descriptors are shared with the copy** (`CLONE_FILES`). A copy of its own would keep connections open that the service
-//!   closes.
+//!   closes. So a copy would hold the ports of a service that has ended: it is ended with the process (`linux/follow.rs`).
 //! - **The service doesn't see its child end**: its exit signal is 0, so there is no SIGCHLD, and `waitpid(-1)`
 //!   doesn't find it.
 //! - **What the kernel may answer with death is not asked.** A seccomp filter that kills would kill the process for the
-//!   injected `clone`. With a filter in place, only container engines' (whose default answers with an error) are trusted.
+//!   injected `clone`. Where the kernel shows filters, they are run before the code is written (`linux/filters.rs`). Elsewhere
+//!   only container engines' (whose default answers with an error) are trusted.
+//! - **The code overwrites nothing.** It is put behind the end of a library's code, as the library's own headers give it
+//!   (`linux/elf.rs`), where there are only zeros.
+//! - **A thread that ends while it is traced is taken note of.** Otherwise the process's parent could not learn of its end as
+//!   long as this tool runs.
 //! - **Memory that wasn't V8's stays out of the fork**: devices' and shared mappings that are marked `MADV_DONTFORK` are left
 //!   alone. A range gets its mark back only if it is still what it was when the marks were read.
 //! - **A system call that was interrupted goes on** as after any ptrace stop: the kernel restarts it, or it returns EINTR where
 //!   stopping and continuing a process has always done that (epoll_wait, which libuv repeats).
 //!
-//! Unsafe code is in `sys` (three calls that nix has no type for) and in `blob` (the address of the code).
+//! Unsafe code is in `sys` (four calls that nix has no type for) and in `blob` (the address of the code).
 
 mod error;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]

@@ -138,6 +138,20 @@ fn code() -> (&'static [u8], usize) {
     (unsafe { std::slice::from_raw_parts(start, length) }, values)
 }
 
+/// Every system call that a blob may make, with the arguments that a filter may look at.
+pub(crate) fn all_calls<'a>(ranges: &'a [Range], calls: &'a [Call]) -> impl Iterator<Item = Call> + use<'a> {
+    let mask = [libc::SYS_rt_sigprocmask as u64, libc::SIG_SETMASK as u64, 0, 0, 8];
+    let advised = move |advice: i32| {
+        ranges.iter().map(move |&(from, to)| [libc::SYS_madvise as u64, from, to - from, advice as u64, 0])
+    };
+    let end = [libc::SYS_exit_group as u64, 0, 0, 0, 0];
+    std::iter::once(mask)
+        .chain(advised(libc::MADV_DOFORK))
+        .chain(calls.iter().copied())
+        .chain(advised(libc::MADV_DONTFORK))
+        .chain([end])
+}
+
 /// The registers that the donor is to have after its call has been begun again, as the kernel would do it.
 ///
 /// None if the donor wasn't interrupted in a call that begins again: then its registers say something else than
@@ -274,6 +288,14 @@ mod tests {
         assert_eq!(&words[19..], &[56, 1, 2, 3, 4, u64::MAX, 0x10, 0x20, 0]);
         assert!(assemble(&then, &[(1, 2); 40], &[[0; 5]; 5]).is_some());
         assert!(assemble(&then, &[(1, 2); 80], &[[0; 5]]).is_none());
+    }
+
+    #[test]
+    fn all_its_calls_are_known() {
+        let calls: Vec<Call> = all_calls(&[(0x10, 0x30)], &[[56, 1, 2, 3, 4]]).collect();
+        let numbers: Vec<u64> = calls.iter().map(|call| call[0]).collect();
+        assert_eq!(numbers, [14, 28, 56, 28, 231]);
+        assert_eq!((calls[1], calls[3]), ([28, 0x10, 0x20, 11, 0], [28, 0x10, 0x20, 10, 0]));
     }
 
     #[test]

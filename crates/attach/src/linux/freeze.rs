@@ -10,7 +10,8 @@ use nix::sys::prctl;
 use stillheap_limits::{maps, smaps};
 
 use crate::error::{Kind, Refusal, Result};
-use crate::linux::blob::Call;
+use crate::linux::blob::{self, Call};
+use crate::linux::filters::{self, Answer};
 use crate::linux::follow::Follower;
 use crate::linux::inject::{self, Donor, Progress};
 use crate::linux::slack::{self, Use};
@@ -285,6 +286,7 @@ fn try_to_freeze(
     let calls: Vec<Call> = std::iter::once([libc::SYS_clone as u64, CLONE, 0, 0, 0])
         .chain(dead.into_iter().map(leftovers::reap))
         .collect();
+    check_filters(target, options, &donor, place.address, &ranges, &calls)?;
     fault("written");
     donor.send(&mut threads, &memory, place, &ranges, &calls)?;
     fault("sent");
@@ -340,6 +342,31 @@ fn try_to_freeze(
         return Err(Refusal::new(Kind::Gone, format!("process {} has just ended", target.pid)));
     }
     Ok(frozen)
+}
+
+/// Whether the filters of system calls let the donor do what it is asked to.
+fn check_filters(
+    target: &Target,
+    options: &Options,
+    donor: &Donor,
+    address: u64,
+    ranges: &[ranges::Range],
+    calls: &[Call],
+) -> Result<()> {
+    if !proc::is_filtered(target.pid, donor.id) {
+        return Ok(());
+    }
+    // A copy is reaped later.
+    let later = [leftovers::reap(1)];
+    for call in blob::all_calls(ranges, calls).chain(later) {
+        match filters::answer(donor.id, &call, address) {
+            Ok(Some(Answer::Allowed)) => {}
+            Ok(Some(Answer::Error(errno))) => return Err(target.forbids(call[0], errno)),
+            Ok(Some(Answer::Harm)) => return Err(target.would_be_harmed(call[0])),
+            Ok(None) | Err(_) => return target.check_unknown_filter(options),
+        }
+    }
+    Ok(())
 }
 
 /// A new child that is traced stops before its first instruction.

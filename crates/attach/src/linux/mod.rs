@@ -1,12 +1,15 @@
 //! Linux on x86-64.
 
 mod blob;
+mod elf;
+mod filters;
 mod follow;
 mod freeze;
 mod inject;
 mod leftovers;
 mod proc;
 mod ranges;
+mod rights;
 mod slack;
 mod sys;
 mod target;

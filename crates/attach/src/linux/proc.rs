@@ -38,6 +38,14 @@ pub(crate) fn status(pid: i32, field: &str) -> Option<String> {
     Some(line.trim().to_owned())
 }
 
+/// Whether a thread has a filter of system calls. One that can't be asked may have.
+pub(crate) fn is_filtered(pid: i32, thread: i32) -> bool {
+    let status = stillheap_limits::read_text(format!("/proc/{pid}/task/{thread}/status")).unwrap_or_default();
+    let mode = status.lines().find_map(|line| line.strip_prefix("Seccomp:"));
+    // A kernel without filters has no such line, but others.
+    mode.map_or(status.is_empty(), |mode| mode.trim() != "0")
+}
+
 /// A field of `/proc/PID/stat` behind the name, the first (3 in proc(5)) being the state.
 pub(crate) fn stat(pid: i32, number: usize) -> Option<String> {
     let text = stillheap_limits::read_text(format!("/proc/{pid}/stat")).ok()?;

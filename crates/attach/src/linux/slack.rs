@@ -1,4 +1,5 @@
-//! A place for the code: the zeros behind the end of the code of a library, in the last page of its mapping.
+//! A place for the code: the zeros behind the end of the code of a library, in the last page of its mapping. That they
+//! are behind the end, and no table of zeros, is what the library's own headers say (`elf`).
 //!
 //! There are two places, one for forking and one for reaping. A place that an earlier run has used bears a name: `blob` while
 //! a thread might still be in it, `free` after it has been seen to be back.
@@ -11,6 +12,7 @@ use stillheap_limits::Mapping;
 
 use crate::error::{Kind, Refusal, Result};
 use crate::linux::blob::{NAME, SIZE};
+use crate::linux::elf;
 use crate::linux::threads::Threads;
 
 /// What an unused place begins with after its first use.
@@ -37,7 +39,10 @@ pub(crate) struct CodeSlot {
 /// Finds the address of both places: where an earlier run had them, else the largest tail of zeros.
 pub(crate) fn find(mappings: &[Mapping], memory: &File) -> Result<u64> {
     let mut best: Option<(usize, u64)> = None;
-    for mapping in mappings.iter().filter(|m| m.executable && m.file && !m.may_write && !m.shared) {
+    for (at, mapping) in mappings.iter().enumerate() {
+        if !(mapping.executable && mapping.file && !mapping.may_write) || mapping.shared {
+            continue;
+        }
         let mut page = [0; PAGE];
         let last = mapping.end as u64 - PAGE as u64;
         if mapping.size() < PAGE || memory.read_exact_at(&mut page, last).is_err() {
@@ -51,7 +56,10 @@ pub(crate) fn find(mappings: &[Mapping], memory: &File) -> Result<u64> {
         }
         let zeros = page.iter().rev().take_while(|&&byte| byte == 0).count();
         // 16 bytes more: what is zero may be the end of the last instruction.
-        if zeros >= BOTH + 16 && best.is_none_or(|(most, _)| zeros > most) {
+        if zeros >= BOTH + 16
+            && best.is_none_or(|(most, _)| zeros > most)
+            && elf::end_of_code(mappings, at, memory).is_some_and(|end| end <= address)
+        {
             best = Some((zeros, address));
         }
     }

@@ -1,5 +1,5 @@
-//! ptrace and waitpid. nix wraps the rest; these three are raw because its `Signal` has no real-time signals: a status
-//! that names one would be consumed and lost, and the service's signal with it.
+//! ptrace and waitpid. nix wraps the rest; three are raw because its `Signal` has no real-time signals: a status
+//! that names one would be consumed and lost, and the service's signal with it. The fourth is unknown to it.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -52,4 +52,27 @@ pub(crate) fn go_on(thread: i32, signal: i32) -> Result<(), Errno> {
 /// Lets a stopped thread run on and go.
 pub(crate) fn let_go(thread: i32, signal: i32) -> Result<(), Errno> {
     resume(libc::PTRACE_DETACH as libc::c_long, thread, signal)
+}
+
+/// PTRACE_SECCOMP_GET_FILTER, which libc doesn't have.
+const GET_FILTER: libc::c_long = 0x420c;
+
+/// One of the filters of system calls of a stopped thread, the newest being 0; none if there are no more.
+///
+/// # Errors
+/// EACCES without CAP_SYS_ADMIN; EIO if the kernel was built without it.
+pub(crate) fn filter(thread: i32, index: usize) -> Result<Option<Vec<libc::sock_filter>>, Errno> {
+    let get = |into: *mut libc::sock_filter| {
+        // SAFETY: without a pointer the kernel only counts. With one it writes as many instructions as it counted before:
+        // the filters of a stopped thread don't change, and the vector below has room for them.
+        Errno::result(unsafe { libc::ptrace(GET_FILTER as _, thread, index, into) })
+    };
+    let length = match get(std::ptr::null_mut()) {
+        Ok(length) => usize::try_from(length).unwrap_or(0),
+        Err(Errno::ENOENT) => return Ok(None),
+        Err(errno) => return Err(errno),
+    };
+    let mut filter = vec![libc::sock_filter { code: 0, jt: 0, jf: 0, k: 0 }; length];
+    get(filter.as_mut_ptr())?;
+    Ok(Some(filter))
 }

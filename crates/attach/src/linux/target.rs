@@ -6,13 +6,10 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::unistd::geteuid;
 
 use crate::error::{Kind, Refusal, Result};
+use crate::linux::rights::{self, CAP_SYS_ADMIN, Rights};
 use crate::linux::{Options, proc};
-
-/// CAP_SYS_PTRACE
-const CAP_SYS_PTRACE: u32 = 19;
 
 /// Another run on the same process is waited for so long.
 const TURN: Duration = Duration::from_secs(3);
@@ -129,74 +126,69 @@ impl Target {
             Err(_) => return Err(self.not_allowed()),
             Ok(_) => {}
         }
-        match yama() {
-            3 => Err(self.not_allowed()),
-            2 if !may_trace() => Err(self.not_allowed()),
-            _ => Ok(()),
+        match Rights::over(self.pid).none() {
+            true => Err(self.not_allowed()),
+            false => Ok(()),
         }
     }
 
     /// Why the kernel says no, and what helps.
     pub(crate) fn not_allowed(&self) -> Refusal {
-        let owner =
-            proc::status(self.pid, "Uid").and_then(|ids| ids.split_ascii_whitespace().nth(1)?.parse().ok());
-        let own = geteuid().as_raw();
-        let called = self.called();
-        let yama = yama();
-        let other_user = owner.is_some_and(|owner: u32| owner != own);
-        let why = match () {
-            () if yama == 3 => format!(
-                "no process of this machine may be looked into (kernel.yama.ptrace_scope is 3, until it is booted anew): take a \
-                 core file of {called} (docs/core-dumps.md), or start it with -r stillheap"
-            ),
-            () if !may_trace() && yama == 2 => format!(
-                "{called} may be looked into only with the capability SYS_PTRACE (kernel.yama.ptrace_scope is 2): use sudo; in a \
-                 container, --cap-add SYS_PTRACE or securityContext.capabilities.add: [SYS_PTRACE]"
-            ),
-            () if other_user && own != 0 => format!(
-                "{called} belongs to another user (uid {}): run this as that user, or with sudo",
-                owner.unwrap_or(0)
-            ),
-            () if !may_trace() && (other_user || own == 0) => format!(
-                "{called} belongs to uid {}, and this command, although run as root, lacks the capability SYS_PTRACE: in a \
-                 container, --cap-add SYS_PTRACE or securityContext.capabilities.add: [SYS_PTRACE]; or run it as that user",
-                owner.unwrap_or(0)
-            ),
-            () if !may_trace() && yama == 1 => format!(
-                "{called} may be looked into only by its parents (kernel.yama.ptrace_scope is 1): use sudo; in a container, \
-                 --cap-add SYS_PTRACE or securityContext.capabilities.add: [SYS_PTRACE]"
-            ),
-            () if !may_trace() => format!(
-                "{called} doesn't let itself be looked into (its program may have been started with more rights than its user \
-                 has): use sudo"
-            ),
-            () => format!(
-                "the kernel doesn't allow {called} to be looked into: a security module (SELinux, AppArmor), a seccomp filter of \
-                 this command's container, or another user namespace"
-            ),
-        };
-        Refusal::new(Kind::NotAllowed, why)
+        Refusal::new(Kind::NotAllowed, Rights::over(self.pid).why_not(&self.called()))
     }
 
-    /// A filter that kills would kill the service for a call that it never makes itself.
+    /// A filter that kills would kill the service for a call that it never makes itself. Where the kernel shows filters,
+    /// they are asked when the threads have been stopped.
     fn check_seccomp(&self, options: &Options) -> Result<()> {
-        let filtered = proc::threads(self.pid).into_iter().any(|thread| {
-            let status = stillheap_limits::read_text(format!("/proc/{}/task/{thread}/status", self.pid))
-                .unwrap_or_default();
-            status.lines().any(|line| line.strip_prefix("Seccomp:").is_some_and(|mode| mode.trim() != "0"))
-        });
-        if !filtered || options.force || self.is_in_a_container() {
+        let is_filtered = || proc::threads(self.pid).into_iter().any(|id| proc::is_filtered(self.pid, id));
+        match rights::has(CAP_SYS_ADMIN) || !is_filtered() {
+            true => Ok(()),
+            false => self.check_unknown_filter(options),
+        }
+    }
+
+    /// There is a filter, and what it does isn't known.
+    pub(crate) fn check_unknown_filter(&self, options: &Options) -> Result<()> {
+        if options.force || self.is_in_a_container() {
             return Ok(());
         }
         Err(Refusal::new(
             Kind::Seccomp,
             format!(
-                "{} has a filter of system calls (seccomp) that isn't a container engine's. If that filter kills for a call of \
-                 clone(), it would kill the process. --force attaches nevertheless; if you know nothing of the filter, take a core \
-                 file instead (docs/core-dumps.md)",
+                "{} has a filter of system calls (seccomp) that isn't a container engine's, and only root of this machine may \
+                 look at it. If it kills for a call of clone(), it would kill the process. Run this as root of the machine; or use \
+                 --force, which attaches nevertheless; or take a core file (docs/core-dumps.md)",
                 self.called()
             ),
         ))
+    }
+
+    /// A filter kills, or sends a signal, for a call that would be made.
+    pub(crate) fn would_be_harmed(&self, call: u64) -> Refusal {
+        Refusal::new(
+            Kind::Seccomp,
+            format!(
+                "{} has a filter of system calls (seccomp) that would kill or disturb it for the call of {} that makes the copy; \
+                 nothing was done, and --force changes nothing. Take a core file instead (docs/core-dumps.md)",
+                self.called(),
+                call_name(call)
+            ),
+        )
+    }
+
+    /// A filter answers with an error.
+    pub(crate) fn forbids(&self, call: u64, errno: u32) -> Refusal {
+        let errno = Errno::from_raw(i32::try_from(errno).unwrap_or(0));
+        Refusal::new(
+            Kind::Seccomp,
+            format!(
+                "{} has a filter of system calls (seccomp) that forbids it {} ({}), so no copy of it can be made; nothing was \
+                 done. Take a core file instead (docs/core-dumps.md)",
+                self.called(),
+                call_name(call),
+                errno.desc()
+            ),
+        )
     }
 
     /// Whether an engine whose default filter answers with an error made its control group.
@@ -255,14 +247,13 @@ fn gone(pid: u32) -> Refusal {
     )
 }
 
-fn yama() -> u32 {
-    let scope = stillheap_limits::read_text("/proc/sys/kernel/yama/ptrace_scope").unwrap_or_default();
-    scope.trim().parse().unwrap_or(0)
-}
-
-/// Whether this command has CAP_SYS_PTRACE.
-fn may_trace() -> bool {
-    let effective = proc::status(std::process::id() as i32, "CapEff");
-    let effective = effective.and_then(|mask| u64::from_str_radix(&mask, 16).ok()).unwrap_or(0);
-    effective >> CAP_SYS_PTRACE & 1 == 1
+/// Of the calls that are injected.
+fn call_name(number: u64) -> &'static str {
+    match i64::try_from(number) {
+        Ok(libc::SYS_clone) => "clone()",
+        Ok(libc::SYS_madvise) => "madvise()",
+        Ok(libc::SYS_wait4) => "wait4()",
+        Ok(libc::SYS_rt_sigprocmask) => "rt_sigprocmask()",
+        _ => "exit_group()",
+    }
 }

@@ -74,7 +74,10 @@ impl Process {
         if constants.is_empty() {
             return Err(Error::refused(
                 Kind::Unfit,
-                format!("{called} is not Node.js: its program has no V8 in it"),
+                format!(
+                    "{called} is not Node.js: its program does not say how V8 lies in its memory, as every Node does (v8dbg \
+                     symbols). Bun and Deno can't be read"
+                ),
             ));
         }
         let layout = Layout::of_constants(&constants)?;
