@@ -5,12 +5,13 @@
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use stillheap_heap::{Constants, Heap, IsolateChoice, Layout, Mapping, Memory, Registers, Thread, unwatched};
 use stillheap_process::Program;
+use stillheap_testing::nodes::nodes;
 use stillheap_testing::skip;
 
 /// What the process has, copied.
@@ -47,22 +48,6 @@ const PROGRAM: &str = "
     globalThis.closures = kept.slice(0, 300).map((item) => () => item);
     require('fs').writeSync(1, 'ready\\n');
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);";
-
-/// The binaries that the addon's tests use.
-fn nodes() -> Vec<PathBuf> {
-    let directory = match std::env::var_os("STILLHEAP_NODES_DIR") {
-        Some(directory) => PathBuf::from(directory),
-        None => match std::env::var_os("HOME") {
-            Some(home) => Path::new(&home).join(".cache/stillheap/nodes"),
-            None => return Vec::new(),
-        },
-    };
-    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
-    let mut all: Vec<PathBuf> =
-        entries.map(|e| e.path().join("bin/node")).filter(|path| path.exists()).collect();
-    all.sort();
-    all
-}
 
 /// The memory of a process that runs the program and waits.
 fn freeze(node: &Path) -> Copied {
@@ -183,7 +168,7 @@ fn memory_that_lies_ends_in_a_file_or_a_refusal() {
     }
     let variable = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let seconds = variable("STILLHEAP_FUZZ_SECONDS").unwrap_or(5);
-    for node in nodes {
+    for (_, node) in nodes {
         let program = Program::open(&node).expect("a program");
         let Ok(layout) = Layout::of_constants(&Constants::new(program.v8_constants())) else { continue };
         let mut memory = freeze(&node);
@@ -238,7 +223,7 @@ fn a_full_list_of_work_changes_nothing() {
     if nodes.is_empty() {
         skip!("there is no Node binary; scripts/node-versions.mjs fetches them");
     }
-    for node in nodes {
+    for (_, node) in nodes {
         let program = Program::open(&node).expect("a program");
         let Ok(layout) = Layout::of_constants(&Constants::new(program.v8_constants())) else { continue };
         let memory = freeze(&node);

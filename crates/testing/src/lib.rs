@@ -2,4 +2,5 @@
 #![forbid(unsafe_code)]
 
 pub mod devtools;
+pub mod nodes;
 pub mod skip;
