@@ -1,4 +1,4 @@
-//! Ends the copy when the process ends. The copy shares the descriptors of the process, and would hold its ports after
+//! Ends the copy when the process ends or becomes another program. The copy shares the descriptors of the process, and would hold its ports after
 //! its end: a service that is started anew would find them taken.
 
 use std::sync::Arc;

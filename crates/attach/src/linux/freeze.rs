@@ -116,7 +116,12 @@ impl Frozen {
                 ),
             )
         } else {
-            Refusal::new(Kind::Gone, format!("process {pid} ended while its copy was read; nothing was kept"))
+            Refusal::new(
+                Kind::Gone,
+                format!(
+                    "process {pid} ended, or became another program (execve), while its copy was read; nothing was kept"
+                ),
+            )
         })
     }
 

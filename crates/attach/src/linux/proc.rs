@@ -52,9 +52,19 @@ pub(crate) fn stat(pid: i32, number: usize) -> Option<String> {
     stillheap_limits::stat_field(&text, number).map(str::to_owned)
 }
 
-/// When the process was started, in ticks since the machine was.
-pub(crate) fn started(pid: i32) -> Option<String> {
-    stat(pid, 22)
+/// What tells a process, and the program that it runs, from others that had or will have its id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    /// In ticks since the machine was started.
+    started: String,
+    /// Where its stack begins: a program that it has become (execve) has it elsewhere, one that is ending nowhere.
+    stack: String,
+}
+
+pub(crate) fn identity(pid: i32) -> Option<Identity> {
+    let text = stillheap_limits::read_text(format!("/proc/{pid}/stat")).ok()?;
+    let field = |number| stillheap_limits::stat_field(&text, number).map(str::to_owned);
+    Some(Identity { started: field(22)?, stack: field(28)? })
 }
 
 /// The id of a process in its own, innermost namespace.
@@ -83,6 +93,7 @@ mod tests {
         assert!(threads(pid).contains(&pid));
         assert_eq!(inner_id(pid), Some(pid as u64));
         assert_eq!(status(pid, "Tgid"), Some(pid.to_string()));
-        assert!(started(pid).is_some_and(|ticks| ticks.parse::<u64>().is_ok()));
+        let Identity { started, stack } = identity(pid).unwrap();
+        assert!(started.parse::<u64>().is_ok() && stack.parse::<u64>().is_ok_and(|stack| stack > 0));
     }
 }

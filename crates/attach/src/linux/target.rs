@@ -18,7 +18,7 @@ const TURN: Duration = Duration::from_secs(3);
 #[derive(Clone, Debug)]
 pub struct Target {
     pub(crate) pid: i32,
-    started: String,
+    identity: proc::Identity,
 }
 
 impl Target {
@@ -28,8 +28,8 @@ impl Target {
     /// [`Refusal`], with a sentence that says what to do here.
     pub fn examine(pid: u32, options: &Options) -> Result<Target> {
         let id = i32::try_from(pid).map_err(|_| gone(pid))?;
-        let started = proc::started(id).ok_or_else(|| gone(pid))?;
-        let target = Target { pid: id, started };
+        let identity = proc::identity(id).ok_or_else(|| gone(pid))?;
+        let target = Target { pid: id, identity };
         target.check_state()?;
         target.check_program()?;
         target.check_rights()?;
@@ -42,9 +42,9 @@ impl Target {
         self.pid.unsigned_abs()
     }
 
-    /// Whether it is still the same process.
+    /// Whether it is still the same process, and runs the same program: the places for code are of that program.
     pub fn is_there(&self) -> bool {
-        proc::started(self.pid).as_ref() == Some(&self.started) && !self.state().starts_with('Z')
+        proc::identity(self.pid).as_ref() == Some(&self.identity) && !self.state().starts_with('Z')
     }
 
     /// A name to call it by.

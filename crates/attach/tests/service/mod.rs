@@ -89,6 +89,14 @@ impl Service {
         text.split_once("\r\n\r\n").expect("an answer").1.to_owned()
     }
 
+    /// Asks for what has no answer.
+    pub fn tell(&self, path: &str) {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("the service listens");
+        write!(stream, "GET {path} HTTP/1.0\r\n\r\n").unwrap();
+        // Until it hangs up.
+        let _ = stream.read_to_end(&mut Vec::new());
+    }
+
     pub fn answers(&self) {
         assert_eq!(self.ask("/"), "alive");
     }

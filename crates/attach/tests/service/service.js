@@ -10,6 +10,9 @@ let waited = 0;
 const kept = Array.from({ length: 20000 }, (_, n) => ({ n, text: `item ${n}` }));
 
 const server = createServer((request, response) => {
+  // Becomes another program, with the same id, which listens elsewhere.
+  if (request.url === '/become')
+    process.execve(process.execPath, [process.execPath, '-e', 'setInterval(() => {}, 1e6)']);
   const answers = { '/': 'alive', '/faults': JSON.stringify(faults), '/waited': String(waited) };
   response.end(answers[request.url] ?? String(kept.length));
 });
