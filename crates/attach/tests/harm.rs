@@ -5,11 +5,11 @@ mod service;
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use nix::sys::ptrace;
 use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch};
 use service::{Service, eventually, nodes, state};
@@ -176,14 +176,22 @@ fn a_thread_that_is_being_traced_is_left_alone() {
     let service = Service::start(&node, &[]);
     let helper = service.threads().into_iter().find(|&id| id != service.pid()).unwrap();
     let helper = Pid::from_raw(helper as i32);
-    ptrace::seize(helper, ptrace::Options::empty()).unwrap();
+    // A tracer is a thread. It lets go what it traces when it ends.
+    let (traces, traced) = mpsc::channel();
+    let (over, until) = mpsc::channel::<()>();
+    let tracer = std::thread::spawn(move || {
+        ptrace::seize(helper, ptrace::Options::empty()).unwrap();
+        traces.send(()).unwrap();
+        until.recv().unwrap_err();
+    });
+    traced.recv().unwrap();
     let refusal = self::refusal(&service);
     assert!(refusal.to_string().contains("is being traced by process"), "{refusal}");
     assert!(!service.is_traced());
     service.answers();
-    // The process can't be reaped before its tracer has taken note of the thread's end.
-    kill(Pid::from_raw(service.pid() as i32), Signal::SIGKILL).unwrap();
-    waitpid(helper, Some(WaitPidFlag::__WALL)).unwrap();
+    drop(over);
+    tracer.join().unwrap();
+    assert!(attach_at_last(&service).end().reaped);
 }
 
 #[test]

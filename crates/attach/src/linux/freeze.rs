@@ -196,6 +196,8 @@ fn attempts<T>(target: &Target, mut attempt: impl FnMut() -> Result<T>) -> Resul
                 tries += 1;
                 std::thread::sleep(REST);
             }
+            // Of a process that is ending, anything may fail.
+            Err(_) if !target.is_there() => return Err(target.ended()),
             done => return done,
         }
     }
@@ -344,7 +346,7 @@ fn try_to_freeze(
     let _ = fs::write(format!("/proc/{child}/oom_score_adj"), "1000");
     fault("frozen");
     if !target.is_there() {
-        return Err(Refusal::new(Kind::Gone, format!("process {} has just ended", target.pid)));
+        return Err(target.ended());
     }
     Ok(frozen)
 }

@@ -26,6 +26,18 @@ pub(crate) fn waits_in_futex(call: &str) -> bool {
     number.parse() == Ok(libc::SYS_futex) && waits && timeout == "0x0"
 }
 
+/// Who traces a thread; 0 if nobody does.
+pub(crate) fn tracer(pid: i32, thread: i32) -> Option<i32> {
+    let text = stillheap_limits::read_text(format!("/proc/{pid}/task/{thread}/status")).ok()?;
+    text.lines().find_map(|line| line.strip_prefix("TracerPid:"))?.trim().parse().ok()
+}
+
+/// Whether a thread has ended, though its tracer or its parent may still have to take note of it.
+pub(crate) fn thread_has_ended(pid: i32, thread: i32) -> bool {
+    let text = stillheap_limits::read_text(format!("/proc/{pid}/task/{thread}/stat"));
+    text.map_or(true, |text| matches!(stillheap_limits::stat_field(&text, 3), None | Some("Z" | "X")))
+}
+
 pub(crate) fn name(pid: i32, thread: i32) -> String {
     let name = stillheap_limits::read_text(format!("/proc/{pid}/task/{thread}/comm")).unwrap_or_default();
     name.trim_end().to_owned()

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
+use nix::unistd::gettid;
 
 use crate::error::{Kind, Refusal, Result};
 use crate::linux::rights::{self, CAP_SYS_ADMIN, Rights};
@@ -47,6 +48,14 @@ impl Target {
         proc::identity(self.pid).as_ref() == Some(&self.identity) && !self.state().starts_with('Z')
     }
 
+    /// What is said of one that isn't there any more.
+    pub(crate) fn ended(&self) -> Refusal {
+        Refusal::new(
+            Kind::Gone,
+            format!("process {} has just ended, or become another program (execve)", self.pid),
+        )
+    }
+
     /// A name to call it by.
     fn called(&self) -> String {
         format!("process {} ({})", self.pid, proc::name(self.pid, self.pid))
@@ -66,13 +75,9 @@ impl Target {
         if self.pid.unsigned_abs() == std::process::id() {
             return unfit(format!("{called} is this command itself"));
         }
-        let tracer = proc::status(self.pid, "TracerPid").and_then(|id| id.parse::<i32>().ok()).unwrap_or(0);
+        let tracer = proc::tracer(self.pid, self.pid).unwrap_or(0);
         if tracer != 0 {
-            return unfit(format!(
-                "{called} is being traced by process {tracer} ({}), such as a debugger or strace, and only one can; end that \
-                 first",
-                proc::name(tracer, tracer)
-            ));
+            return Err(self.traced_by(tracer));
         }
         match self.state().chars().next() {
             Some('Z' | 'X') => Err(Refusal::new(
@@ -86,6 +91,17 @@ impl Target {
             Some('t') => unfit(format!("{called} has been stopped by a tracer")),
             _ => Ok(()),
         }
+    }
+
+    fn traced_by(&self, tracer: i32) -> Refusal {
+        Refusal::new(
+            Kind::Unfit,
+            format!(
+                "{} is being traced by process {tracer} ({}), such as a debugger or strace, and only one can; end that first",
+                self.called(),
+                proc::name(tracer, tracer)
+            ),
+        )
     }
 
     fn check_program(&self) -> Result<()> {
@@ -203,10 +219,15 @@ impl Target {
     /// What seizing failed with.
     pub(crate) fn refused(&self, errno: Errno) -> Refusal {
         match errno {
-            Errno::EPERM => match self.check_state() {
-                Err(refusal) => refusal,
-                Ok(()) => self.not_allowed(),
-            },
+            Errno::EPERM => {
+                let own = gettid().as_raw();
+                let mut tracers =
+                    proc::threads(self.pid).into_iter().filter_map(|id| proc::tracer(self.pid, id));
+                match tracers.find(|&tracer| tracer != 0 && tracer != own) {
+                    Some(tracer) => self.traced_by(tracer),
+                    None => self.not_allowed(),
+                }
+            }
             Errno::E2BIG => {
                 Refusal::new(Kind::Unfit, format!("{} has more threads than can be stopped", self.called()))
             }

@@ -19,6 +19,9 @@ const LOOK: Duration = Duration::from_micros(30);
 /// A thread that can't be let go within this time (it stands in the kernel) is let go by the end of this process.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// A thread that is ending, and of which nobody has to take note, is gone after this time.
+const ENDING: Duration = Duration::from_millis(5);
+
 /// Threads of a process that are stopped at most.
 const MOST: usize = 4096;
 
@@ -102,6 +105,18 @@ impl Threads {
         Ok(())
     }
 
+    /// ESRCH if it has ended. The kernel says EPERM of a thread that is ending, too, as of one that may not be traced.
+    fn seize_unless_ended(&mut self, id: i32) -> std::result::Result<(), Errno> {
+        let until = Instant::now() + ENDING;
+        loop {
+            match self.seize(id) {
+                Err(Errno::EPERM) if proc::thread_has_ended(self.pid, id) => return Err(Errno::ESRCH),
+                Err(Errno::EPERM) if Instant::now() < until => sleep(LOOK),
+                done => return done,
+            }
+        }
+    }
+
     /// Seizes those that aren't yet; says how many.
     fn seize_new(&mut self) -> std::result::Result<usize, Errno> {
         let mut new = 0;
@@ -109,7 +124,7 @@ impl Threads {
             if self.all.iter().any(|t| t.id == id && t.state != State::Gone) {
                 continue;
             }
-            match self.seize(id) {
+            match self.seize_unless_ended(id) {
                 Ok(()) => new += 1,
                 Err(Errno::ESRCH) => {}
                 Err(errno) => return Err(errno),
