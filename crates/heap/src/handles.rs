@@ -5,6 +5,7 @@
 
 use crate::heap::{Maps, Space};
 use crate::memory::is_strong;
+use crate::pages::PAGE;
 
 /// Bytes of a node of GlobalHandles, and nodes of a block.
 pub(crate) const NODE: usize = 32;
@@ -28,19 +29,23 @@ impl<'m> GlobalHandles<'m> {
     pub(crate) fn find(space: &Space<'m>) -> GlobalHandles<'m> {
         let mut blocks = Vec::new();
         for region in space.view.regions.iter().filter(|r| r.writable && r.file.is_none()) {
-            let own = |p: &crate::pages::Page<'_>| p.base == region.start && p.end <= region.end && !p.large;
-            if space.page(region.start).is_some_and(own) {
-                continue;
-            }
             let bytes = region.bytes();
             let mut at = 0;
             while at + BLOCK <= bytes.len() {
+                let address = region.start + at as u64;
+                // No block is on a page of V8, which most of the memory may be.
+                if (at == 0 || address.is_multiple_of(PAGE))
+                    && let Some(page) = space.page(address)
+                {
+                    at = (page.end.next_multiple_of(8) - region.start) as usize;
+                    continue;
+                }
                 let numbered = bytes[at + 10] == 0
                     && bytes[at + 42] == 1
                     && bytes[at + 74] == 2
                     && (3..NODES).all(|n| bytes[at + n * NODE + 10] == n as u8);
                 if numbered {
-                    blocks.push((region.start + at as u64, &bytes[at..at + BLOCK]));
+                    blocks.push((address, &bytes[at..at + BLOCK]));
                     at += BLOCK;
                 } else {
                     at += 8;

@@ -1,5 +1,7 @@
 //! A heap: the pages of one isolate with the read-only ones, and the maps seen on them.
 
+use std::cell::Cell;
+
 use foldhash::{HashMap, HashMapExt};
 
 use crate::error::{Refusal, Result};
@@ -15,8 +17,6 @@ pub(crate) struct Space<'m> {
     pub(crate) layout: &'m Layout,
     pub(crate) pages: Vec<Page<'m>>,
     table: PageTable,
-    /// Tagged addresses of the maps of maps.
-    pub(crate) meta_maps: Vec<u64>,
     pub(crate) heap: u64,
     pub(crate) threads: Vec<Thread>,
     pub(crate) main_thread: Option<u32>,
@@ -45,38 +45,97 @@ impl<'m> Space<'m> {
     /// The word at an address of the heap, 0 outside.
     #[inline(always)]
     pub(crate) fn word(&self, address: u64) -> u64 {
-        word_at(self.rest_of_page(address), 0)
+        match self.page(address) {
+            Some(page) => word_at(&page.bytes, (address - page.base) as usize),
+            None => 0,
+        }
+    }
+
+    /// Whether a tagged word leads to a map of maps, which is its own map. The read-only space has one, and each native
+    /// context may.
+    fn is_meta_map(&self, word: u64) -> bool {
+        if !is_strong(word) || !(word - 1).is_multiple_of(8) {
+            return false;
+        }
+        let bytes = self.rest_of_page(word - 1);
+        word_at(bytes, 0) == word
+            && short_at(bytes, self.layout.offsets.instance_type as usize) == self.layout.types.map
     }
 }
 
+/// Of the maps that were looked up last, those whose words differ in these bits of a hash are at hand.
+const RECENT: usize = 1 << 10;
+
 /// The maps met so far, by the tagged word that refers to them.
-#[derive(Default)]
 pub(crate) struct Maps {
     known: HashMap<u64, u32>,
     infos: Vec<MapInfo>,
+    /// Words and the positions of what they lead to. Most objects have one of few maps.
+    recent: Box<[Cell<(u64, u32)>]>,
 }
 
 const NO_MAP: u32 = u32::MAX;
 
 impl Maps {
+    fn new() -> Maps {
+        // No map has the address 0, and no object a map word of 0.
+        Maps { known: HashMap::new(), infos: Vec::new(), recent: vec![Cell::new((0, NO_MAP)); RECENT].into() }
+    }
+
+    /// How many maps have been met; [`MapInfo::number`] is below.
+    pub(crate) fn count(&self) -> usize {
+        self.infos.len()
+    }
+
+    /// The maps met so far.
+    pub(crate) fn all(&self) -> &[MapInfo] {
+        &self.infos
+    }
+
+    #[inline(always)]
+    fn recent(&self, word: u64) -> &Cell<(u64, u32)> {
+        &self.recent[(word.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize % RECENT]
+    }
+
     /// What the map word of an object says; none if it is no reference to a map.
     #[inline]
     pub(crate) fn learn(&mut self, space: &Space<'_>, word: u64) -> Option<MapInfo> {
-        if let Some(&index) = self.known.get(&word) {
-            return self.infos.get(index as usize).copied();
+        if let Some(info) = self.known(word) {
+            return Some(*info);
         }
-        let info = Maps::read(space, word);
+        self.learn_new(space, word)
+    }
+
+    #[cold]
+    fn learn_new(&mut self, space: &Space<'_>, word: u64) -> Option<MapInfo> {
+        if self.known.contains_key(&word) {
+            return None;
+        }
+        let info = Maps::read(space, word).map(|info| MapInfo { number: self.infos.len() as u32, ..info });
         // Words that are none are only remembered up to a bound, since memory that lies may have any number of them.
         if info.is_some() || self.known.len() < 1 << 20 {
-            self.known.insert(word, info.map_or(NO_MAP, |_| self.infos.len() as u32));
+            self.known.insert(word, info.map_or(NO_MAP, |info| info.number));
         }
         self.infos.extend(info);
         info
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn known(&self, word: u64) -> Option<&MapInfo> {
-        self.infos.get(*self.known.get(&word)? as usize)
+        let recent = self.recent(word);
+        let (its, number) = recent.get();
+        if its == word {
+            return self.infos.get(number as usize);
+        }
+        self.known_long_ago(word)
+    }
+
+    #[inline(never)]
+    fn known_long_ago(&self, word: u64) -> Option<&MapInfo> {
+        let &number = self.known.get(&word)?;
+        let info = self.infos.get(number as usize)?;
+        self.recent(word).set((word, number));
+        Some(info)
     }
 
     fn read(space: &Space<'_>, word: u64) -> Option<MapInfo> {
@@ -85,8 +144,7 @@ impl Maps {
         }
         let bytes = space.rest_of_page(word - 1).get(..72)?;
         space
-            .meta_maps
-            .contains(&word_at(bytes, 0))
+            .is_meta_map(word_at(bytes, 0))
             .then(|| MapInfo::read(space.layout, word - 1, bytes))
             .filter(|info| info.kind != Kind::Unknown)
     }
@@ -154,17 +212,14 @@ impl<'m> Heap<'m> {
         let heap = isolates[isolate].heap;
         let pages: Vec<Page<'m>> = pages.into_iter().filter(|p| p.read_only || p.heap == heap).collect();
         let table = PageTable::new(&pages);
-        let mut space =
-            Space { view, layout, pages, table, meta_maps: Vec::new(), heap, threads, main_thread };
-        space.meta_maps = meta_maps(&space);
-        if space.meta_maps.is_empty() {
+        let space = Space { view, layout, pages, table, heap, threads, main_thread };
+        if !has_meta_map(&space) {
             return Err(Refusal::probe(format!(
                 "there is no map of maps of V8 {}: the process had another V8",
                 space.layout.v8()
             )));
         }
-        let maps = Maps { known: HashMap::new(), infos: Vec::new() };
-        Ok(OpenedHeap { heap: Heap { space, maps }, isolates, isolate })
+        Ok(OpenedHeap { heap: Heap { space, maps: Maps::new() }, isolates, isolate })
     }
 
     #[inline(always)]
@@ -246,22 +301,9 @@ pub(crate) fn stack_of<'m>(view: &MemoryView<'m>, pointer: u64) -> &'m [u8] {
     }
 }
 
-/// A map of maps is its own map.
-fn meta_maps(space: &Space<'_>) -> Vec<u64> {
-    let types = &space.layout.types;
-    let mut found = Vec::new();
-    for page in space.pages.iter().filter(|p| !p.large) {
-        let first = (page.start - page.base) as usize;
-        for at in (first..page.bytes.len().saturating_sub(16)).step_by(8) {
-            let own = page.base + at as u64 + 1;
-            if word_at(&page.bytes, at) == own
-                && short_at(&page.bytes, at + space.layout.offsets.instance_type as usize) == types.map
-            {
-                found.push(own);
-            }
-        }
-    }
-    // One of the read-only space and one per native context; more is memory that pretends.
-    found.truncate(1 << 12);
-    found
+/// Whether there is a map of maps: in the read-only space, which is looked at first.
+fn has_meta_map(space: &Space<'_>) -> bool {
+    let (first, rest): (Vec<_>, Vec<_>) = space.pages.iter().filter(|p| !p.large).partition(|p| p.read_only);
+    let mut pages = first.into_iter().chain(rest);
+    pages.any(|page| (page.start..page.end).step_by(8).any(|at| space.is_meta_map(at + 1)))
 }

@@ -18,6 +18,11 @@ use crate::roots::Root;
 /// Per page, a bit per word.
 pub(crate) struct Marks {
     pub(crate) bits: Vec<Vec<u64>>,
+    /// The strings among them that have a place of their own in a table of strings: all but ropes and slices, which
+    /// have no name.
+    pub(crate) string_bits: Vec<Vec<u64>>,
+    /// What was met on the way.
+    pub(crate) landmarks: Landmarks,
     /// Live WeakMaps' and WeakSets' tables.
     pub(crate) tables: Vec<u64>,
     pub(crate) objects: u64,
@@ -30,12 +35,26 @@ pub(crate) struct Marks {
     pub(crate) dispatch: Option<DispatchTable>,
 }
 
+/// A marked object: its page, and the number of its first word there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) page: u32,
+    pub(crate) word: u32,
+}
+
 impl Marks {
     #[inline(always)]
     pub(crate) fn contains(&self, space: &Space<'_>, address: u64) -> bool {
-        let Some(index) = space.page_index(address) else { return false };
+        self.place(space, address).is_some()
+    }
+
+    /// Where a marked object is; none if the address isn't marked.
+    #[inline(always)]
+    pub(crate) fn place(&self, space: &Space<'_>, address: u64) -> Option<Place> {
+        let index = space.page_index(address)?;
         let word = address.wrapping_sub(space.pages[index].base) as usize >> 3;
-        address & 7 == 0 && self.bits[index].get(word >> 6).is_some_and(|bits| bits >> (word & 63) & 1 == 1)
+        let marked = self.bits[index].get(word >> 6)? >> (word & 63) & 1 == 1;
+        (marked && address & 7 == 0).then_some(Place { page: index as u32, word: word as u32 })
     }
 
     /// Sets the bit; false if it was set, or there is no such word.
@@ -63,6 +82,29 @@ impl Marks {
         }
     }
 
+    /// Notes what later steps ask for, so that none has to look through all objects for it.
+    #[inline(always)]
+    fn note(&mut self, space: &Space<'_>, address: u64, map: &MapInfo, bytes: &[u8]) {
+        let types = &space.layout.types;
+        let it = map.instance_type;
+        if it < types.first_nonstring {
+            if matches!(map.kind, Kind::ConsString | Kind::SlicedString) {
+                return;
+            }
+            if let Some(index) = space.page_index(address) {
+                let word = (address - space.pages[index].base) as usize >> 3;
+                self.string_bits[index][word >> 6] |= 1 << (word & 63);
+            }
+            if it == INTERNALIZED {
+                self.landmarks.string(address, bytes);
+            }
+        } else if it == types.native_context {
+            self.landmarks.contexts.push(address);
+        } else if it == types.js_map && self.landmarks.maps.len() < MOST_LANDMARKS {
+            self.landmarks.maps.push(address);
+        }
+    }
+
     /// Every marked address of a page, in order.
     pub(crate) fn of_page(&self, space: &Space<'_>, page: usize) -> impl Iterator<Item = u64> + use<'_> {
         let base = space.pages[page].base;
@@ -81,6 +123,57 @@ pub(crate) fn bits(words: &[u64]) -> impl Iterator<Item = usize> + use<'_> {
     })
 }
 
+/// INTERNALIZED_ONE_BYTE_STRING_TYPE, by its bits.
+const INTERNALIZED: u16 = 8;
+
+/// Objects of a kind that are noted at most, where there may be any number.
+const MOST_LANDMARKS: usize = 100;
+
+/// Internalized strings that the reader looks properties up by.
+pub(crate) const LANDMARK_STRINGS: [&str; 12] = [
+    "constructor",
+    "name",
+    "version",
+    "versions",
+    "v8",
+    "argv",
+    "nextTick",
+    "Object",
+    "Array",
+    "Map",
+    "Promise",
+    "Error",
+];
+
+/// Objects that the reader asks for again.
+#[derive(Default)]
+pub(crate) struct Landmarks {
+    /// Tagged, in the order of [`LANDMARK_STRINGS`]; 0 where there is none.
+    strings: [u64; LANDMARK_STRINGS.len()],
+    pub(crate) contexts: Vec<u64>,
+    /// Some of the Maps.
+    pub(crate) maps: Vec<u64>,
+}
+
+impl Landmarks {
+    /// The tagged address of one of [`LANDMARK_STRINGS`], 0 if the heap has no such string.
+    pub(crate) fn named(&self, text: &str) -> u64 {
+        let index = LANDMARK_STRINGS.iter().position(|name| *name == text);
+        index.map_or(0, |index| self.strings[index])
+    }
+
+    fn string(&mut self, address: u64, bytes: &[u8]) {
+        let length = half_at(bytes, 12) as usize;
+        if !(2..=11).contains(&length) {
+            return;
+        }
+        let text = bytes.get(16..16 + length).unwrap_or_default();
+        if let Some(index) = LANDMARK_STRINGS.iter().position(|name| name.as_bytes() == text) {
+            self.strings[index] = address + 1;
+        }
+    }
+}
+
 struct Marker<'h, 'm> {
     space: &'h Space<'m>,
     maps: &'h mut Maps,
@@ -92,6 +185,8 @@ struct Marker<'h, 'm> {
     overflowed: Vec<bool>,
     /// Whether pages are looked through again, so that objects have been counted.
     again: bool,
+    /// By their number, the maps that are marked.
+    marked_maps: Vec<bool>,
     /// The marked tables of WeakMaps, each once.
     tables: HashSet<u64>,
     /// Values of WeakMaps by the key that has to live for them, once the first marking is done.
@@ -118,9 +213,18 @@ pub(crate) fn mark(
     let most_work = most_work.unwrap_or(share.max(LEAST_WORK));
     let page_bytes = heap.page_bytes();
     let Heap { space, maps } = heap;
-    let bits = space.pages.iter().map(|p| vec![0; p.bytes.len().div_ceil(8 * 64)]).collect();
-    let marks =
-        Marks { bits, tables: Vec::new(), objects: 0, bytes: 0, invalid: 0, forwarded: 0, dispatch: None };
+    let bits: Vec<Vec<u64>> = space.pages.iter().map(|p| vec![0; p.bytes.len().div_ceil(8 * 64)]).collect();
+    let marks = Marks {
+        string_bits: bits.clone(),
+        bits,
+        landmarks: Landmarks::default(),
+        tables: Vec::new(),
+        objects: 0,
+        bytes: 0,
+        invalid: 0,
+        forwarded: 0,
+        dispatch: None,
+    };
     let mut marker = Marker {
         overflowed: vec![false; space.pages.len()],
         space,
@@ -129,6 +233,7 @@ pub(crate) fn mark(
         work: Vec::new(),
         most_work,
         again: false,
+        marked_maps: Vec::new(),
         tables: HashSet::new(),
         waiting: HashMap::new(),
         most_bytes: page_bytes,
@@ -145,6 +250,9 @@ pub(crate) fn mark(
     if marker.again {
         marker.recount(page_bytes)?;
     }
+    // Objects that are looked at again are noted again.
+    marker.marks.landmarks.contexts.sort_unstable();
+    marker.marks.landmarks.contexts.dedup();
     Ok(marker.marks)
 }
 
@@ -157,6 +265,16 @@ impl Marker<'_, '_> {
             } else if let Some(page) = self.space.page_index(address) {
                 self.overflowed[page] = true;
             }
+        }
+    }
+
+    #[inline(always)]
+    fn push_map(&mut self, map: &MapInfo) {
+        let number = map.number as usize;
+        if self.marked_maps.get(number) != Some(&true) {
+            self.marked_maps.resize(self.maps.count(), false);
+            self.marked_maps[number] = true;
+            self.push(map.address);
         }
     }
 
@@ -173,6 +291,7 @@ impl Marker<'_, '_> {
                     continue;
                 };
                 if !matches!(map.kind, Kind::FreeSpace | Kind::Filler) && self.marks.insert(self.space, at) {
+                    self.marks.note(self.space, at, &map, bytes);
                     self.count(size)?;
                 }
                 at += size;
@@ -266,7 +385,8 @@ impl Marker<'_, '_> {
             return Ok(());
         };
         self.count(size)?;
-        self.push(map_word - 1);
+        self.push_map(&map);
+        self.marks.note(space, address, &map, bytes);
         if !self.waiting.is_empty()
             && let Some(values) = self.waiting.remove(&address)
         {

@@ -15,13 +15,34 @@ use crate::object::MapInfo;
 pub(crate) struct NameTable {
     by_text: HashMap<String, u32>,
     all: Vec<String>,
+    /// Names that the program's text has, by where they are in it, and their ids.
+    fixed: Box<[(usize, usize, u32)]>,
 }
+
+/// Places in [`NameTable::fixed`].
+const FIXED: usize = 1 << 9;
 
 impl NameTable {
     pub(crate) fn new() -> NameTable {
-        let mut names = NameTable { by_text: HashMap::new(), all: Vec::new() };
+        let mut names =
+            NameTable { by_text: HashMap::new(), all: Vec::new(), fixed: vec![(0, 0, 0); FIXED].into() };
         names.id("");
         names
+    }
+
+    /// The same as [`NameTable::id`] of a text that never changes, so that its address stands for it.
+    #[inline(always)]
+    pub(crate) fn fixed(&mut self, text: &'static str) -> u32 {
+        let at = text.as_ptr() as usize;
+        let slot = (at ^ at >> 9) % FIXED;
+        match self.fixed[slot] {
+            (its, length, id) if its == at && length == text.len() => id,
+            _ => {
+                let id = self.id(text);
+                self.fixed[slot] = (at, text.len(), id);
+                id
+            }
+        }
     }
 
     pub(crate) fn id(&mut self, text: &str) -> u32 {
@@ -42,8 +63,8 @@ impl NameTable {
         &self.all
     }
 
-    fn made(&mut self, text: &str) -> Name {
-        Name::Made(self.id(text))
+    fn made(&mut self, text: &'static str) -> Name {
+        Name::Made(self.fixed(text))
     }
 
     pub(crate) fn get(&self, id: u32) -> &str {
@@ -70,7 +91,8 @@ pub(crate) struct WellKnown {
 pub(crate) struct Namer {
     well_known: WellKnown,
     builtins: Option<BuiltinNames>,
-    classes: HashMap<u64, (u32, u64)>,
+    /// By the number of the map: the class's name and the constructor.
+    classes: Vec<Option<(u32, u64)>>,
     plain: HashMap<u16, (NodeKind, u32)>,
 }
 
@@ -79,7 +101,7 @@ const MOST_PROTOTYPES: usize = 100;
 
 impl Namer {
     pub(crate) fn new(well_known: WellKnown) -> Namer {
-        Namer { well_known, builtins: None, classes: HashMap::new(), plain: HashMap::new() }
+        Namer { well_known, builtins: None, classes: Vec::new(), plain: HashMap::new() }
     }
 
     /// With names for the code of V8's builtins.
@@ -125,7 +147,7 @@ impl Namer {
         if it == types.code
             && let Some(name) = self.builtin(heap, object)
         {
-            return (NodeKind::Code, names.made(&format!("({name} builtin code)")));
+            return (NodeKind::Code, Name::Made(names.id(&format!("({name} builtin code)"))));
         }
         if it == types.code || it == types.instruction_stream {
             return (NodeKind::Code, Name::Made(0));
@@ -201,7 +223,8 @@ impl Namer {
         // Slow objects may differ from each other, and a wrapper's class is that of its value.
         let one_class =
             !map.is_dictionary() && map.instance_type != heap.space.layout.types.primitive_wrapper;
-        if let (true, Some(&class)) = (one_class, self.classes.get(&map.address)) {
+        let number = map.number as usize;
+        if let (true, Some(&Some(class))) = (one_class, self.classes.get(number)) {
             return class;
         }
         let (mut name, constructor) = self.constructor(heap, object, map);
@@ -215,7 +238,10 @@ impl Namer {
         }
         let class = (names.id(&name), constructor);
         if one_class {
-            self.classes.insert(map.address, class);
+            if self.classes.len() <= number {
+                self.classes.resize(heap.maps.count(), None);
+            }
+            self.classes[number] = Some(class);
         }
         class
     }
@@ -276,7 +302,7 @@ fn map_node(heap: &Heap<'_>, names: &mut NameTable, object: u64) -> (NodeKind, N
     let layout = &heap.space.layout;
     let of = heap.short(object + layout.offsets.instance_type);
     let name = if of < layout.types.first_nonstring {
-        names.made(&format!("system / Map ({})", camel(layout.type_name(of))))
+        Name::Made(names.id(&format!("system / Map ({})", camel(layout.type_name(of)))))
     } else {
         names.made("system / Map")
     };

@@ -7,6 +7,8 @@ use crate::memory::{half_at, short_at, smi, word_at};
 /// What an object's map says.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct MapInfo {
+    /// Its place among the maps met ([`crate::heap::Maps`]): for tables by map.
+    pub(crate) number: u32,
     pub(crate) address: u64,
     pub(crate) instance_type: u16,
     pub(crate) kind: Kind,
@@ -26,6 +28,7 @@ impl MapInfo {
         let byte = |offset: u64| map.get(offset as usize).copied().unwrap_or(0);
         let instance_type = short_at(map, o.instance_type as usize);
         MapInfo {
+            number: 0,
             address,
             instance_type,
             kind: layout.kind(instance_type),

@@ -3,15 +3,12 @@
 
 use crate::error::{Refusal, Result};
 use crate::heap::Heap;
-use crate::kind::Kind;
 use crate::mark::Marks;
 use crate::memory::{is_strong, smi};
+use crate::object::MapInfo;
 
 /// Of a thousand references at most one may lead nowhere.
 const INVALID: u64 = 1000;
-
-/// Maps of the application that are looked into.
-const MAPS: usize = 100;
 
 /// What the probes found out on the way.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,17 +21,6 @@ pub struct ProcessInfo {
     pub arguments: Vec<String>,
 }
 
-/// The internalized strings by which the probes look properties up.
-#[derive(Default)]
-struct Keys {
-    version: u64,
-    versions: u64,
-    v8: u64,
-    argv: u64,
-    next_tick: u64,
-    constructors: [u64; CONSTRUCTORS.len()],
-}
-
 const CONSTRUCTORS: [&str; 5] = ["Object", "Array", "Map", "Promise", "Error"];
 
 pub(crate) fn check(heap: &Heap<'_>, marks: &Marks) -> Result<ProcessInfo> {
@@ -44,9 +30,8 @@ pub(crate) fn check(heap: &Heap<'_>, marks: &Marks) -> Result<ProcessInfo> {
             marks.invalid, marks.objects
         )));
     }
-    let keys = keys(heap, marks);
-    constructors(heap, marks, &keys)?;
-    let (info, next_tick) = process(heap, marks, &keys)?;
+    constructors(heap, marks)?;
+    let (info, next_tick) = process(heap, marks)?;
     closure(heap, next_tick)?;
     maps(heap, marks)?;
     Ok(info)
@@ -56,43 +41,18 @@ fn marked<'a>(heap: &'a Heap<'_>, marks: &'a Marks) -> impl Iterator<Item = u64>
     (0..heap.space.pages.len()).flat_map(|page| marks.of_page(&heap.space, page))
 }
 
-fn keys(heap: &Heap<'_>, marks: &Marks) -> Keys {
-    let mut keys = Keys::default();
-    for object in marked(heap, marks) {
-        let is_name =
-            heap.info(object).is_some_and(|m| m.kind == Kind::OneByteString && m.instance_type & 0x60 == 0);
-        if !is_name || heap.string_length(object) > 8 {
-            continue;
-        }
-        let text = heap.text(object);
-        let slot = match text.as_str() {
-            "version" => &mut keys.version,
-            "versions" => &mut keys.versions,
-            "v8" => &mut keys.v8,
-            "argv" => &mut keys.argv,
-            "nextTick" => &mut keys.next_tick,
-            other => match CONSTRUCTORS.iter().position(|name| *name == other) {
-                Some(index) => &mut keys.constructors[index],
-                None => continue,
-            },
-        };
-        *slot = object + 1;
-    }
-    keys
-}
-
 /// From each native context's global object, the language's own constructors, by name.
-fn constructors(heap: &Heap<'_>, marks: &Marks, keys: &Keys) -> Result<()> {
+fn constructors(heap: &Heap<'_>, marks: &Marks) -> Result<()> {
     let types = &heap.space.layout.types;
     let mut found = false;
-    for context in marked(heap, marks).filter(|&o| heap.type_of(o) == types.native_context) {
+    for &context in &marks.landmarks.contexts {
         let global = heap.word(context + 32);
         if heap.type_behind(global) != types.global_object {
             return Err(Refusal::probe("a native context has no global object"));
         }
         found = true;
-        for (name, &key) in CONSTRUCTORS.iter().zip(&keys.constructors) {
-            let constructor = heap.own(global - 1, key);
+        for name in &CONSTRUCTORS {
+            let constructor = heap.own(global - 1, marks.landmarks.named(name));
             // A program may have replaced or deleted one; a function of another name is enough to doubt.
             if heap.is_function(constructor) && heap.debug_name(heap.shared_of(constructor - 1)) == **name {
                 continue;
@@ -106,34 +66,45 @@ fn constructors(heap: &Heap<'_>, marks: &Marks, keys: &Keys) -> Result<()> {
 }
 
 /// The process object: its version, its V8, its arguments, and a function that was compiled from JavaScript.
-fn process(heap: &Heap<'_>, marks: &Marks, keys: &Keys) -> Result<(ProcessInfo, u64)> {
+fn process(heap: &Heap<'_>, marks: &Marks) -> Result<(ProcessInfo, u64)> {
     let types = &heap.space.layout.types;
     let is_version = |text: &str| {
         text.strip_prefix('v')
             .is_some_and(|t| t.split('.').count() >= 3 && t.starts_with(|c: char| c.is_ascii_digit()))
     };
+    let key = |name: &str| marks.landmarks.named(name);
+    let next_tick_key = key("nextTick");
+    // Nearly all objects have a map that says that they have no such property.
+    let may_have = |map: &MapInfo| {
+        map.receiver
+            && map.instance_type != types.proxy
+            && (map.is_dictionary()
+                || map.instance_type == types.global_object
+                || heap.descriptors(map).iter().any(|property| property.key == next_tick_key))
+    };
+    let candidates: Vec<bool> = heap.maps.all().iter().map(may_have).collect();
+    let is_candidate = |map: &MapInfo| candidates.get(map.number as usize) == Some(&true);
     for object in marked(heap, marks) {
-        let candidate = heap.info(object).is_some_and(|m| m.receiver && m.instance_type != types.proxy);
-        if !candidate {
+        if !heap.info(object).is_some_and(is_candidate) {
             continue;
         }
-        let next_tick = heap.own(object, keys.next_tick);
+        let next_tick = heap.own(object, next_tick_key);
         if !heap.is_function(next_tick) {
             continue;
         }
-        let Some(node) = heap.text_behind(heap.own(object, keys.version)).filter(|text| is_version(text))
+        let Some(node) = heap.text_behind(heap.own(object, key("version"))).filter(|text| is_version(text))
         else {
             continue;
         };
-        let versions = heap.own(object, keys.versions);
-        let v8 = heap.text_behind(heap.own(versions & !1, keys.v8)).unwrap_or_default();
+        let versions = heap.own(object, key("versions"));
+        let v8 = heap.text_behind(heap.own(versions & !1, key("v8"))).unwrap_or_default();
         if !v8.starts_with(&format!("{}.", heap.v8())) {
             return Err(Refusal::probe(format!(
                 "process.versions.v8 is {v8:?}, the layout is of V8 {}",
                 heap.v8()
             )));
         }
-        let arguments = array_of_texts(heap, heap.own(object, keys.argv))
+        let arguments = array_of_texts(heap, heap.own(object, key("argv")))
             .ok_or_else(|| Refusal::probe("process.argv is no array of strings"))?;
         let name = heap.debug_name(heap.shared_of(next_tick - 1));
         if name != "nextTick" {
@@ -189,12 +160,8 @@ const WRONG_MAPS: usize = 10;
 
 /// Tables of Maps: as many entries as they say, in a table that can hold them.
 fn maps(heap: &Heap<'_>, marks: &Marks) -> Result<()> {
-    let types = &heap.space.layout.types;
-    let (mut all, mut wrong) = (0, 0);
-    for object in marked(heap, marks).filter(|&o| heap.type_of(o) == types.js_map).take(MAPS) {
-        all += 1;
-        wrong += usize::from(!is_sound_map(heap, object));
-    }
+    let all = marks.landmarks.maps.len();
+    let wrong = marks.landmarks.maps.iter().filter(|&&map| !is_sound_map(heap, map)).count();
     if wrong * WRONG_MAPS > all {
         return Err(Refusal::probe(format!(
             "of {all} Maps {wrong} have a table with not as many entries as it says"

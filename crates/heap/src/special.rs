@@ -5,34 +5,9 @@ use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 use crate::edges::Inessential;
 use crate::heap::Heap;
 use crate::kind::Kind;
-use crate::mark::{Marks, bits};
+use crate::mark::Marks;
 use crate::memory::smi;
 use crate::names::WellKnown;
-
-/// The strings that have a place of their own in the table: all but ropes and slices, which have no name.
-pub(crate) fn string_bits(heap: &Heap<'_>, marks: &Marks) -> Vec<Vec<u64>> {
-    let first_nonstring = heap.space.layout.types.first_nonstring;
-    let is_named = |map: Option<&crate::object::MapInfo>| {
-        map.is_some_and(|m| {
-            m.instance_type < first_nonstring && !matches!(m.kind, Kind::ConsString | Kind::SlicedString)
-        })
-    };
-    marks
-        .bits
-        .iter()
-        .enumerate()
-        .map(|(page, words)| {
-            let mut strings = vec![0u64; words.len()];
-            let bytes = &heap.space.pages[page].bytes;
-            for word in bits(words) {
-                if is_named(heap.maps.known(crate::memory::word_at(bytes, word * 8))) {
-                    strings[word / 64] |= 1 << (word % 64);
-                }
-            }
-            strings
-        })
-        .collect()
-}
 
 /// Every object of the read-only space.
 fn read_only<'a>(heap: &'a Heap<'_>, marks: &'a Marks) -> impl Iterator<Item = u64> + use<'a> {
@@ -84,41 +59,25 @@ pub(crate) fn inessential(heap: &Heap<'_>, marks: &Marks) -> Inessential {
             all.insert(object);
         }
     }
-    Inessential { all, holes }
+    Inessential::new(all, holes)
 }
 
 /// Oddball::kTheHole.
 const HOLE: i64 = 2;
 
-/// Strings that V8 knows by itself, found in the read-only space.
+/// Strings and symbols that V8 knows by itself.
 pub(crate) fn well_known(heap: &Heap<'_>, marks: &Marks) -> WellKnown {
-    let types = &heap.space.layout.types;
-    let mut found = WellKnown::default();
-    let all = (0..heap.space.pages.len()).flat_map(|page| marks.of_page(&heap.space, page));
-    for object in all {
-        let Some(map) = heap.info(object) else { continue };
-        if map.instance_type == types.symbol && found.to_string_tag == 0 {
-            if heap.text_behind(heap.word(object + 16)).as_deref() == Some("Symbol.toStringTag") {
-                found.to_string_tag = object + 1;
-            }
-        } else if map.kind == Kind::OneByteString && map.instance_type == INTERNALIZED {
-            match heap.string_length(object) {
-                11 if found.constructor == 0 && heap.text(object) == "constructor" => {
-                    found.constructor = object + 1
-                }
-                4 if found.name == 0 && heap.text(object) == "name" => found.name = object + 1,
-                _ => {}
-            }
-        }
-        if found.to_string_tag != 0 && found.constructor != 0 && found.name != 0 {
-            break;
-        }
+    let symbol = heap.space.layout.types.symbol;
+    let to_string_tag = read_only(heap, marks).find(|&object| {
+        heap.type_of(object) == symbol
+            && heap.text_behind(heap.word(object + 16)).as_deref() == Some("Symbol.toStringTag")
+    });
+    WellKnown {
+        to_string_tag: to_string_tag.map_or(0, |object| object + 1),
+        constructor: marks.landmarks.named("constructor"),
+        name: marks.landmarks.named("name"),
     }
-    found
 }
-
-/// INTERNALIZED_ONE_BYTE_STRING_TYPE, by its bits.
-const INTERNALIZED: u16 = 8;
 
 /// 20 bits by which two captures differ.
 pub(crate) fn salt(heap: &Heap<'_>, marks: &Marks) -> u64 {

@@ -14,11 +14,26 @@ const MOST_PARTS: usize = 20_000;
 impl Heap<'_> {
     /// The string at an address, as far as a snapshot shows it. Lone surrogates become U+FFFD.
     pub(crate) fn text(&self, string: u64) -> String {
-        String::from_utf16_lossy(&self.shown(string))
+        match self.plain(string).and_then(|bytes| std::str::from_utf8(bytes).ok()) {
+            Some(text) => text.to_owned(),
+            None => String::from_utf16_lossy(&self.shown(string)),
+        }
+    }
+
+    /// The shown part of a string that lies there as ASCII: nearly all do.
+    fn plain(&self, string: u64) -> Option<&[u8]> {
+        let bytes = self.space.rest_of_page(string);
+        let map = self.maps.known(crate::memory::word_at(bytes, 0))?;
+        let length = (crate::memory::half_at(bytes, 12) as usize).min(NAME_LIMIT);
+        let text = bytes.get(16..16 + length).filter(|_| map.kind == Kind::OneByteString)?;
+        text.iter().all(|&byte| (1..0x80).contains(&byte)).then_some(text)
     }
 
     /// The same with lone surrogates kept, appended as WTF-8.
     pub(crate) fn wtf8(&self, string: u64, out: &mut Vec<u8>) {
+        if let Some(plain) = self.plain(string) {
+            return out.extend_from_slice(plain);
+        }
         let mut utf8 = [0; 4];
         for unit in char::decode_utf16(self.shown(string)) {
             match unit {

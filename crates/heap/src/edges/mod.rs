@@ -13,35 +13,56 @@ use foldhash::{HashMap, HashMapExt, HashSet};
 
 use crate::heap::Heap;
 use crate::kind::Kind;
-use crate::mark::Marks;
-
+use crate::mark::{Marks, Place};
 use crate::names::NameTable;
 use crate::node::{EdgeKind, NodeKind};
-use crate::object::{MapInfo, tagged_part};
+use crate::object::{MapInfo, size_of, tagged_part};
 
 /// An edge's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Label {
     Index(u32),
     Made(u32),
+    /// The number as a text: made when it is written, since a large array has any number of them.
+    Number(u32),
+    /// What a WeakMap's pair is called: made when it is written, too.
+    Pair(u32),
     /// The text of a string of the heap.
     Text(u64),
 }
 
 /// Where edges go to.
 pub(crate) trait Sink {
-    /// `to` is a marked object.
-    fn edge(&mut self, kind: EdgeKind, label: Label, to: u64);
+    fn edge(&mut self, kind: EdgeKind, label: Label, to: Place);
     /// The object is named so if it has no name; only the first tag of an object counts.
-    fn tag(&mut self, _object: u64, _tag: &'static str, _kind: Option<NodeKind>) {}
+    fn tag(&mut self, _object: Place, _tag: &'static str, _kind: Option<NodeKind>) {}
     /// Bytes outside the heap that the object owns.
     fn outside(&mut self, label: Label, address: u64, bytes: u64);
 }
 
 /// Objects that no snapshot shows references to: undefined, the empty arrays and their like.
 pub(crate) struct Inessential {
-    pub(crate) all: HashSet<u64>,
-    pub(crate) holes: HashSet<u64>,
+    all: HashSet<u64>,
+    holes: HashSet<u64>,
+    /// The lowest and the highest of them: all are in the read-only space, which is small.
+    range: (u64, u64),
+}
+
+impl Inessential {
+    pub(crate) fn new(all: HashSet<u64>, holes: HashSet<u64>) -> Inessential {
+        let range = (all.iter().copied().min().unwrap_or(0), all.iter().copied().max().unwrap_or(0));
+        Inessential { all, holes, range }
+    }
+
+    #[inline(always)]
+    fn is_one(&self, object: u64) -> bool {
+        self.range.0 <= object && object <= self.range.1 && self.all.contains(&object)
+    }
+
+    #[inline(always)]
+    fn is_hole(&self, object: u64) -> bool {
+        self.is_one(object) && self.holes.contains(&object)
+    }
 }
 
 /// Walks objects; one for all of a heap, so that what is known of maps and names is kept.
@@ -50,10 +71,15 @@ pub(crate) struct Visitor<'h, 'm> {
     pub(crate) marks: &'h Marks,
     pub(crate) names: NameTable,
     inessential: Inessential,
-    fields: HashMap<u64, Rc<Fields>>,
-    numbers: Vec<u32>,
+    /// By the number of the map.
+    fields: Vec<Option<Rc<Fields>>>,
+    /// Numbers below this are names of edges.
+    pub(crate) numbers: u32,
     keys: HashMap<u64, Label>,
-    /// Words of the current object that an edge has been given for.
+    /// The object whose edges are given, and its bytes.
+    current: u64,
+    bytes: &'h [u8],
+    /// Its words that an edge has been given for.
     seen: Vec<u64>,
 }
 
@@ -69,9 +95,11 @@ impl<'h, 'm> Visitor<'h, 'm> {
             marks,
             names,
             inessential,
-            fields: HashMap::new(),
-            numbers: Vec::new(),
+            fields: Vec::new(),
+            numbers: 0,
             keys: HashMap::new(),
+            current: 0,
+            bytes: &[],
             seen: Vec::new(),
         }
     }
@@ -79,28 +107,42 @@ impl<'h, 'm> Visitor<'h, 'm> {
     /// All edges of a marked object.
     pub(crate) fn visit(&mut self, object: u64, sink: &mut impl Sink) {
         let heap = self.heap;
-        let Some(&map) = heap.info(object) else { return };
-        let size = heap.size(object, &map);
+        let bytes = heap.space.rest_of_page(object);
+        let Some(&map) = heap.maps.known(crate::memory::word_at(bytes, 0)) else { return };
+        let size = size_of(heap.space.layout, &map, bytes).unwrap_or(0);
+        self.current = object;
+        self.bytes = bytes.get(..size as usize).unwrap_or_default();
         self.seen.clear();
         self.seen.resize((size as usize / 8).div_ceil(64), 0);
         self.own_edges(object, &map, size, sink);
         self.internal("map", map.address + 1, None, sink);
-        self.hidden_edges(object, &map, size, sink);
+        self.hidden_edges(&map, size, sink);
     }
 
     /// The marked object behind a word.
     #[inline(always)]
-    fn target(&self, word: u64) -> Option<u64> {
-        (word & 1 == 1 && self.marks.contains(&self.heap.space, word & !3)).then_some(word & !3)
+    fn target(&self, word: u64) -> Option<Place> {
+        if word & 1 == 1 { self.marks.place(&self.heap.space, word & !3) } else { None }
     }
 
     #[inline(always)]
     fn is_essential(&self, word: u64) -> bool {
-        word & 1 == 1 && !self.inessential.all.contains(&(word & !3))
+        word & 1 == 1 && !self.inessential.is_one(word & !3)
     }
 
+    #[inline(always)]
     fn is_hole(&self, word: u64) -> bool {
-        self.inessential.holes.contains(&(word & !3))
+        self.inessential.is_hole(word & !3)
+    }
+
+    /// A word of an object: most asked for are of the one whose edges are given.
+    #[inline(always)]
+    fn word_of(&self, object: u64, offset: u64) -> u64 {
+        if object == self.current && offset + 8 <= self.bytes.len() as u64 {
+            crate::memory::word_at(self.bytes, offset as usize)
+        } else {
+            self.heap.word(object + offset)
+        }
     }
 
     fn see(&mut self, offset: Option<u64>) {
@@ -113,12 +155,11 @@ impl<'h, 'm> Visitor<'h, 'm> {
     }
 
     /// Numbers as names of internal edges.
-    fn number(&mut self, index: usize) -> Label {
-        while self.numbers.len() <= index {
-            let name = self.numbers.len().to_string();
-            self.numbers.push(self.names.id(&name));
-        }
-        Label::Made(self.numbers[index])
+    #[inline(always)]
+    pub(crate) fn number(&mut self, index: usize) -> Label {
+        let index = u32::try_from(index).unwrap_or(u32::MAX - 1);
+        self.numbers = self.numbers.max(index + 1);
+        Label::Number(index)
     }
 
     pub(crate) fn key_label(&mut self, key: u64) -> Label {
@@ -142,6 +183,7 @@ impl<'h, 'm> Visitor<'h, 'm> {
                 .is_none_or(|m| matches!(m.kind, Kind::ConsString | Kind::SlicedString))
     }
 
+    #[inline(always)]
     fn edge(&mut self, kind: EdgeKind, label: Label, word: u64, offset: Option<u64>, sink: &mut impl Sink) {
         if let Some(to) = self.target(word) {
             sink.edge(kind, label, to);
@@ -150,20 +192,28 @@ impl<'h, 'm> Visitor<'h, 'm> {
     }
 
     /// An internal or weak edge, which inessential objects don't get.
-    fn named(&mut self, kind: EdgeKind, name: &str, word: u64, offset: Option<u64>, sink: &mut impl Sink) {
+    #[inline(always)]
+    fn named(
+        &mut self,
+        kind: EdgeKind,
+        name: &'static str,
+        word: u64,
+        offset: Option<u64>,
+        sink: &mut impl Sink,
+    ) {
         if self.is_essential(word) {
-            let label = Label::Made(self.names.id(name));
+            let label = Label::Made(self.names.fixed(name));
             self.edge(kind, label, word, offset, sink);
         }
     }
 
-    fn internal(&mut self, name: &str, word: u64, offset: Option<u64>, sink: &mut impl Sink) {
+    fn internal(&mut self, name: &'static str, word: u64, offset: Option<u64>, sink: &mut impl Sink) {
         self.named(EdgeKind::Internal, name, word, offset, sink);
     }
 
     /// The internal edge of a field.
-    fn field(&mut self, object: u64, name: &str, offset: u64, sink: &mut impl Sink) {
-        self.internal(name, self.heap.word(object + offset), Some(offset), sink);
+    fn field(&mut self, object: u64, name: &'static str, offset: u64, sink: &mut impl Sink) {
+        self.internal(name, self.word_of(object, offset), Some(offset), sink);
     }
 
     fn tag(&mut self, word: u64, tag: &'static str, kind: Option<NodeKind>, sink: &mut impl Sink) {
@@ -177,17 +227,17 @@ impl<'h, 'm> Visitor<'h, 'm> {
     fn tagged_field(
         &mut self,
         object: u64,
-        name: &str,
+        name: &'static str,
         offset: u64,
         tag: &'static str,
         sink: &mut impl Sink,
     ) {
-        self.tag(self.heap.word(object + offset), tag, None, sink);
+        self.tag(self.word_of(object, offset), tag, None, sink);
         self.field(object, name, offset, sink);
     }
 
-    fn hidden_edges(&mut self, object: u64, map: &MapInfo, size: u64, sink: &mut impl Sink) {
-        let bytes = self.heap.space.rest_of_page(object);
+    fn hidden_edges(&mut self, map: &MapInfo, size: u64, sink: &mut impl Sink) {
+        let bytes = self.bytes;
         let range = tagged_part(map, size);
         let mut index = 0;
         for at in range.step_by(8) {

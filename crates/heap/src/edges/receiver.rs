@@ -21,9 +21,9 @@ impl Visitor<'_, '_> {
             let meta_map = heap.word(map.address);
             let context = heap.word((meta_map & !1) + layout.offsets.map_constructor);
             if heap.type_behind(context) == layout.types.native_context {
-                let label = Label::Made(self.names.id("native_context"));
+                let label = Label::Made(self.names.fixed("native_context"));
                 self.edge(EdgeKind::Shortcut, label, context, None, sink);
-                let label = Label::Made(self.names.id("global_object"));
+                let label = Label::Made(self.names.fixed("global_object"));
                 self.edge(EdgeKind::Shortcut, label, heap.word(context - 1 + 32), None, sink);
             }
         }
@@ -50,7 +50,7 @@ impl Visitor<'_, '_> {
             let (store, length) =
                 (heap.word(object + offsets.buffer_store), heap.word(object + offsets.buffer_length));
             if store != 0 {
-                let label = Label::Made(self.names.id("backing_store"));
+                let label = Label::Made(self.names.fixed("backing_store"));
                 sink.outside(label, store, length);
             }
             // V8 takes the other references of a buffer as hidden ones.
@@ -69,7 +69,7 @@ impl Visitor<'_, '_> {
         }
         self.properties(object, map, sink);
         self.elements(object, map, sink);
-        let prototype = Label::Made(self.names.id("__proto__"));
+        let prototype = Label::Made(self.names.fixed("__proto__"));
         self.edge(EdgeKind::Property, prototype, heap.word(map.address + offsets.map_prototype), None, sink);
         if it == types.bound_function {
             self.bound_function(object, sink);
@@ -95,20 +95,27 @@ impl Visitor<'_, '_> {
             }
             return;
         }
-        let fields = match self.fields.get(&map.address) {
-            Some(fields) => fields.clone(),
-            None => {
+        let number = map.number as usize;
+        let fields = match self.fields.get(number) {
+            Some(Some(fields)) => fields.clone(),
+            _ => {
                 let fields = Rc::new(self.fields_of(map));
-                self.fields.insert(map.address, fields.clone());
+                if self.fields.len() <= number {
+                    self.fields.resize(heap.maps.count(), None);
+                }
+                self.fields[number] = Some(fields.clone());
                 fields
             }
         };
         for &(place, kind, label) in &fields.fields {
-            let offset = match place {
-                FieldSlot::Inside(offset) => Some(offset),
-                FieldSlot::Outside(_) => None,
-            };
-            self.edge(kind, label, heap.at_place(object, place), offset, sink);
+            match place {
+                FieldSlot::Inside(offset) => {
+                    self.edge(kind, label, self.word_of(object, offset), Some(offset), sink);
+                }
+                FieldSlot::Outside(_) => {
+                    self.edge(kind, label, heap.at_place(object, place), None, sink);
+                }
+            }
         }
         for &(kind, label, value) in &fields.constants {
             self.edge(kind, label, value, None, sink);
@@ -126,7 +133,7 @@ impl Visitor<'_, '_> {
     fn elements(&mut self, object: u64, map: &MapInfo, sink: &mut impl Sink) {
         let heap = self.heap;
         let offsets = &heap.space.layout.offsets;
-        let word = heap.word(object + offsets.elements);
+        let word = self.word_of(object, offsets.elements);
         let kind = map.elements_kind();
         if !is_strong(word) {
             return;
@@ -178,7 +185,7 @@ impl Visitor<'_, '_> {
         if map.has_prototype_slot() && slot + 8 <= size {
             let word = heap.word(object + slot);
             if is_strong(word) && !self.is_hole(word) {
-                let label = Label::Made(self.names.id("prototype"));
+                let label = Label::Made(self.names.fixed("prototype"));
                 if heap.type_behind(word) == layout.types.map {
                     let prototype = heap.word(word - 1 + offsets.map_prototype);
                     self.edge(EdgeKind::Property, label, prototype, None, sink);

@@ -12,7 +12,8 @@ impl Visitor<'_, '_> {
         let layout = &heap.space.layout;
         let (types, offsets) = (&layout.types, &layout.offsets);
         let it = map.instance_type;
-        let word = |at: u64| heap.word(object + at);
+        let bytes = self.bytes;
+        let word = |at: u64| crate::memory::word_at(bytes, at as usize);
         if it == types.symbol {
             self.field(object, "name", 16, sink);
         } else if it == types.map {
@@ -97,14 +98,12 @@ impl Visitor<'_, '_> {
             }
             Kind::DescriptorArray => {
                 self.field(object, "enum_cache", layout.shape.enum_cache, sink);
-                self.mixed(object, layout.offsets.descriptors_header, size, sink);
+                self.mixed(layout.offsets.descriptors_header, size, sink);
             }
-            Kind::WeakFixedArray if map.instance_type == types.weak_fixed_array => {
-                self.mixed(object, 16, size, sink)
-            }
-            Kind::WeakArrayList => self.mixed(object, 24, size, sink),
+            Kind::WeakFixedArray if map.instance_type == types.weak_fixed_array => self.mixed(16, size, sink),
+            Kind::WeakArrayList => self.mixed(24, size, sink),
             // V8 takes the elements of other arrays of this shape as hidden references.
-            Kind::FixedArray if self.has_numbered_elements(map) => self.mixed(object, 16, size, sink),
+            Kind::FixedArray if self.has_numbered_elements(map) => self.mixed(16, size, sink),
             Kind::InstructionStream => self.code_tables(object, 32, sink),
             Kind::Fields if map.instance_type == types.code => self.code_tables(object, size, sink),
             Kind::BytecodeArray => {
@@ -156,17 +155,20 @@ impl Visitor<'_, '_> {
     }
 
     /// Elements that are strong or weak, by number.
-    fn mixed(&mut self, object: u64, from: u64, size: u64, sink: &mut impl Sink) {
-        let bytes = self.heap.space.rest_of_page(object);
+    fn mixed(&mut self, from: u64, size: u64, sink: &mut impl Sink) {
+        let bytes = self.bytes;
         for (index, at) in (from..size).step_by(8).enumerate() {
             let word = crate::memory::word_at(bytes, at as usize);
             // A weak reference that was cleared has no address in it.
-            if word & 1 == 0 || word >> 32 == 0 || !self.is_essential(word) || self.target(word).is_none() {
+            if word & 1 == 0 || word >> 32 == 0 || !self.is_essential(word) {
                 continue;
             }
-            let kind = if word & 3 == 3 { EdgeKind::Weak } else { EdgeKind::Internal };
-            let label = self.number(index);
-            self.edge(kind, label, word, Some(at), sink);
+            if let Some(to) = self.target(word) {
+                let kind = if word & 3 == 3 { EdgeKind::Weak } else { EdgeKind::Internal };
+                let label = self.number(index);
+                sink.edge(kind, label, to);
+                self.see(Some(at));
+            }
         }
     }
 

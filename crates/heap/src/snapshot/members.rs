@@ -1,7 +1,5 @@
 //! The nodes that are no object of the heap: the root, the categories of roots, Node's C++ objects behind wrappers.
 
-use foldhash::{HashMap, HashMapExt};
-
 use super::passes::Emitter;
 use super::{Edge, FIXED, Node, Snapshot};
 use crate::edges::Label;
@@ -9,7 +7,6 @@ use crate::embedder::{self, Embedded};
 use crate::heap::Heap;
 use crate::kind::Kind;
 use crate::mark::Marks;
-use crate::names::NameTable;
 use crate::node::{EdgeKind, NodeKind};
 use crate::roots::{Category, Root};
 
@@ -20,36 +17,24 @@ pub(super) struct Members {
     names: Vec<u32>,
     /// Edges of the categories that follow from the objects' types: too many to be kept.
     by_type: [u32; Category::BY_TYPE.len()],
-    /// Names of edges without one: "1", "2", …
-    numbers: Vec<u32>,
+    /// In the order of their wrappers.
     pub(super) embedded: Vec<Embedded>,
     embedded_names: Vec<u32>,
-    /// Position among `embedded`, by the wrapper's address.
-    by_wrapper: HashMap<u64, u32>,
     to_native: u32,
     to_javascript: u32,
 }
 
 impl Members {
     pub(super) fn new(heap: &Heap<'_>, marks: &Marks) -> Members {
-        let embedded = embedder::find(heap, marks);
-        let mut by_wrapper = HashMap::new();
-        for (number, one) in embedded.iter().enumerate() {
-            by_wrapper.insert(one.wrapper, number as u32);
-        }
-        Members { embedded, by_wrapper, ..Members::default() }
+        Members { embedded: embedder::find(heap, marks), ..Members::default() }
     }
 
-    pub(super) fn has_embedded(&self, wrapper: u64) -> bool {
-        self.by_wrapper.contains_key(&wrapper)
-    }
-
-    /// The name of an edge that has none, counted from 1.
-    fn number(&mut self, names: &mut NameTable, number: usize) -> Label {
-        while self.numbers.len() < number {
-            self.numbers.push(names.id(&(self.numbers.len() + 1).to_string()));
+    /// The number of the C++ object behind a wrapper; `next` goes from object to object in order.
+    pub(super) fn embedded_of(&self, next: &mut usize, object: u64) -> Option<u32> {
+        while self.embedded.get(*next).is_some_and(|one| one.wrapper < object) {
+            *next += 1;
         }
-        Label::Made(self.numbers[number - 1])
+        (self.embedded.get(*next)?.wrapper == object).then_some(*next as u32)
     }
 }
 
@@ -75,7 +60,7 @@ impl Snapshot<'_, '_> {
 
     /// All strings of the heap, in order.
     fn strings_of(&self, category: Category) -> impl Iterator<Item = u64> + use<'_> {
-        let pages = self.tables.string_bits.iter().enumerate();
+        let pages = self.marks.string_bits.iter().enumerate();
         let all = pages.flat_map(|(page, words)| {
             let base = self.heap.space.pages[page].base;
             crate::mark::bits(words).map(move |word| base + 8 * word as u64)
@@ -94,7 +79,7 @@ impl Snapshot<'_, '_> {
             (names.id("javascript_to_native"), names.id("native_to_javascript"));
         members.embedded_names =
             members.embedded.iter().map(|one| names.id(&format!("Node / {}", one.class))).collect();
-        let root = self.edges_of_root(&mut members);
+        let root = self.edges_of_root(&members);
         let categories = Category::COUNT as u32;
         let gc_roots = (0..categories).map(|n| (EdgeKind::Element, Label::Index(n + 1), FIXED + n)).collect();
         members.edges = vec![root, gc_roots];
@@ -107,18 +92,17 @@ impl Snapshot<'_, '_> {
                 let builtin = (category == Category::Builtins)
                     .then(|| self.namer.builtin(self.heap, root.object))
                     .flatten();
-                let names = &mut self.visitor.names;
                 let label = match builtin {
-                    Some(name) => Label::Made(names.id(&format!("{number} / {name}"))),
-                    None => members.number(names, number),
+                    Some(name) => Label::Made(self.visitor.names.id(&format!("{number} / {name}"))),
+                    None => self.visitor.number(number),
                 };
                 edges.push((kind, label, node));
             }
             members.edges.push(edges);
         }
         let by_type = Category::BY_TYPE.map(|category| self.strings_of(category).count() as u32);
-        for &count in &by_type {
-            members.number(&mut self.visitor.names, (count as usize).max(1));
+        for count in by_type {
+            self.visitor.number(count as usize);
         }
         members.by_type = by_type;
         let found: usize = members.edges.iter().map(Vec::len).sum();
@@ -128,26 +112,21 @@ impl Snapshot<'_, '_> {
         self.members = members;
     }
 
-    fn edges_of_root(&mut self, members: &mut Members) -> Vec<(EdgeKind, Label, u32)> {
+    fn edges_of_root(&mut self, members: &Members) -> Vec<(EdgeKind, Label, u32)> {
         let heap = self.heap;
         let types = &heap.space.layout.types;
         let mut root = vec![(EdgeKind::Element, Label::Index(1), 1)];
-        for page in 0..heap.space.pages.len() {
-            for object in self.marks.of_page(&heap.space, page) {
-                if heap.type_of(object) != types.native_context {
-                    continue;
-                }
-                let global = heap.word(object + 32);
-                let target = if heap.space.layout.shape.shortcut_to_context {
-                    object
-                } else if heap.type_behind(global) == types.global_object {
-                    global - 1
-                } else {
-                    continue;
-                };
-                let label = members.number(&mut self.visitor.names, root.len() + 1);
-                root.extend(self.ordinal(target).map(|node| (EdgeKind::Shortcut, label, node)));
-            }
+        for &object in &self.marks.landmarks.contexts {
+            let global = heap.word(object + 32);
+            let target = if heap.space.layout.shape.shortcut_to_context {
+                object
+            } else if heap.type_behind(global) == types.global_object {
+                global - 1
+            } else {
+                continue;
+            };
+            let label = self.visitor.number(root.len() + 1);
+            root.extend(self.ordinal(target).map(|node| (EdgeKind::Shortcut, label, node)));
         }
         let first = self.first_embedded();
         for (number, _) in members.embedded.iter().enumerate().filter(|(_, one)| one.root) {
@@ -175,16 +154,16 @@ impl Snapshot<'_, '_> {
             }
         }
         for category in Category::BY_TYPE {
-            for (string, &number) in self.strings_of(category).zip(&self.members.numbers) {
+            for (string, number) in self.strings_of(category).zip(1..) {
                 let to = self.ordinal(string).unwrap_or(0);
-                emitter.emit(EdgeKind::Internal, Label::Made(number), to);
+                emitter.emit(EdgeKind::Internal, Label::Number(number), to);
             }
         }
     }
 
     /// The edge from a wrapper to its C++ object.
-    pub(super) fn embedded_of(&self, wrapper: u64) -> Option<(Label, u32)> {
-        let number = *self.members.by_wrapper.get(&wrapper)?;
+    pub(super) fn embedded_edge(&self, next: &mut usize, wrapper: u64) -> Option<(Label, u32)> {
+        let number = self.members.embedded_of(next, wrapper)?;
         Some((Label::Made(self.members.to_native), self.first_embedded() + number))
     }
 

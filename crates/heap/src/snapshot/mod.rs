@@ -1,6 +1,6 @@
 //! The heap as a stream of nodes, edges and strings, in the order and with the meaning of a `.heapsnapshot` file.
 //!
-//! A node's ordinal is the number of marked words before its own: a bit per word, and a count per 512 words. So no
+//! A node's ordinal is the number of marked words before its own: a bit per word, and counts per 512 words. So no
 //! table of addresses is kept. What each object is tagged with and how many edges it has takes two bytes.
 
 mod members;
@@ -13,7 +13,7 @@ use passes::{Counter, EdgeCounts, Emitter, MANY, Tables};
 use rank::{ordinal, rank};
 
 use crate::builtins::BuiltinNames;
-use crate::edges::{Label, Sink, Visitor};
+use crate::edges::{Label, Visitor};
 use crate::error::{Refusal, Result};
 use crate::functions::line_and_column;
 use crate::heap::Heap;
@@ -25,7 +25,7 @@ use crate::node::{EdgeKind, NodeKind};
 use crate::probe::ProcessInfo;
 use crate::progress::{Step, Watcher, tell};
 use crate::roots::{self, Category, Root};
-use crate::special::{inessential, salt, string_bits, well_known};
+use crate::special::{inessential, salt, well_known};
 
 /// A node. Names are positions in the strings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +67,16 @@ const FIRST: u32 = FIXED + Category::COUNT as u32;
 /// DevTools numbers fields of nodes, of which each has six or seven, with 32 bits.
 const MOST_NODES: u64 = u32::MAX as u64 / 2;
 
+/// Digits of the largest number that is a name.
+const MOST_DIGITS: usize = 10;
+
+/// The number that a text is, if it is written as numbers are.
+fn canonical_number(text: &str) -> Option<u32> {
+    let digits = text.len() <= MOST_DIGITS && text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = text.parse().ok().filter(|_| digits)?;
+    (text == "0" || !text.starts_with('0')).then_some(number)
+}
+
 /// A heap that has been marked and counted. See the module.
 pub struct Snapshot<'h, 'm> {
     heap: &'h Heap<'m>,
@@ -76,9 +86,31 @@ pub struct Snapshot<'h, 'm> {
     tables: Tables,
     counts: EdgeCounts,
     members: Members,
-    /// Edges that WeakMaps' pairs give to key and table.
-    pairs: HashMap<u64, Vec<(Label, u64)>>,
+    pairs: Pairs,
     salt: u64,
+}
+
+/// What WeakMaps hold.
+#[derive(Default)]
+struct Pairs {
+    /// Key, value and table of each.
+    all: Vec<[u64; 3]>,
+    /// Key and table of each, with its number, in the order of their addresses: each has an edge to the value.
+    ends: Vec<(u64, u32)>,
+}
+
+impl Pairs {
+    /// The numbers of the pairs that a key or a table has; `next` goes from object to object in order.
+    fn of<'p>(&'p self, next: &mut usize, object: u64) -> &'p [(u64, u32)] {
+        while self.ends.get(*next).is_some_and(|&(end, _)| end < object) {
+            *next += 1;
+        }
+        let from = *next;
+        while self.ends.get(*next).is_some_and(|&(end, _)| end == object) {
+            *next += 1;
+        }
+        &self.ends[from..*next]
+    }
 }
 
 /// The result of marking, on which a snapshot is built.
@@ -139,8 +171,7 @@ impl<'h, 'm> Snapshot<'h, 'm> {
         let marks = &live.marks;
         let first = FIRST;
         let (node_ranks, first_outside) = rank(&marks.bits, first);
-        let string_bits = string_bits(heap, marks);
-        let (string_ranks, strings) = rank(&string_bits, 0);
+        let (string_ranks, strings) = rank(&marks.string_bits, 0);
         let nodes = (first_outside - first) as usize;
         let mut names = NameTable::new();
         let data_name = names.id("system / JSArrayBufferData");
@@ -152,11 +183,13 @@ impl<'h, 'm> Snapshot<'h, 'm> {
             tables: Tables {
                 node_ranks,
                 first_outside,
-                string_bits,
                 string_ranks,
                 strings,
                 made_strings: 0,
+                numbers: 0,
+                pair_names: 0,
                 twins: Vec::new(),
+                number_twins: HashMap::new(),
                 outside: HashMap::new(),
                 outside_nodes: Vec::new(),
             },
@@ -168,26 +201,35 @@ impl<'h, 'm> Snapshot<'h, 'm> {
                 total: 0,
             },
             members: Members::new(heap, marks),
-            pairs: HashMap::new(),
+            pairs: Pairs::default(),
             salt: salt(heap, marks),
         };
-        snapshot.pair_edges();
+        snapshot.find_pairs();
         snapshot.count(data_name, watcher)?;
         snapshot.members(&live.roots);
-        snapshot.tables.made_strings = snapshot.visitor.names.all().len() as u32;
-        snapshot.tables.twins = snapshot.twins();
+        let tables = &mut snapshot.tables;
+        tables.made_strings = snapshot.visitor.names.all().len() as u32;
+        tables.numbers = snapshot.visitor.numbers;
+        tables.pair_names = snapshot.pairs.all.len() as u32;
+        if snapshot.string_count() > u64::from(u32::MAX) {
+            return Err(Refusal::new(
+                format!("the heap has {} strings, more than a snapshot can number", snapshot.string_count()),
+                "No tool can open such a snapshot.",
+            ));
+        }
+        snapshot.twins();
         Ok(snapshot)
     }
 
     /// Which made names are internalized strings of the heap. In V8's file each text has one place, so a class and the
     /// word in the source that it is named after are the same string; redaction relies on that.
-    fn twins(&self) -> Vec<u32> {
+    fn twins(&mut self) {
         let heap = self.heap;
         let names = &self.visitor.names;
-        let longest = names.all().iter().map(String::len).max().unwrap_or(0) as u64;
+        let longest = names.all().iter().map(String::len).max().unwrap_or(0).max(MOST_DIGITS) as u64;
         let mut twins = vec![0; names.all().len()];
         let mut number = 0;
-        for (page, words) in self.tables.string_bits.iter().enumerate() {
+        for (page, words) in self.marks.string_bits.iter().enumerate() {
             for word in bits(words) {
                 number += 1;
                 let string = heap.space.pages[page].base + 8 * word as u64;
@@ -195,14 +237,18 @@ impl<'h, 'm> Snapshot<'h, 'm> {
                 if length == 0 || length > longest || heap.type_of(string) & NOT_INTERNALIZED != 0 {
                     continue;
                 }
-                if let Some(twin) = names.find(&heap.text(string)).and_then(|id| twins.get_mut(id as usize))
+                let text = heap.text(string);
+                if let Some(twin) = names.find(&text).and_then(|id| twins.get_mut(id as usize))
                     && *twin == 0
                 {
                     *twin = number;
                 }
+                if let Some(named) = canonical_number(&text).filter(|&named| named < self.tables.numbers) {
+                    self.tables.number_twins.entry(named).or_insert(number);
+                }
             }
         }
-        twins
+        self.tables.twins = twins;
     }
 
     fn ordinal(&self, address: u64) -> Option<u32> {
@@ -223,35 +269,34 @@ impl<'h, 'm> Snapshot<'h, 'm> {
         }
     }
 
-    fn pair_edges(&mut self) {
+    fn find_pairs(&mut self) {
         let heap = self.heap;
+        let pairs = &mut self.pairs;
         for &table in &self.marks.tables {
-            let Some(table_node) = self.ordinal(table) else { continue };
             for entry in (3..heap.array_length(table).saturating_sub(1)).step_by(2) {
                 let (key, value) = (heap.word(table + 16 + 8 * entry), heap.word(table + 24 + 8 * entry));
-                if !is_strong(key)
-                    || !is_strong(value)
-                    || heap.type_behind(key) == heap.space.layout.types.oddball
-                {
-                    continue;
+                let is_pair = is_strong(key)
+                    && is_strong(value)
+                    && heap.type_behind(key) != heap.space.layout.types.oddball
+                    && self.marks.contains(&heap.space, key - 1)
+                    && self.marks.contains(&heap.space, value - 1);
+                if is_pair {
+                    let number = pairs.all.len() as u32;
+                    pairs.all.push([key - 1, value - 1, table]);
+                    pairs.ends.extend([(key - 1, number), (table, number)]);
                 }
-                let (Some(key_node), Some(value_node)) = (self.ordinal(key - 1), self.ordinal(value - 1))
-                else {
-                    continue;
-                };
-                let name = format!(
-                    "1 / part of key ({} @{}) -> value ({} @{}) pair in WeakMap (table @{})",
-                    self.node_text(key - 1),
-                    self.id(key - 1, key_node),
-                    self.node_text(value - 1),
-                    self.id(value - 1, value_node),
-                    self.id(table, table_node),
-                );
-                let label = Label::Made(self.visitor.names.id(&name));
-                self.pairs.entry(key - 1).or_default().push((label, value - 1));
-                self.pairs.entry(table).or_default().push((label, value - 1));
             }
         }
+        pairs.ends.sort_unstable();
+    }
+
+    fn pair_text(&mut self, [key, value, table]: [u64; 3]) -> String {
+        let [key_id, value_id, table_id] =
+            [key, value, table].map(|object| self.ordinal(object).map_or(0, |node| self.id(object, node)));
+        let (key, value) = (self.node_text(key), self.node_text(value));
+        format!(
+            "1 / part of key ({key} @{key_id}) -> value ({value} @{value_id}) pair in WeakMap (table @{table_id})"
+        )
     }
 
     fn node_text(&mut self, object: u64) -> String {
@@ -267,17 +312,17 @@ impl<'h, 'm> Snapshot<'h, 'm> {
         let first = self.first();
         let mut tag_ids = HashMap::new();
         let mut node = first;
+        let (mut next_pair, mut next_embedded) = (0, 0);
         for page in 0..heap.space.pages.len() {
             tell(watcher, Step::Count, u64::from(node - first), self.marks.objects)?;
             for object in self.marks.of_page(&heap.space, page) {
                 let mut counter = Counter {
-                    heap,
                     marks: self.marks,
                     tables: &mut self.tables,
                     counts: &mut self.counts,
                     first,
-                    number: self.pairs.get(&object).map_or(0, |p| p.len() as u32)
-                        + u32::from(self.members.has_embedded(object)),
+                    number: self.pairs.of(&mut next_pair, object).len() as u32
+                        + u32::from(self.members.embedded_of(&mut next_embedded, object).is_some()),
                     tag_ids: &mut tag_ids,
                     new_tags: Vec::new(),
                     data_name,
@@ -334,7 +379,7 @@ impl<'h, 'm> Snapshot<'h, 'm> {
                     let (its_kind, its_name) =
                         self.namer.classify(heap, &mut self.visitor.names, object, &map);
                     kind = its_kind;
-                    name = self.tables.name(heap, its_name);
+                    name = self.tables.name(heap, self.marks, its_name);
                     self_size = heap.size(object, &map);
                     if heap.space.layout.shape.size_for_snapshot {
                         if heap.space.pages[page].read_only {
@@ -379,13 +424,17 @@ impl<'h, 'm> Snapshot<'h, 'm> {
         let heap = self.heap;
         let mut emitter = Emitter { heap, marks: self.marks, tables: &self.tables, out, outcome: Ok(()) };
         self.emit_roots(&mut emitter);
+        let (mut next_pair, mut next_embedded) = (0, 0);
         for page in 0..heap.space.pages.len() {
             for object in self.marks.of_page(&heap.space, page) {
                 self.visitor.visit(object, &mut emitter);
-                for &(label, to) in self.pairs.get(&object).map_or(&[][..], Vec::as_slice) {
-                    emitter.edge(EdgeKind::Internal, label, to);
+                for &(_, pair) in self.pairs.of(&mut next_pair, object) {
+                    // Every pair has a value that is marked.
+                    let value = self.pairs.all[pair as usize][1];
+                    let to = ordinal(heap, &self.marks.bits, &self.tables.node_ranks, value).unwrap_or(0);
+                    emitter.emit(EdgeKind::Internal, Label::Pair(pair), to);
                 }
-                if let Some((label, to)) = self.embedded_of(object) {
+                if let Some((label, to)) = self.embedded_edge(&mut next_embedded, object) {
                     emitter.emit(EdgeKind::Internal, label, to);
                 }
                 if emitter.outcome.is_err() {
@@ -399,14 +448,20 @@ impl<'h, 'm> Snapshot<'h, 'm> {
 
     /// All strings, in WTF-8: UTF-8 that may hold lone surrogates. The first error of `out` ends it.
     pub fn strings<E>(
-        &self,
+        &mut self,
         mut out: impl FnMut(&[u8]) -> std::result::Result<(), E>,
     ) -> std::result::Result<(), E> {
         for name in self.visitor.names.all() {
             out(name.as_bytes())?;
         }
+        for number in 0..self.tables.numbers {
+            out(number.to_string().as_bytes())?;
+        }
+        for pair in 0..self.pairs.all.len() {
+            out(self.pair_text(self.pairs.all[pair]).as_bytes())?;
+        }
         let mut text = Vec::new();
-        for (page, words) in self.tables.string_bits.iter().enumerate() {
+        for (page, words) in self.marks.string_bits.iter().enumerate() {
             for word in bits(words) {
                 text.clear();
                 self.heap.wtf8(self.heap.space.pages[page].base + 8 * word as u64, &mut text);
@@ -418,15 +473,16 @@ impl<'h, 'm> Snapshot<'h, 'm> {
 
     /// Strings that [`Snapshot::strings`] gives.
     pub fn string_count(&self) -> u64 {
-        u64::from(self.tables.made_strings) + u64::from(self.tables.strings)
+        let Tables { made_strings, numbers, pair_names, strings, .. } = self.tables;
+        [made_strings, numbers, pair_names, strings].map(u64::from).iter().sum()
     }
 
     /// Bytes that the reader holds beside the memory it reads, its tables of maps and names left out.
     pub fn extra_bytes(&self) -> u64 {
         let bits = |all: &[Vec<u64>]| all.iter().map(|page| 8 * page.len() as u64).sum::<u64>();
-        // A rank of 4 bytes for each 8 words of bits.
-        let words = bits(&self.marks.bits) + bits(&self.tables.string_bits);
-        words + words / 16 + (self.counts.tags.len() + self.counts.edges.len()) as u64
+        // A rank of 16 bytes for each 8 words of bits.
+        let words = bits(&self.marks.bits) + bits(&self.marks.string_bits);
+        words + words / 4 + (self.counts.tags.len() + self.counts.edges.len()) as u64
     }
 
     /// Where functions are, and the constructors of objects.
@@ -439,6 +495,8 @@ impl<'h, 'm> Snapshot<'h, 'm> {
         let mut places: HashMap<u64, Option<(i64, u32, u32)>> = HashMap::new();
         let mut line_ends: HashMap<u64, Vec<u32>> = HashMap::new();
         let mut node = self.first();
+        // Objects of one class come in a row.
+        let mut last = (0, None);
         for page in 0..heap.space.pages.len() {
             for object in self.marks.of_page(&heap.space, page) {
                 let here = node;
@@ -459,15 +517,18 @@ impl<'h, 'm> Snapshot<'h, 'm> {
                 if function == 0 {
                     continue;
                 }
-                let shared = heap.shared_of(function);
-                let place = *places.entry(shared).or_insert_with(|| {
-                    let script = heap.script_of(shared)?;
-                    let position = heap.start_position(shared)?;
-                    let ends = line_ends.entry(script).or_insert_with(|| heap.line_ends(script));
-                    let (line, column) = line_and_column(ends, position);
-                    Some((heap.script_id(script), line - 1, column - 1))
-                });
-                if let Some((script, line, column)) = place {
+                if last.0 != function {
+                    let shared = heap.shared_of(function);
+                    let place = places.entry(shared).or_insert_with(|| {
+                        let script = heap.script_of(shared)?;
+                        let position = heap.start_position(shared)?;
+                        let ends = line_ends.entry(script).or_insert_with(|| heap.line_ends(script));
+                        let (line, column) = line_and_column(ends, position);
+                        Some((heap.script_id(script), line - 1, column - 1))
+                    });
+                    last = (function, *place);
+                }
+                if let Some((script, line, column)) = last.1 {
                     out(Location { node: here, script, line, column })?;
                 }
             }

@@ -3,10 +3,10 @@
 use foldhash::HashMap;
 
 use super::Edge;
-use super::rank::{Ranked, ordinal};
+use super::rank::{Ranked, ordinal, ordinal_of};
 use crate::edges::{Label, Sink};
 use crate::heap::Heap;
-use crate::mark::Marks;
+use crate::mark::{Marks, Place};
 use crate::names::Name;
 use crate::node::{EdgeKind, NodeKind};
 
@@ -20,30 +20,51 @@ pub(super) struct Outside {
 pub(super) struct Tables {
     pub(super) node_ranks: Vec<Ranked>,
     pub(super) first_outside: u32,
-    pub(super) string_bits: Vec<Vec<u64>>,
     pub(super) string_ranks: Vec<Ranked>,
     /// Strings of the heap that have a place in the table.
     pub(super) strings: u32,
     pub(super) made_strings: u32,
+    /// Numbers that are texts: from 0 to below this.
+    pub(super) numbers: u32,
+    /// What pairs of WeakMaps are called.
+    pub(super) pair_names: u32,
     /// For each made name, the string of the heap that has the same text, counted from 1; 0 where there is none.
     pub(super) twins: Vec<u32>,
+    /// The same of numbers that have one.
+    pub(super) number_twins: HashMap<u32, u32>,
     /// Bytes outside the heap by their address: number from `first_outside`.
     pub(super) outside: HashMap<u64, u32>,
     pub(super) outside_nodes: Vec<Outside>,
 }
 
 impl Tables {
-    pub(super) fn string(&self, heap: &Heap<'_>, address: u64) -> Option<u32> {
-        ordinal(heap, &self.string_bits, &self.string_ranks, address)
+    /// Where the strings of the heap begin in the table of strings: behind names, numbers and pairs.
+    fn first_string(&self) -> u32 {
+        self.made_strings + self.numbers + self.pair_names
     }
 
-    pub(super) fn name(&self, heap: &Heap<'_>, name: Name) -> u32 {
+    pub(super) fn name(&self, heap: &Heap<'_>, marks: &Marks, name: Name) -> u32 {
         match name {
             Name::Made(id) => match self.twins.get(id as usize) {
-                Some(twin @ 1..) => self.made_strings + twin - 1,
+                Some(twin @ 1..) => self.first_string() + twin - 1,
                 _ => id,
             },
-            Name::Text(address) => self.string(heap, address).map_or(0, |n| self.made_strings + n),
+            Name::Text(address) => ordinal(heap, &marks.string_bits, &self.string_ranks, address)
+                .map_or(0, |n| self.first_string() + n),
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn label(&self, heap: &Heap<'_>, marks: &Marks, label: Label) -> u32 {
+        match label {
+            Label::Index(index) => index,
+            Label::Made(id) => self.name(heap, marks, Name::Made(id)),
+            Label::Text(address) => self.name(heap, marks, Name::Text(address)),
+            Label::Number(number) => match self.number_twins.get(&number) {
+                Some(twin) => self.first_string() + twin - 1,
+                None => self.made_strings + number,
+            },
+            Label::Pair(pair) => self.made_strings + self.numbers + pair,
         }
     }
 }
@@ -61,7 +82,6 @@ pub(super) struct EdgeCounts {
 pub(super) const MANY: u8 = u8::MAX;
 
 pub(super) struct Counter<'t> {
-    pub(super) heap: &'t Heap<'t>,
     pub(super) marks: &'t Marks,
     pub(super) tables: &'t mut Tables,
     pub(super) counts: &'t mut EdgeCounts,
@@ -75,14 +95,12 @@ pub(super) struct Counter<'t> {
 
 impl Sink for Counter<'_> {
     #[inline(always)]
-    fn edge(&mut self, _kind: EdgeKind, _label: Label, _to: u64) {
+    fn edge(&mut self, _kind: EdgeKind, _label: Label, _to: Place) {
         self.number += 1;
     }
 
-    fn tag(&mut self, object: u64, tag: &'static str, kind: Option<NodeKind>) {
-        let Some(node) = ordinal(self.heap, &self.marks.bits, &self.tables.node_ranks, object) else {
-            return;
-        };
+    fn tag(&mut self, object: Place, tag: &'static str, kind: Option<NodeKind>) {
+        let node = ordinal_of(&self.marks.bits, &self.tables.node_ranks, object);
         let slot = &mut self.counts.tags[(node - self.first) as usize];
         if *slot != 0 {
             return;
@@ -120,11 +138,7 @@ pub(super) struct Emitter<'t, F, E> {
 impl<E, F: FnMut(Edge) -> Result<(), E>> Emitter<'_, F, E> {
     #[inline(always)]
     pub(super) fn emit(&mut self, kind: EdgeKind, label: Label, to: u32) {
-        let name = match label {
-            Label::Index(index) => index,
-            Label::Made(id) => self.tables.name(self.heap, Name::Made(id)),
-            Label::Text(address) => self.tables.name(self.heap, Name::Text(address)),
-        };
+        let name = self.tables.label(self.heap, self.marks, label);
         if self.outcome.is_ok() {
             self.outcome = (self.out)(Edge { kind, name, to });
         }
@@ -132,9 +146,9 @@ impl<E, F: FnMut(Edge) -> Result<(), E>> Emitter<'_, F, E> {
 }
 
 impl<E, F: FnMut(Edge) -> Result<(), E>> Sink for Emitter<'_, F, E> {
-    fn edge(&mut self, kind: EdgeKind, label: Label, to: u64) {
-        let to = ordinal(self.heap, &self.marks.bits, &self.tables.node_ranks, to).unwrap_or(0);
-        self.emit(kind, label, to);
+    #[inline(always)]
+    fn edge(&mut self, kind: EdgeKind, label: Label, to: Place) {
+        self.emit(kind, label, ordinal_of(&self.marks.bits, &self.tables.node_ranks, to));
     }
 
     fn outside(&mut self, label: Label, address: u64, _bytes: u64) {
