@@ -42,24 +42,9 @@ function fill({ keep, require }, count) {
   keep.promises = Array.from({ length: 100 }, () => new Promise(() => {}));
 }
 
-/**
- * Two snapshots of one heap: the JavaScript thread asks by signal, and runs nothing but a loop between the two forks.
- */
-function twice({ stillheap, fs, path }, { directory, order }) {
-  const files = order.map((engine) => {
-    const dir = path.join(directory, engine);
-    fs.mkdirSync(dir, { recursive: true });
-    return { engine, dir };
-  });
-  const cell = new Int32Array(new SharedArrayBuffer(4));
-  const found = (dir) => fs.readdirSync(dir).find((name) => /^[^.].*heapsnapshot$/.test(name));
-  for (const { engine, dir } of files) {
-    stillheap.configure({ engine, dir, signal: 'SIGUSR2' });
-    process.kill(process.pid, 'SIGUSR2');
-    // Leaves the CPU to the child; what interrupts the thread runs between two waits.
-    while (found(dir) === undefined) Atomics.wait(cell, 0, 0, 20);
-  }
-  return files.map(({ engine, dir }) => [engine, path.join(dir, found(dir))]);
+/** In the agent: see support/both.js. */
+function both({ stillheap, require }, { support, directory, order }) {
+  return require(support).captureBoth(stillheap, directory, order);
 }
 
 for (const order of [
@@ -71,8 +56,9 @@ for (const order of [
     await agent.call(fill, 4000);
     const directory = temporaryDirectory(t);
     // The first captures bring code and strings into the heap that stay there.
-    await agent.call(twice, { directory: path.join(directory, 'warm'), order });
-    const files = Object.fromEntries(await agent.call(twice, { directory, order }));
+    const support = path.join(__dirname, 'support/both.js');
+    await agent.call(both, { support, directory: path.join(directory, 'warm'), order });
+    const files = await agent.call(both, { support, directory, order });
     assert.equal(readSnapshot(files.own).snapshot.stillheap.mode, 'fork');
     const [truth, found] = [contents(files.v8), contents(files.own)];
     for (const what of ['count', 'links', 'places']) {

@@ -53,7 +53,8 @@ function contents(file) {
     const { type, name } = all[locations[at] / width];
     add(places, `${type} ${name} ${locations.slice(at + 1, at + 4).join(':')}`);
   }
-  return { count, kinds, links, places };
+  const total = { nodes: all.length, edges: edges.length / 3 };
+  return { total, count, kinds, links, places };
 }
 
 function compare(truth, found) {

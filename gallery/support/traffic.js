@@ -7,15 +7,18 @@
 //   node gallery/leaks/NAME.js                                     shows how its memory grows
 //   GALLERY_DIRECTORY=DIR node gallery/leaks/NAME.js               writes DIR/{1,2,3}.heapsnapshot
 //
-// GALLERY_MODE: inline (the default), fork, or gcore: then the files are cores that gdb's gcore writes.
+// GALLERY_MODE: inline (the default), fork, gcore: then the files are cores that gdb's gcore writes, or both: at the last
+// moment, DIR/own and DIR/v8 get what the two engines of forked captures make of one heap.
 // GALLERY_OBJECT_IDS=keep: with ids, for tools that match by them.
 
 const { spawnSync } = require('node:child_process');
 const { renameSync } = require('node:fs');
 const path = require('node:path');
+const { captureBoth } = require('../../__test__/support/both.js');
 const stillheap = require('../..');
 
 const moments = 3;
+const engines = ['own', 'v8'];
 
 /**
  * Calls `work(n)` for n = 0, 1, 2, …, `warmUp` times before the first moment and `calls` times before each of
@@ -40,6 +43,12 @@ async function look(moment) {
     `moment ${moment}: heap ${(heapUsed / 1e6).toFixed(1)} MB, RSS ${(rss / 1e6).toFixed(1)} MB\n`,
   );
   if (directory === undefined) return;
+  if (process.env.GALLERY_MODE === 'both') {
+    // The first ones bring code and strings into the heap that stay there.
+    if (moment === moments - 1) captureBoth(stillheap, path.join(directory, 'warm'), engines);
+    if (moment === moments) captureBoth(stillheap, directory, engines);
+    return;
+  }
   if (process.env.GALLERY_MODE === 'gcore') return writeCore(path.join(directory, `${moment}.heapsnapshot`));
   await stillheap.capture({
     file: path.join(directory, `${moment}.heapsnapshot`),
