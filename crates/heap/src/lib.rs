@@ -5,8 +5,8 @@
 //! pointer may lie, each length may be huge, so every read is checked against the page it is in, and every loop is
 //! bounded by the size of what was read.
 //!
-//! Extra memory: a bit per heap word for what is alive and one for strings (together a 32nd of the heap), a rank per
-//! 512 words, two bytes per object, a bounded stack of what is still to be marked (a 128th of the heap), and tables
+//! Extra memory: a bit per heap word for what is alive and one for strings (together a 32nd of the heap), 16 bytes
+//! of ranks per 512 words for each, two bytes per object, a bounded stack of what is still to be marked (a 128th of the heap), and tables
 //! whose size depends on the number of maps and names. One thread, no global state, no I/O.
 #![forbid(unsafe_code)]
 

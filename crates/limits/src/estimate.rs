@@ -33,7 +33,7 @@ const PART_COPIED: u64 = 8;
 const LEAST_TO_READ: u64 = 24 << 20;
 /// It takes this part of ordinary objects, of the smallest there are, and of large ones.
 const PART_ORDINARY: u64 = 10;
-const PART_LARGE: u64 = 28;
+const PART_LARGE: u64 = 25;
 /// Room for growth between two captures, in percent, where an earlier one has shown what it takes.
 const MARGIN: u64 = 130;
 
@@ -58,7 +58,7 @@ impl Need {
         Self(LEAST + heap.total() / PART_COPIED)
     }
 
-    /// What our own reader takes beside the heap: a bit and a rank per word for objects and for strings (a thirtieth
+    /// What our own reader takes beside the heap: a bit and a rank per word for objects and for strings (a 26th
     /// of the heap), two bytes per object, names, and buffers.
     pub fn to_read(heap: HeapSize) -> Self {
         Self(LEAST_TO_READ + heap.ordinary / PART_ORDINARY + heap.large / PART_LARGE)
@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn to_read_takes_a_small_part_of_the_heap() {
-        let heap = HeapSize { ordinary: 1000 * MB, large: 280 * MB };
+        let heap = HeapSize { ordinary: 1000 * MB, large: 250 * MB };
         assert_eq!(Need::to_read(heap).0, 24 * MB + 100 * MB + 10 * MB);
     }
 
