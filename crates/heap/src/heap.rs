@@ -63,14 +63,14 @@ impl<'m> Space<'m> {
     }
 }
 
-/// Of the maps that were looked up last, those whose words differ in these bits of a hash are at hand.
+/// Entries of the cache of maps, each for the map words of one hash.
 const RECENT: usize = 1 << 10;
 
 /// The maps met so far, by the tagged word that refers to them.
 pub(crate) struct Maps {
     known: HashMap<u64, u32>,
     infos: Vec<MapInfo>,
-    /// Words and the positions of what they lead to. Most objects have one of few maps.
+    /// A cache of `known`: a map word and its position in `infos`. Most objects have one of few maps.
     recent: Box<[Cell<(u64, u32)>]>,
 }
 
