@@ -89,7 +89,7 @@ impl Console {
 }
 
 /// Columns of the output: the terminal's, or `STILLHEAP_COLUMNS`, which holds for pipes, too.
-fn width() -> Option<usize> {
+pub fn width() -> Option<usize> {
     let asked = std::env::var("STILLHEAP_COLUMNS").ok().and_then(|text| text.trim().parse().ok());
     let terminal = || io::stdout().is_terminal().then(terminal_size::terminal_size).flatten();
     asked.or_else(|| terminal().map(|(width, _)| usize::from(width.0))).filter(|&width| width >= 20)

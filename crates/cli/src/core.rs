@@ -1,6 +1,5 @@
 //! The commands about core files: `info`, `stack`, `convert`.
 
-use std::fmt::Write as _;
 use std::io;
 
 use serde::Serialize;
@@ -8,10 +7,10 @@ use stillheap_corefile::{Info, StackInfo, TimerInfo, Why};
 use stillheap_protocol::LossyPath;
 use stillheap_questions::{Failure, SCHEMA_VERSION};
 use stillheap_redact::{Key, Options};
-use stillheap_render::{count, plural, size, visible};
+use stillheap_render::{TextStyle, count, next, plural, size, visible};
 use stillheap_sink::{Destination, Direct, OpenedFile};
 
-use crate::answer::{TextAnswer, stack_text};
+use crate::answer::{TextAnswer, facts, fitted, stack_text};
 use crate::args::{ConvertArgs, CoreSource, compression_of};
 use crate::console::of_output;
 use crate::load::working;
@@ -81,89 +80,73 @@ fn timer_text(timer: &TimerInfo) -> String {
 }
 
 impl TextAnswer for InfoAnswer {
-    fn text(&self) -> String {
+    fn text(&self, look: TextStyle) -> String {
         let info = &self.info;
-        let mut out = String::new();
-        let mut line = |name: &str, value: String| {
-            let _ = writeln!(out, "{name:<11} {}", visible(&value));
+        let program = match (&info.program, &info.build_id) {
+            (Some(path), _) => path.clone(),
+            (None, Some(build)) => format!("not found; identified by its build id {build}"),
+            (None, None) => "not found".to_owned(),
         };
-        line("process", info.pid.map_or_else(|| "unknown".to_owned(), |pid| pid.to_string()));
+        let mut lines =
+            vec![("process", info.pid.map_or_else(|| "unknown".to_owned(), |pid| pid.to_string()))];
         match &info.command_line {
-            Some(command) => line("command", command.join(" ")),
-            None => line("arguments", info.arguments.join(" ")),
+            Some(command) => lines.push(("command", command.join(" "))),
+            None => lines.push(("arguments", info.arguments.join(" "))),
         }
         if let Some(options) = &info.node_options {
-            line("options", format!("NODE_OPTIONS={options}"));
+            lines.push(("options", format!("NODE_OPTIONS={options}")));
         }
-        line("node", format!("{}, V8 {}", info.node, info.v8));
-        line(
-            "program",
-            match (&info.program, &info.build_id) {
-                (Some(path), _) => path.clone(),
-                (None, Some(build)) => format!("not found; identified by its build id {build}"),
-                (None, None) => "not found".to_owned(),
-            },
-        );
+        lines.push(("node", format!("{}, V8 {}", info.node, info.v8)));
+        lines.push(("program", program));
         if let Some(signal) = info.signal {
             let name = SIGNALS.iter().find(|(number, _)| *number == signal);
-            line("ended by", name.map_or_else(|| format!("signal {signal}"), |(_, name)| (*name).to_owned()));
+            let name = name.map_or_else(|| format!("signal {signal}"), |(_, name)| (*name).to_owned());
+            lines.push(("ended by", name));
         }
         if let Some(why) = &info.why {
-            line("why", why_text(why));
+            lines.push(("why", why_text(why)));
         }
         if let Some(started) = info.started_ms.and_then(started_text) {
-            line("started", started);
+            lines.push(("started", started));
         }
-        line("threads", count(info.threads as u64));
-        line(
-            "alive",
-            format!(
-                "{} in {} of isolate {}",
-                plural(info.live_objects, "object"),
-                size(info.live_bytes),
-                info.isolate
-            ),
-        );
-        line(
+        lines.push(("threads", count(info.threads as u64)));
+        let live = plural(info.live_objects, "object");
+        lines.push(("live", format!("{live} in {} of isolate {}", size(info.live_bytes), info.isolate)));
+        let memory = &info.memory;
+        lines.push((
             "memory",
             format!(
                 "{} V8 pages, {} other anonymous, {} files",
-                size(info.memory.v8_pages),
-                size(info.memory.anonymous),
-                size(info.memory.files)
+                size(memory.v8_pages),
+                size(memory.anonymous),
+                size(memory.files)
             ),
-        );
+        ));
         for isolate in &info.isolates {
-            line(
-                &format!("isolate {}", isolate.number),
-                format!(
-                    "{}{}",
-                    size(isolate.page_bytes),
-                    if isolate.main { ", the main thread's" } else { "" }
-                ),
-            );
+            let whose = if isolate.main { ", the main thread's" } else { ", a worker's" };
+            lines.push(("isolate", format!("{} {}{whose}", isolate.number, size(isolate.page_bytes))));
         }
         for one in info.collections.iter().rev().take(SHOWN_COLLECTIONS).rev() {
-            line("collection", one.clone());
+            lines.push(("collection", one.clone()));
         }
         if !info.handles.is_empty() {
             let all: Vec<String> =
                 info.handles.iter().map(|h| format!("{} {}", count(h.count), h.class)).collect();
-            line("handles", all.join(", "));
+            lines.push(("handles", all.join(", ")));
         }
         for timer in info.timers.iter().take(SHOWN_TIMERS) {
-            line("timer", timer_text(timer));
+            lines.push(("timer", timer_text(timer)));
         }
         if info.timers.len() > SHOWN_TIMERS {
-            line(
-                "",
-                format!("and {} more kinds of timers: --json has all", info.timers.len() - SHOWN_TIMERS),
-            );
+            let more =
+                format!("and {} more kinds of timers: --json has all", info.timers.len() - SHOWN_TIMERS);
+            lines.push(("", more));
         }
         if info.missing_bytes > 0 {
-            line("truncated", format!("{} of memory are missing from the file", size(info.missing_bytes)));
+            let missing = format!("{} of memory are missing from the file", size(info.missing_bytes));
+            lines.push(("truncated", missing));
         }
-        out
+        facts(lines, look) + &next::command(look, &["summary", &self.file])
     }
 }
 
@@ -183,8 +166,8 @@ pub fn stack(args: &CoreSource) -> Result<StackAnswer, Failure> {
 }
 
 impl TextAnswer for StackAnswer {
-    fn text(&self) -> String {
-        stack_text(&self.stacks)
+    fn text(&self, look: TextStyle) -> String {
+        stack_text(&self.stacks, look) + &next::command(look, &["info", &self.file])
     }
 }
 
@@ -202,15 +185,17 @@ pub struct ConvertAnswer {
 }
 
 impl TextAnswer for ConvertAnswer {
-    fn text(&self) -> String {
-        format!(
-            "Wrote {} ({}): {}, {}{}\n",
-            visible(&self.output.to_string_lossy()),
+    fn text(&self, look: TextStyle) -> String {
+        let output = self.output.to_string_lossy();
+        let line = format!(
+            "Wrote {} ({}): {}, {}{}",
+            visible(&output),
             size(self.bytes),
             plural(self.nodes, "node"),
             plural(self.edges, "edge"),
             if self.redacted { ", redacted" } else { "" }
-        )
+        );
+        fitted(look, &line, 0, 2) + "\n" + &next::command(look, &["summary", &output])
     }
 }
 

@@ -20,13 +20,14 @@ use serde::Serialize;
 use serde_json::Value;
 use stillheap_control::{CaptureOutcome, CaptureProgress, PROTOCOL, Phase, Status};
 
+use crate::answer::fitted;
 use crate::args::{DumpArgs, How};
 use crate::exit::{NO, USAGE};
 use crate::live;
 use crate::target::{PAUSE, Target, TargetError, refusal};
 use stillheap_limits::read_text;
 use stillheap_questions::SCHEMA_VERSION;
-use stillheap_render::{size, visible};
+use stillheap_render::{TextStyle, next, size, visible};
 
 /// The result.
 #[derive(Serialize)]
@@ -60,7 +61,7 @@ impl Dumped {
     }
 
     /// For people.
-    pub fn text(&self) -> String {
+    pub fn text(&self, look: TextStyle) -> String {
         if let Some(error) = &self.error {
             let text = |key: &str| error.get(key).and_then(Value::as_str);
             let code = text("code").map_or_else(String::new, |code| format!("{}: ", visible(code)));
@@ -79,19 +80,25 @@ impl Dumped {
         }
         out.push('\n');
         if let Some(host) = &self.host_file {
-            out +=
-                &format!("  the process has another file system; from here the file is {}\n", visible(host));
+            let line =
+                format!("the process has another file system; from here the file is {}", visible(host));
+            out += &format!("  {}\n", fitted(look, &line, 2, 4));
         }
         let text = |key: &str| self.result.as_ref()?.get(key)?.as_str().map(visible);
         if let Some(reason) = text("engineReason") {
-            out += &format!("  captured through node:v8: {reason}\n");
+            let line = format!("captured through node:v8: {reason}");
+            out += &format!("  {}\n", fitted(look, &line, 2, 4));
         }
         let fallback = self.result.as_ref().and_then(|r| r.get("fallbackDir"));
         if let Some(fallback) = fallback.filter(|f| f.is_object()) {
             let part = |key: &str| visible(fallback.get(key).and_then(Value::as_str).unwrap_or("?"));
-            out += &format!("  {} could not be used: {}\n", part("wanted"), part("reason"));
+            let line = format!("{} could not be used: {}", part("wanted"), part("reason"));
+            out += &format!("  {}\n", fitted(look, &line, 2, 4));
         }
-        out
+        match (&self.file_bytes, &self.host_file, &self.file) {
+            (None, Some(file), _) | (None, None, Some(file)) => out + &next::command(look, &["leaks", file]),
+            _ => out,
+        }
     }
 }
 

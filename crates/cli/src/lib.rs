@@ -231,7 +231,7 @@ fn answer<A: Serialize + TextAnswer>(answer: Result<A, Failure>, json: bool) -> 
             if json {
                 console.json(&answer);
             } else {
-                console.text(&answer.text());
+                console.text(&answer.text(console.look()));
             }
             end(console, OK)
         }
@@ -389,7 +389,7 @@ fn dump(args: &args::DumpArgs) -> i32 {
             if args.json {
                 console.json(&answer);
             } else {
-                console.text(&answer.text());
+                console.text(&answer.text(console.look()));
             }
             end(console, if answer.ok() { OK } else { NO })
         }

@@ -18,11 +18,11 @@ use stillheap_index::Indexed;
 use stillheap_live::{Captured, Error, Kind, Options, Process, Progress, Step};
 use stillheap_questions::{Failure, SCHEMA_VERSION};
 use stillheap_redact::Key;
-use stillheap_render::{count, plural, size, visible};
+use stillheap_render::{TextStyle, count, next, plural, size, visible};
 use stillheap_sink::{Compression, Destination, Direct, NameContext, NameTemplate, OpenedFile};
 use stillheap_snapshot::{ReadLimits, ReadOptions};
 
-use crate::answer::{TextAnswer, stack_text};
+use crate::answer::{TextAnswer, facts, fitted, stack_text};
 use crate::args::{CoreArgs, DumpArgs, LeaksArgs, StackArgs, compression_of};
 use crate::console::say;
 
@@ -327,7 +327,7 @@ pub fn info(pid: u32, args: &CoreArgs) -> Result<InfoAnswer, Failure> {
 }
 
 impl TextAnswer for InfoAnswer {
-    fn text(&self) -> String {
+    fn text(&self, look: TextStyle) -> String {
         let info = &self.info;
         let mut lines = vec![
             ("process", info.pid.to_string()),
@@ -354,16 +354,20 @@ impl TextAnswer for InfoAnswer {
             lines.push(("swap", size(info.memory.swap_bytes)));
         }
         let live = plural(info.live_objects, "object");
-        lines.push(("alive", format!("{live} in {} of isolate {}", size(info.live_bytes), info.isolate)));
+        lines.push(("live", format!("{live} in {} of isolate {}", size(info.live_bytes), info.isolate)));
         let isolates = info.isolates.iter().map(|isolate| {
             let whose = if isolate.main { ", the main thread's" } else { ", a worker's" };
             ("isolate", format!("{} {}{whose}", isolate.number, size(isolate.page_bytes)))
         });
         lines.extend(isolates);
         lines.push(("paused", format!("{:.0} ms", info.pause_ms)));
-        lines.iter().map(|(name, value)| format!("{name:<11} {}\n", visible(value))).collect()
+        facts(lines, look) + &next::command(look, &["leaks", &info.pid.to_string()])
     }
 }
+
+/// Instead of stacks.
+const NO_JAVASCRIPT: &str =
+    "No thread was running JavaScript: the event loop was waiting, or native code was running.";
 
 /// One look at the stacks.
 #[derive(Serialize)]
@@ -498,20 +502,18 @@ fn line_of(pid: u32, script: &str, line: u32) -> Option<String> {
 }
 
 impl TextAnswer for StackAnswer {
-    fn text(&self) -> String {
+    fn text(&self, style: TextStyle) -> String {
         let mut out = String::new();
         for look in &self.looks {
             if self.looks.len() > 1 {
                 out += &format!("{} (paused {:.0} ms)\n", look.time, look.pause_ms);
             }
             match look.stacks.is_empty() {
-                true => {
-                    out += "No thread was in JavaScript: the event loop was waiting, or busy outside of it.\n"
-                }
-                false => out += &stack_text(&look.stacks),
+                true => out += &(fitted(style, NO_JAVASCRIPT, 0, 0) + "\n"),
+                false => out += &stack_text(&look.stacks, style),
             }
             if let Some(hint) = look.hint {
-                out += &format!("  the main thread is in {hint}\n");
+                out += &format!("  {}\n", fitted(style, &format!("the main thread is in {hint}"), 2, 2));
             }
             match self.looks.len() {
                 1 => out += &format!("\npaused {:.0} ms\n", look.pause_ms),
@@ -524,7 +526,7 @@ impl TextAnswer for StackAnswer {
                 false => {
                     out += &format!("In all {} looks the main thread was in:\n", self.looks.len());
                     for frame in &self.common {
-                        out += &format!("  {}\n", visible(frame));
+                        out += &format!("  {}\n", fitted(style, &visible(frame), 2, 6));
                     }
                 }
             }

@@ -23,7 +23,7 @@ fn unsupported(pid: u32) -> Failure {
 pub enum NoAnswer {}
 
 impl TextAnswer for NoAnswer {
-    fn text(&self) -> String {
+    fn text(&self, _look: stillheap_render::TextStyle) -> String {
         match *self {}
     }
 }

@@ -21,7 +21,7 @@ use crate::exit::{NO, OK, USAGE};
 use crate::target::{PAUSE, Target, TargetError, refusal};
 use stillheap_limits::read_text;
 use stillheap_questions::SCHEMA_VERSION;
-use stillheap_render::{size, visible};
+use stillheap_render::{TextStyle, size, visible};
 
 /// How long a command may take to load stillheap before it is said that it hasn't.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -206,6 +206,8 @@ struct WatchOutput {
     out: RetryWriter<Box<dyn Write>>,
     json: bool,
     draw: bool,
+    /// Columns of a line; None if nothing has to fit.
+    width: Option<usize>,
     /// Lines of the drawing on the terminal, which the next one replaces.
     drawn: usize,
     last_sample: u64,
@@ -220,6 +222,7 @@ impl WatchOutput {
             out: RetryWriter(out),
             json,
             draw,
+            width: crate::console::width(),
             drawn: 0,
             last_sample: 0,
             last_note: 0,
@@ -250,7 +253,7 @@ impl WatchOutput {
             if self.json {
                 text += &json_line("sample", pid, watch.thread_id, number, sample);
             } else if !self.draw {
-                text += &sample_line(sample);
+                text += &sample_line(sample, self.width);
             }
         }
         for (number, note) in watch.notes_after(self.last_note) {
@@ -258,7 +261,7 @@ impl WatchOutput {
             if self.json {
                 text += &json_line("event", pid, watch.thread_id, number, &Event::of(note));
             } else if !self.draw {
-                text += &note_line(note);
+                text += &fitted_note(note, self.width);
             }
         }
         self.write(&text);
@@ -324,16 +327,30 @@ fn speed(velocity: f64) -> String {
     format!("{sign}{}/h", size(velocity.abs() as u64))
 }
 
-fn sample_line(sample: &Sample) -> String {
-    let mut line = format!("{}  heap {:>8}", time(sample.at), size(sample.used));
-    if let Some(rss) = sample.rss {
-        line += &format!("  rss {:>8}", size(rss));
+/// A sample as one line. On a narrow terminal the columns of least worth are left out.
+fn sample_line(sample: &Sample, width: Option<usize>) -> String {
+    let columns = [
+        (0, Some(format!("{}  heap {:>8}", time(sample.at), size(sample.used)))),
+        (2, sample.rss.map(|rss| format!("rss {:>8}", size(rss)))),
+        (4, Some(format!("full {:>4}", sample.collections))),
+        (3, Some(format!("paused {:>6.0} ms", sample.paused_ms))),
+        (1, sample.velocity.map(speed)),
+    ];
+    let line = |least_worth: u8| {
+        let shown = columns.iter().filter(|(worth, _)| *worth <= least_worth);
+        shown.filter_map(|(_, text)| text.clone()).collect::<Vec<_>>().join("  ")
+    };
+    let fits = |text: &String| width.is_none_or(|width| text.len() <= width);
+    (0..=4).rev().map(line).find(fits).unwrap_or_else(|| line(0)) + "\n"
+}
+
+/// The same, wrapped below its text.
+fn fitted_note(note: &Note, width: Option<usize>) -> String {
+    let line = note_line(note);
+    match width {
+        Some(_) => TextStyle { width, ..TextStyle::default() }.wrap(line.trim_end(), 0, 4) + "\n",
+        None => line,
     }
-    line += &format!("  full {:>4}  paused {:>6.0} ms", sample.collections, sample.paused_ms);
-    if let Some(velocity) = sample.velocity {
-        line += &format!("  {}", speed(velocity));
-    }
-    line + "\n"
 }
 
 fn note_line(note: &Note) -> String {
@@ -415,9 +432,16 @@ mod tests {
             paused_ms: 85.4,
         };
         assert_eq!(
-            sample_line(&sample),
+            sample_line(&sample, None),
             "2026-11-22T17:15:00Z  heap  34.5 MB  rss   120 MB  full   12  paused     85 ms  +12.3 MB/h\n"
         );
+        assert_eq!(
+            sample_line(&sample, Some(64)),
+            "2026-11-22T17:15:00Z  heap  34.5 MB  rss   120 MB  +12.3 MB/h\n"
+        );
+        for width in 40..100 {
+            assert!(sample_line(&sample, Some(width)).trim_end().len() <= width, "{width}");
+        }
         let line = json_line("sample", 7, 0, 3, &sample);
         let value: serde_json::Value = serde_json::from_str(&line).unwrap();
         assert_eq!((value["kind"].as_str(), value["used"].as_u64()), (Some("sample"), Some(34_500_000)));

@@ -31,6 +31,11 @@ fn line(look: TextStyle, words: &[&str]) -> String {
     out + "\n"
 }
 
+/// After an answer that knows its next command.
+pub fn command(look: TextStyle, words: &[&str]) -> String {
+    line(look, words)
+}
+
 /// A word as a shell needs it.
 fn quote(word: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "-_.,@:/+%=".contains(c);
