@@ -19,7 +19,9 @@ test('prints the path, the size and the pause', async (t) => {
   const agent = await startAgent(t);
   const { code, stdout, stderr } = await stillheap(t, 'dump', agent.pid);
   assert.deepEqual({ code, stderr }, { code: 0, stderr: '' });
-  const [, file] = stdout.match(/^(\/.*\.heapsnapshot)\n {2}[\d.]+ MB, paused \d+ ms\n$/);
+  const [, file] = stdout.match(
+    /^(\/.*\.heapsnapshot)\n {2}[\d.]+ MB, paused \d+ ms\n\nNext: stillheap leaks \S+\n$/,
+  );
   assert.equal(path.dirname(file), agent.cwd);
   const verified = await stillheap(t, 'verify', file);
   assert.equal(verified.code, 0, verified.stderr);
