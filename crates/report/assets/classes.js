@@ -78,7 +78,7 @@ report.classes = (() => {
       const { instances, retainers } = row.details;
       const text = (string) => el('li', {}, el('code', {}, `${string.edge}: ${JSON.stringify(string.text)}`));
       const list = (title, items) =>
-        items.length > 0 && [el('h4', {}, title), el('ul', { class: 'plain' }, items)];
+        items.length > 0 && [el('h3', {}, title), el('ul', { class: 'plain' }, items)];
       return el(
         'tr',
         { class: 'details' },

@@ -77,7 +77,8 @@ report.source = (() => {
       shown &&
         el(
           'ol',
-          { start: shown.from },
+          // A long line is scrolled to, with the keyboard, too.
+          { start: shown.from, tabindex: '0', 'aria-label': `Source at ${name(location)}` },
           shown.lines.map((text, at) => {
             const marked = shown.from + at === location.line;
             return el(

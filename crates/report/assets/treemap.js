@@ -50,13 +50,13 @@ report.treemap = (() => {
   const whole = root.retained;
 
   const describe = (node) => {
-    const parts = [node.title];
+    // It begins as the cell's text does, so that both can be spoken.
+    const parts = [`${node.title}: ${bytes(node.retained)}, ${share(node.retained, whole)} of the heap`];
     if (node.group && node.parent) {
       const { count, selfSize, largest } = node.group;
       parts.push(plural(count, 'object'), `${bytes(selfSize)} shallow`);
       parts.push(`largest: @${largest.id}, ${bytes(largest.retainedSize)}`);
     }
-    parts.splice(1, 0, `${bytes(node.retained)}, ${share(node.retained, whole)} of the heap`);
     return visible(parts.join(' · '));
   };
 
@@ -122,6 +122,7 @@ report.treemap = (() => {
           onpointerenter: () => tell(h.data),
         },
         width > 48 && height > 14 && el('span', {}, h.data.title),
+        ' ',
         width > 48 && height > 32 && !h.children && el('small', {}, bytes(h.data.retained)),
       );
       return { node, h };
