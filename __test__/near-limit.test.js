@@ -53,12 +53,12 @@ for (const kind of ['objects', 'strings', 'array']) {
     const { result } = report.snapshot;
     assert.equal(result.trigger, 'near-heap-limit');
     assert.equal(result.file, path.join(cwd, snapshots[0]));
-    assert.match(child.stderr, /the heap has come to its limit of \d+ MB/);
+    assert.match(child.stderr, /the heap has reached its limit of \d+ MB/);
     assert.match(child.stderr, /stillheap: wrote \S+\.heapsnapshot /);
     assert.ok(report.statistics.used > 10e6 && report.statistics.nativeContexts >= 1);
     assert.ok(report.statistics.code > 0 && report.statistics.bytecode > 0);
     // One shot, one raise.
-    assert.equal(child.stderr.match(/come to its limit/g).length, 1);
+    assert.equal(child.stderr.match(/reached its limit/g).length, 1);
     assert.equal(report.heapLimit.raised - report.heapLimit.current, 64 * 1024 * 1024);
   });
 }
@@ -214,7 +214,7 @@ test('sampled allocations say who allocated what lives, also where there is no s
   // But for the little that no collection has come to yet.
   const garbage = allocations.places.filter(({ stack }) => stack[0]?.function === 'garbage');
   assert.ok(garbage.reduce((sum, { bytes }) => sum + bytes, 0) < 0.1 * allocations.bytes);
-  assert.match(child.stderr, /what lives was allocated by most \(\[eval\]:5\) [89]\d %/);
+  assert.match(child.stderr, /live objects were allocated by most \(\[eval\]:5\) [89]\d %/);
 });
 
 test('sampling ends with what it was for, and leaves that of others alone', async (t) => {

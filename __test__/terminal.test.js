@@ -5,7 +5,8 @@
 
 const assert = require('node:assert/strict');
 const { spawnSync } = require('node:child_process');
-const { readdirSync, writeFileSync } = require('node:fs');
+const { readdirSync, readFileSync, writeFileSync } = require('node:fs');
+const { constants } = require('node:os');
 const path = require('node:path');
 const { root, startNode, temporaryDirectory } = require('./support/child.js');
 const { test, testIf } = require('./support/test.js');
@@ -94,8 +95,8 @@ test('watch leaves columns out on a narrow terminal', { skip }, async (t) => {
   const service = startNode(t, [program]);
   await service.output(/ready/, 'stdout');
   for (const [columns, shown] of [
-    [60, /^\S+Z {2}heap +[\d.]+ k?MB$/],
-    [80, /^\S+Z {2}heap +[\d.]+ k?MB {2}rss +[\d.]+ MB {2}full +\d+ {2}paused +\d+ ms$/],
+    [60, /^\S+Z {2}heap +[\d.]+ k?MB( {2}rss +[\d.]+ MB)?$/],
+    [80, /^\S+Z {2}heap +[\d.]+ k?MB {2}rss +[\d.]+ MB( {2}full +\d+)?( {2}paused +\d+ ms)?$/],
   ]) {
     const { code, stdout, stderr } = await stillheap(t, ['watch', service.pid, '--for', '2s'], { columns });
     assert.equal(code, 0, stderr);
@@ -122,7 +123,7 @@ function onTerminal(t, command, { env = {}, columns = 80, rows = 24 } = {}) {
     },
   );
   assert.equal(error, undefined);
-  return { status, text: require('node:fs').readFileSync(log, 'utf8') };
+  return { status, text: readFileSync(log, 'utf8') };
 }
 
 const hasScript = spawnSync('script', ['--version']).status === 0;
@@ -132,22 +133,36 @@ const command = (words) => `'${process.execPath}' '${bin}' ${words}`;
 
 testIf(hasScript, 'script(1) is not installed')('on a terminal', async (t) => {
   const ESC = '\x1b';
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what is looked for
+  const colour = /\x1b\[[\d;]*m/;
 
-  await t.test('there are colours, unless NO_COLOR, CI or a dumb terminal forbid them', () => {
-    const plain = { PAGER: 'cat' };
-    assert.ok(
-      onTerminal(t, command(`summary ${fixture('leak')} --no-pager`), { env: plain }).text.includes(ESC),
-    );
-    for (const env of [{ NO_COLOR: '1' }, { TERM: 'dumb' }]) {
-      const { text } = onTerminal(t, command(`summary ${fixture('leak')} --no-pager`), {
-        env: { ...plain, ...env },
-      });
-      assert.ok(!text.includes(ESC), JSON.stringify(env));
-    }
-    const never = onTerminal(t, command(`summary ${fixture('leak')} --no-pager --color never`), {
-      env: plain,
-    });
-    assert.ok(!never.text.includes(ESC));
+  await t.test(
+    'there are colours, unless NO_COLOR or --color forbid them, and no escape at all on a dumb terminal',
+    () => {
+      const words = `summary ${fixture('leak')} --no-pager`;
+      const run = (env, more = '') => onTerminal(t, command(`${words} ${more}`), { env }).text;
+      assert.match(run({}), colour);
+      assert.doesNotMatch(run({ NO_COLOR: '1' }), colour);
+      assert.doesNotMatch(run({}, '--color never'), colour);
+      // Also where CI is set, even if it is empty.
+      for (const CI of ['', 'true']) assert.ok(!run({ TERM: 'dumb', CI }).includes(ESC), CI);
+      for (const words of ['--help', 'nonsense']) {
+        assert.ok(!onTerminal(t, command(words), { env: { TERM: 'dumb' } }).text.includes(ESC), words);
+      }
+      assert.match(run({ TERM: 'dumb' }, '--color always'), colour);
+    },
+  );
+
+  await t.test('progress is drawn, but not on a dumb terminal', { skip }, async () => {
+    const service = startNode(t, [path.join(__dirname, 'children/unprepared.js')], { ipc: true });
+    await service.event('port');
+    const words = command(`leaks ${service.pid} --every 1s --captures 2 --no-pager`);
+    assert.ok(onTerminal(t, words, { env: { NO_COLOR: '1' } }).text.includes(ESC));
+    const dumb = onTerminal(t, words, { env: { TERM: 'dumb' } }).text;
+    assert.match(dumb, /snapshot 2 of 2/);
+    // The two are gone by now, so no command on them is suggested.
+    assert.match(dumb, new RegExp(`^Next: stillheap leaks ${service.pid} --every 1s --keep \\.\\r?$`, 'm'));
+    assert.ok(!dumb.includes(ESC), JSON.stringify(dumb));
   });
 
   await t.test('what is longer than the terminal goes through the pager, and what is not does not', () => {
@@ -155,11 +170,23 @@ testIf(hasScript, 'script(1) is not installed')('on a terminal', async (t) => {
     writeFileSync(pager, '#!/bin/sh\necho PAGER\ncat\n', { mode: 0o755 });
     const env = { PAGER: pager };
     const long = onTerminal(t, command(`summary ${fixture('leak')} --limit 0`), { env, rows: 10 });
-    assert.match(long.text, /PAGER/);
+    assert.match(long.text, /\nPAGER\r?\n/);
+    assert.match(long.text, /EmailTemplate/);
     const short = onTerminal(t, command(`verify ${fixture('leak')}`), { env, rows: 40 });
-    assert.doesNotMatch(short.text, /PAGER/);
+    assert.doesNotMatch(short.text, /\nPAGER\r?\n/);
     const none = onTerminal(t, command(`summary ${fixture('leak')} --limit 0 --no-pager`), { env, rows: 10 });
-    assert.doesNotMatch(none.text, /PAGER/);
+    assert.doesNotMatch(none.text, /\nPAGER\r?\n/);
+  });
+
+  await t.test('Ctrl-C is left to the pager', () => {
+    const env = { PAGER: 'kill -INT $PPID; sleep 0.5; echo PAGER; cat' };
+    const { status, text } = onTerminal(t, command(`summary ${fixture('leak')} --limit 0`), {
+      env,
+      rows: 10,
+    });
+    assert.match(text, /\nPAGER\r?\n/);
+    assert.match(text, /EmailTemplate/);
+    assert.equal(status, 0);
   });
 
   await t.test('places are links where the terminal opens them', () => {
@@ -177,17 +204,41 @@ testIf(hasScript, 'script(1) is not installed')('on a terminal', async (t) => {
   });
 });
 
-test('Ctrl-C while snapshots are taken leaves no file and no copy', { skip }, async (t) => {
+test('a signal while snapshots are taken leaves no file and no copy', { skip }, async (t) => {
   const service = startNode(t, [path.join(__dirname, 'children/unprepared.js')], { ipc: true });
   await service.event('port');
-  const temporary = temporaryDirectory(t);
-  const child = startNode(t, [bin, 'leaks', String(service.pid), '--every', '60s'], {
-    env: { TMPDIR: temporary },
-  });
-  await child.output(/snapshot 1 of 3/, 'stderr');
-  process.kill(child.pid, 'SIGINT');
-  const { code, signal } = await child.ended;
-  assert.ok(code === 2 || signal === 'SIGINT' || code === 130, `${code} ${signal} ${child.stderr}`);
-  assert.deepEqual(readdirSync(temporary), []);
-  assert.match(child.stderr, /interrupted/);
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+    const temporary = temporaryDirectory(t);
+    const child = startNode(t, [bin, 'leaks', String(service.pid), '--every', '60s'], {
+      env: { TMPDIR: temporary },
+    });
+    await child.output(/snapshot 1 of 3/, 'stderr');
+    process.kill(child.pid, signal);
+    const { code, signal: by } = await child.ended;
+    assert.deepEqual({ code, by }, { code: 2, by: null }, child.stderr);
+    assert.deepEqual(readdirSync(temporary), [], signal);
+    assert.match(child.stderr, /interrupted; the process continues/);
+  }
+  assert.equal(readFileSync(`/proc/${service.pid}/task/${service.pid}/children`, 'utf8'), '');
 });
+
+test('a signal ends a command that has nothing to remove', { skip }, async (t) => {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+    // It waits for its input.
+    const child = startNode(t, [bin, 'summary', '-'], { stdio: ['pipe', 'pipe', 'pipe'] });
+    // The last one that is installed, and Node has no handler of its own for it.
+    await caught(child.pid, 'SIGHUP');
+    process.kill(child.pid, signal);
+    assert.equal((await child.ended).signal, signal);
+  }
+});
+
+/** Waits until a process has a handler for a signal. */
+async function caught(pid, signal) {
+  const bit = 1n << BigInt(constants.signals[signal] - 1);
+  for (;;) {
+    const mask = /^SigCgt:\s*(\w+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1];
+    if (BigInt(`0x${mask}`) & bit) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}

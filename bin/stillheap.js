@@ -10,6 +10,13 @@ const { argumentsOf } = require('../lib/bytes.js');
 // `watch -- COMMAND` loads it into what it starts.
 process.env.STILLHEAP_PACKAGE = path.dirname(__dirname);
 
+// Instead of Node's own handler, which the binary's could not return to: Node's raises the signal again. The binary
+// handles these signals; without it they would do nothing, so that the listeners come just before it runs.
+function leaveSignals() {
+  if (process.platform === 'win32') return;
+  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => {});
+}
+
 const given = process.argv.slice(2);
 const args = argumentsOf(given);
 const lost = args.indexOf(undefined);
@@ -20,6 +27,7 @@ if (lost >= 0) {
 } else run();
 
 function run() {
+  leaveSignals();
   runCli(args).then(
     (outcome) => {
       const { result, error } = JSON.parse(outcome);

@@ -140,7 +140,7 @@ impl Evidence {
         let part = |bytes: u64| bytes.saturating_mul(100) / allocations.bytes().max(1);
         let tops = allocations.tops(NAMED).into_iter();
         let tops: Vec<_> = tops.map(|(name, bytes)| format!("{name} {} %", part(bytes))).collect();
-        (!tops.is_empty()).then(|| format!("stillheap: what lives was allocated by {}", tops.join(", ")))
+        (!tops.is_empty()).then(|| format!("stillheap: live objects were allocated by {}", tops.join(", ")))
     }
 
     /// The snapshot's result.

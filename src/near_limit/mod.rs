@@ -234,11 +234,11 @@ fn act(target: &Arc<Target>, order: &NearLimitRequest, limits: Limits) {
         let limit = limits.current >> 20;
         match &written {
             Ok(path) => report::print(&format!(
-                "stillheap: the heap has come to its limit of {limit} MB; wrote {}, taking a snapshot",
+                "stillheap: the heap has reached its limit of {limit} MB; wrote {}, taking a snapshot",
                 path.display()
             )),
             Err(failure) => report::print(&format!(
-                "stillheap: the heap has come to its limit of {limit} MB; no report was written: {}",
+                "stillheap: the heap has reached its limit of {limit} MB; no report was written: {}",
                 failure.message
             )),
         }

@@ -438,11 +438,11 @@ pub enum Command {
     #[command(after_help = help::CONVERT)]
     Convert(ConvertArgs),
 
-    /// Describe a core file: process, Node.js, isolates, memory
+    /// Describe a running process or a core file: Node.js, isolates, memory
     #[command(after_help = help::INFO)]
     Info(CoreSource),
 
-    /// Show the JavaScript stacks of a core file
+    /// Show the JavaScript stacks of a running process or a core file
     #[command(after_help = help::STACK)]
     Stack(StackArgs),
 

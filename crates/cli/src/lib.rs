@@ -15,6 +15,12 @@ mod dump;
 mod exit;
 mod find;
 mod help;
+#[cfg(unix)]
+#[cfg_attr(
+    not(all(target_os = "linux", target_arch = "x86_64")),
+    allow(dead_code, reason = "only attaching makes what has to be removed")
+)]
+mod interrupts;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod live;
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
@@ -26,6 +32,7 @@ mod redact;
 mod report;
 #[cfg(target_os = "linux")]
 mod target;
+mod terminal;
 #[cfg(target_os = "linux")]
 mod watch;
 
@@ -44,18 +51,16 @@ use stillheap_render::{self as render, TextStyle, next};
 
 /// Runs a command, given without the program's name, and prints what comes of it; returns the exit code.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> i32 {
+    #[cfg(unix)]
+    interrupts::install();
+    terminal::choose_colours(Color::Auto);
     let all: Vec<OsString> = std::iter::once(OsString::from("stillheap")).chain(args).collect();
     if let Some((theirs, ours)) = all.get(1).and_then(|word| Some((word, commands::of_llnode(word)?))) {
         say(&format!("`{}` of llnode is `stillheap {ours}`.", theirs.display()));
     }
     match commands::command().try_get_matches_from(all).and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => {
-            match cli.terminal.color {
-                Color::Auto => anstream::ColorChoice::Auto,
-                Color::Always => anstream::ColorChoice::Always,
-                Color::Never => anstream::ColorChoice::Never,
-            }
-            .write_global();
+            terminal::choose_colours(cli.terminal.color);
             pager::configure(!cli.terminal.no_pager);
             dispatch(cli.command)
         }
@@ -266,7 +271,10 @@ fn verify(args: &VerifyArgs) -> i32 {
     if args.json {
         console.json(&answer);
     } else {
-        console.text(&render::verification(&answer));
+        let text = render::verification(&answer);
+        let look = console.look();
+        let line = |line: &str| answer::fitted(look, line, 0, 2) + "\n";
+        console.text(&text.lines().map(line).collect::<String>());
     }
     end(console, if answer.whole { OK } else { NO })
 }
@@ -278,7 +286,7 @@ fn redact(args: &args::RedactArgs) -> i32 {
             if args.json {
                 console.json(&answer);
             } else {
-                console.text(&answer.text());
+                console.text(&answer.text(console.look()));
             }
             end(console, OK)
         }
@@ -341,7 +349,7 @@ fn leaks(args: &LeaksArgs) -> i32 {
         let given = series.as_ref().map_or(&args.files, |series| &series.files);
         Ok((find::given(given).and_then(|files| load::open_all(&files, &args.common))?, series))
     });
-    let (files, _series) = match files {
+    let (files, series) = match files {
         Ok(files) => files,
         Err(failure) => return refuse(&failure, json),
     };
@@ -349,8 +357,16 @@ fn leaks(args: &LeaksArgs) -> i32 {
     let question = |all: &[&Opened]| questions::leaks(all, &args.request, &scripts);
     let least = args.fail_on.map(args::LeastConfidence::confidence);
     let code = |answer: &questions::LeaksAnswer| if answer.fails(least) { NO } else { OK };
+    let every = format!("{}s", args.every.as_secs_f64());
     let draw = |answer: &questions::LeaksAnswer, look: TextStyle| {
-        render::leaks(answer, look) + &next::leaks(answer, args.files.is_empty(), look)
+        let next = match (&series, &args.files[..]) {
+            // The snapshots are about to be removed: nothing can be asked of them.
+            (Some(_), [pid]) if args.keep.is_none() => {
+                next::command(look, &["leaks", &pid.to_string_lossy(), "--every", &every, "--keep", "."])
+            }
+            _ => next::leaks(answer, args.files.is_empty(), look),
+        };
+        render::leaks(answer, look) + &next
     };
     ask_about_all(files, json, "looking for leaks", question, code, draw)
 }

@@ -3,16 +3,12 @@
 
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use serde_json::{Value, json};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::flag;
 use stillheap_corefile::{FrameInfo, StackInfo};
 use stillheap_index::Indexed;
 use stillheap_live::{Captured, Error, Kind, Options, Process, Progress, Step};
@@ -25,6 +21,7 @@ use stillheap_snapshot::{ReadLimits, ReadOptions};
 use crate::answer::{TextAnswer, facts, fitted, stack_text};
 use crate::args::{CoreArgs, DumpArgs, LeaksArgs, StackArgs, compression_of};
 use crate::console::say;
+use crate::interrupts::{Interrupts, Temporary};
 
 /// How the process is read.
 fn options(args: &CoreArgs) -> Options {
@@ -50,52 +47,10 @@ fn failure(error: &Error) -> Failure {
         Error::Stopped => "ERR_STILLHEAP_INTERRUPTED",
     };
     let message = match error {
-        Error::Stopped => "interrupted; the process goes on, and no file was written".to_owned(),
+        Error::Stopped => "interrupted; the process continues, and no file was written".to_owned(),
         error => error.to_string(),
     };
     Failure::new(code, message)
-}
-
-/// Ctrl-C ends the copy before it ends this command: otherwise a zombie is left until the next run.
-///
-/// The handlers stay when it is dropped, and do then what the system does by default.
-struct Interrupts {
-    flags: &'static Flags,
-}
-
-struct Flags {
-    seen: Arc<AtomicBool>,
-    /// Nobody looks at `seen`.
-    unwatched: Arc<AtomicBool>,
-}
-
-static FLAGS: OnceLock<Flags> = OnceLock::new();
-
-impl Interrupts {
-    fn new() -> Interrupts {
-        let flags = FLAGS.get_or_init(|| {
-            let flags = Flags { seen: Arc::default(), unwatched: Arc::new(AtomicBool::new(true)) };
-            for signal in [SIGINT, SIGTERM, SIGHUP] {
-                // Without a handler the command ends at once, and the copy with it.
-                let _ = flag::register_conditional_default(signal, Arc::clone(&flags.unwatched));
-                let _ = flag::register(signal, Arc::clone(&flags.seen));
-            }
-            flags
-        });
-        flags.seen.store(false, Ordering::Relaxed);
-        flags.unwatched.store(false, Ordering::Relaxed);
-        Interrupts { flags }
-    }
-
-    fn seen(&self) -> bool {
-        self.flags.seen.load(Ordering::Relaxed)
-    }
-}
-
-impl Drop for Interrupts {
-    fn drop(&mut self) {
-        self.flags.unwatched.store(true, Ordering::Relaxed);
-    }
 }
 
 /// How far the reader is, on a terminal.
@@ -133,6 +88,7 @@ impl Drop for Bar {
 }
 
 fn capture(pid: u32, args: &CoreArgs, out: impl Write) -> Result<Captured, Error> {
+    // Ctrl-C ends the copy before it ends this command: otherwise a zombie is left until the next run.
     let interrupts = Interrupts::new();
     let process = Process::examine(pid, &options(args))?;
     let bar = Bar::new();
@@ -249,7 +205,7 @@ pub fn dump(args: &DumpArgs) -> Result<(PathBuf, Value), Failure> {
 pub struct Series {
     pub files: Vec<PathBuf>,
     /// Removes them at the end, unless they are kept.
-    _temporary: Option<tempfile::TempDir>,
+    _temporary: Option<Temporary>,
 }
 
 /// Takes the snapshots for `leaks PID`.
@@ -258,8 +214,8 @@ pub fn series(pid: u32, args: &LeaksArgs) -> Result<Series, Failure> {
     let (directory, temporary) = match &args.keep {
         Some(directory) => (directory.clone(), None),
         None => {
-            let temporary = tempfile::tempdir().map_err(of_io)?;
-            (temporary.path().to_owned(), Some(temporary))
+            let temporary = Temporary::new().map_err(of_io)?;
+            (temporary.path(Path::to_owned).unwrap_or_default(), Some(temporary))
         }
     };
     let mut files = Vec::new();
@@ -289,6 +245,9 @@ pub fn series(pid: u32, args: &LeaksArgs) -> Result<Series, Failure> {
             captured.pause_ms
         ));
         files.push(path);
+    }
+    if let Some(temporary) = &temporary {
+        temporary.unattended();
     }
     Ok(Series { files, _temporary: temporary })
 }
@@ -522,9 +481,9 @@ impl TextAnswer for StackAnswer {
         }
         if self.looks.len() > 1 {
             match self.common.is_empty() {
-                true => out += "The looks have nothing in common.\n",
+                true => out += "The stacks have no frame in common.\n",
                 false => {
-                    out += &format!("In all {} looks the main thread was in:\n", self.looks.len());
+                    out += &format!("In all {} stacks, the main thread was in:\n", self.looks.len());
                     for frame in &self.common {
                         out += &format!("  {}\n", fitted(style, &visible(frame), 2, 6));
                     }

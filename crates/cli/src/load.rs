@@ -108,7 +108,7 @@ pub fn warn_of_salvage(opened: &Opened) {
     let nodes = salvage.nodes_expected.map_or_else(String::new, |n| format!(" of {n}"));
     say(&format!(
         "warning: {} is truncated after {} bytes, inside \"{}\": {}{nodes} nodes and {} of {} edges were read; \
-         all numbers are of that part only",
+         all numbers cover this part only",
         opened.file,
         salvage.position,
         salvage.section,

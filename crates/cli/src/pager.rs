@@ -4,6 +4,8 @@ use std::io::{self, IsTerminal, Write};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
+use crate::terminal;
+
 /// What shows a long text, decided once: None where nothing is paged.
 static PAGER: OnceLock<Option<String>> = OnceLock::new();
 
@@ -12,8 +14,7 @@ pub fn configure(wanted: bool) {
     let named = ["STILLHEAP_PAGER", "PAGER"].into_iter().find_map(std::env::var_os);
     let pager = named.map_or_else(|| "less".to_owned(), |name| name.to_string_lossy().into_owned());
     let terminal = io::stdout().is_terminal() && io::stdin().is_terminal();
-    let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
-    let usable = wanted && terminal && !dumb && !matches!(pager.trim(), "" | "cat") && cfg!(unix);
+    let usable = wanted && terminal && !terminal::dumb() && !matches!(pager.trim(), "" | "cat") && cfg!(unix);
     let _ = PAGER.set(usable.then_some(pager));
 }
 
@@ -26,8 +27,16 @@ pub fn show(text: &str) -> bool {
     }
     // Without options of the user's own: quit if it fits, pass colours, don't clear the screen.
     let less = std::env::var_os("LESS").unwrap_or_else(|| "FRX".into());
-    let child = Command::new("sh").args(["-c", pager]).env("LESS", less).stdin(Stdio::piped()).spawn();
-    let Ok(mut child) = child else { return false };
+    // Ctrl-C is the pager's: if this process ended, both the pager and the shell would read the keys.
+    #[cfg(unix)]
+    let _interrupts = crate::interrupts::Interrupts::new();
+    let mut command = Command::new("sh");
+    command.args(["-c", pager]).env("LESS", less).stdin(Stdio::piped());
+    let (Ok(stdout), Ok(stderr)) = (terminal::for_child(&io::stdout()), terminal::for_child(&io::stderr()))
+    else {
+        return false;
+    };
+    let Ok(mut child) = command.stdout(stdout).stderr(stderr).spawn() else { return false };
     // A reader who quits early closes the pipe.
     let written = child.stdin.take().map(|mut input| input.write_all(text.as_bytes()));
     let status = child.wait();

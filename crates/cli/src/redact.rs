@@ -10,12 +10,13 @@ use serde::Serialize;
 use stillheap_redact::{Key, Options};
 use stillheap_sink::{Destination, OpenedFile, Written};
 
+use crate::answer::fitted;
 use crate::args::{RedactArgs, SourceText, compression_of};
 use crate::console::{RetryWriter, of_output};
 use crate::load::{ReadingBar, is_stdin};
 use stillheap_protocol::LossyPath;
 use stillheap_questions::{Failure, SCHEMA_VERSION};
-use stillheap_render::{count, plural, size, visible};
+use stillheap_render::{TextStyle, count, plural, size, visible};
 
 /// What is read at a time.
 const PIECE: usize = 256 * 1024;
@@ -41,16 +42,17 @@ pub struct Redaction {
 }
 
 impl Redaction {
-    pub fn text(&self) -> String {
-        format!(
-            "Wrote {} ({}): {} replaced, {} of {} kept{}\n",
+    pub fn text(&self, look: TextStyle) -> String {
+        let line = format!(
+            "Wrote {} ({}): {} replaced, {} of {} kept{}",
             visible(&self.output.to_string_lossy()),
             size(self.bytes),
             plural(self.values_replaced, "different value"),
             count(self.names_kept),
             plural(self.names_kept + self.names_replaced, "name"),
             if self.source { "" } else { "; source text kept" }
-        )
+        );
+        fitted(look, &line, 0, 2) + "\n"
     }
 }
 

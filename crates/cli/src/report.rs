@@ -4,6 +4,7 @@ use stillheap_questions::{Failure, Opened, Scripts};
 use stillheap_render::{size, visible};
 use stillheap_report::OutputFile;
 
+use crate::answer::fitted;
 use crate::args::ReportArgs;
 use crate::console::{Console, of_output, say};
 use crate::{find, load};
@@ -38,7 +39,9 @@ pub fn report(args: &ReportArgs) -> Result<(Console, bool), Failure> {
             console.json(&outcome);
         } else {
             let (name, size) = (visible(&outcome.report), size(outcome.bytes));
-            console.text(&format!("Wrote {name} ({size}). Open it in a browser.\n"));
+            let line = format!("Wrote {name} ({size}). Open it in a browser.");
+            let look = console.look();
+            console.text(&(fitted(look, &line, 0, 2) + "\n"));
         }
     }
     let salvaged = all.iter().any(|file| file.salvage().is_some());

@@ -92,7 +92,7 @@ impl Target {
             USAGE,
             "ERR_STILLHEAP_PROTOCOL",
             format!(
-                "the status page of process {} cannot be understood; it may be of another version",
+                "the status page of process {} cannot be read; another version of stillheap may have written it",
                 self.pid
             ),
         ))
@@ -116,7 +116,7 @@ fn denied(pid: u32, error: &io::Error) -> TargetError {
             ),
         ),
         io::ErrorKind::NotFound => refusal(USAGE, "ESRCH", format!("process {pid} has just ended")),
-        _ => refusal(USAGE, "EIO", format!("process {pid} cannot be looked into: {error}")),
+        _ => refusal(USAGE, "EIO", format!("process {pid} cannot be read: {error}")),
     }
 }
 

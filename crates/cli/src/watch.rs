@@ -6,7 +6,6 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, IsTerminal, Write};
-use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
@@ -19,6 +18,7 @@ use crate::args::WatchArgs;
 use crate::console::RetryWriter;
 use crate::exit::{NO, OK, USAGE};
 use crate::target::{PAUSE, Target, TargetError, refusal};
+use crate::terminal::for_child;
 use stillheap_limits::read_text;
 use stillheap_questions::SCHEMA_VERSION;
 use stillheap_render::{TextStyle, size, visible};
@@ -49,7 +49,7 @@ fn watch_running(pid: u32, json: bool, until: Option<Instant>) -> Result<i32, Ta
             ),
         ));
     }
-    let draw = !json && io::stdout().is_terminal();
+    let draw = !json && io::stdout().is_terminal() && !crate::terminal::dumb();
     let mut view = WatchOutput::new(Box::new(io::stdout()), json, draw);
     follow(&target, &mut view, until, || target.has_ended());
     view.end();
@@ -78,9 +78,7 @@ fn watch_started(command: &[OsString], json: bool, until: Option<Instant>) -> Re
         }
         if !warned && begun.elapsed() > PATIENCE && view.last_sample == 0 {
             warned = true;
-            crate::console::say(
-                "nothing in this command has loaded the watch so far; is it a Node.js program?",
-            );
+            crate::console::say("the command has not loaded stillheap so far; is it a Node.js program?");
         }
         std::thread::sleep(PAUSE);
     }
@@ -128,18 +126,9 @@ fn start(command: &[OsString], json: bool) -> Result<Child, TargetError> {
         .env("NODE_OPTIONS", options)
         .env("STILLHEAP_WATCH", "1")
         .env_remove("STILLHEAP_PACKAGE");
-    // Not just inherited: Node marks its own as not to be inherited, and a duplicate loses the mark.
     let ours = || {
-        let output = if json {
-            io::stderr().as_fd().try_clone_to_owned()
-        } else {
-            io::stdout().as_fd().try_clone_to_owned()
-        };
-        io::Result::Ok((
-            io::stdin().as_fd().try_clone_to_owned()?,
-            output?,
-            io::stderr().as_fd().try_clone_to_owned()?,
-        ))
+        let output = if json { for_child(&io::stderr()) } else { for_child(&io::stdout()) };
+        io::Result::Ok((for_child(&io::stdin())?, output?, for_child(&io::stderr())?))
     };
     if let Ok((stdin, stdout, stderr)) = ours() {
         start.stdin(stdin).stdout(stdout).stderr(stderr);
@@ -394,9 +383,9 @@ fn picture(pid: u32, status: &Status, watch: &Watch, width: usize) -> Vec<String
     let velocity = last.velocity.map_or_else(|| "not known yet".to_owned(), speed);
     lines.push(format!("velocity       {velocity}"));
     let rss = last.rss.map_or_else(String::new, |rss| format!("{} resident, ", size(rss)));
-    lines.push(format!("memory         {rss}{} outside of the heap", size(last.external)));
+    lines.push(format!("memory         {rss}{} outside the heap", size(last.external)));
     lines.push(format!(
-        "collections    {} full; all of them stopped the thread for {:.0} ms",
+        "collections    {} full; all together paused the thread for {:.0} ms",
         last.collections, last.paused_ms
     ));
     for note in &watch.notes {

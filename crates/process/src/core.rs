@@ -90,7 +90,12 @@ impl Core {
         let bytes = source::open(path)?;
         let arm = match kind(&bytes) {
             Some(arm) => arm.map_err(|e| Error::new(format!("{}: {e}", path.display())))?,
-            None => return Err(Error::new(format!("{} is not a core file", path.display()))),
+            None => {
+                return Err(Error::new(format!(
+                    "{} is not a core file; give one, or the id of a running process",
+                    path.display()
+                )));
+            }
         };
         let mut core = Core {
             path: path.to_owned(),

@@ -129,7 +129,7 @@ impl Condition {
             .iter()
             .find_map(|(sign, operator)| Some((*operator, rest.strip_prefix(sign)?)))
             .ok_or_else(|| wrong("has an unknown operator"))?;
-        let number = parse_number(number.trim()).ok_or_else(|| wrong("has no number behind the operator"))?;
+        let number = parse_number(number.trim()).ok_or_else(|| wrong("has no number after the operator"))?;
         Ok(Condition { text: text.to_owned(), class, test: Check::Compare(metric, operator, number) })
     }
 

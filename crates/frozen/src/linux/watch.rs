@@ -345,7 +345,7 @@ fn ended_by_itself(forked: &mut Forked, exit: Exit, out_of_memory: bool) -> Endi
         Exit::Code(status::INSISTED) => Ending::Again(own(
             "ERR_STILLHEAP_CONFINED",
             format!(
-                "native code of the application kept trying {} in the forked child, where it may not; nothing was \
+                "native code of the application kept trying {} in the forked child, where it is not allowed; nothing was \
                  written{context}",
                 forked.page.last_refused()
             ),
@@ -361,10 +361,10 @@ fn ended_by_itself(forked: &mut Forked, exit: Exit, out_of_memory: bool) -> Endi
             "ERR_STILLHEAP_MEMORY",
             format!("V8 ran out of memory in the forked child: {said}; nothing was written"),
         )),
-        Exit::Code(status::PANICKED) => crash("met with an internal error of stillheap's"),
+        Exit::Code(status::PANICKED) => crash("had an internal error of stillheap"),
         Exit::Signal(signal) => crash(&format!("ended by signal {signal}")),
         Exit::Code(code) => crash(&format!("ended with status {code}")),
-        Exit::Unknown => crash("ended before its time, and somebody else has its status"),
+        Exit::Unknown => crash("ended early, and other code of the process has its exit status"),
     }
 }
 
