@@ -14,7 +14,7 @@ use crate::linux::blob::{self, Call};
 use crate::linux::filters::{self, Answer};
 use crate::linux::follow::Follower;
 use crate::linux::inject::{self, Donor, Progress};
-use crate::linux::slack::{self, Use};
+use crate::linux::slack::{self, CodeSlot, Use};
 use crate::linux::threads::{Event, Threads, end_with_us, kill_copy};
 use crate::linux::{Options, Pause, Registers, Target, leftovers, proc, ranges};
 
@@ -24,6 +24,9 @@ const ATTEMPTS: u32 = 3;
 const REST: Duration = Duration::from_millis(100);
 /// A donor that is late, with nothing stopped but itself, is waited for so long.
 const LATE: Duration = Duration::from_secs(20);
+/// The marks of V8's memory are restored within this time, unless the donor gets no processor. The process is let go then:
+/// a program that it starts before they are costs it more, no more than that.
+const RESTORING: Duration = Duration::from_millis(50);
 /// Stopping alone may take so long.
 const STOPPING: Duration = Duration::from_millis(300);
 
@@ -304,11 +307,11 @@ fn try_to_freeze(
             let result = donor.result(&memory).unwrap_or(0);
             return Err(refused_to_clone(target, result));
         }
-        Progress::OnItsWay => return Err(too_late(target, options, &donor, threads)),
+        Progress::OnItsWay => return Err(too_late(target, options, &donor, place, threads)),
     };
     let forked_at = Instant::now();
     fault("forked");
-    let is_back = donor.await_back(target.pid, &mut threads, until)?;
+    let is_back = donor.await_left(target.pid, &mut threads, place, until.min(forked_at + RESTORING))?;
     let back_at = Instant::now();
     fault("back");
     threads.let_go(|id| id == target.pid);
@@ -405,11 +408,17 @@ fn refused_to_clone(target: &Target, result: i64) -> Refusal {
 
 /// The fork takes longer than the process may stand still: everything is let go, and the copy, which would be no
 /// picture of one moment any more, is ended as soon as it is there.
-fn too_late(target: &Target, options: &Options, donor: &Donor, mut threads: Threads) -> Refusal {
+fn too_late(
+    target: &Target,
+    options: &Options,
+    donor: &Donor,
+    place: CodeSlot,
+    mut threads: Threads,
+) -> Refusal {
     threads.let_go(|id| id != donor.id);
     let until = Instant::now() + LATE;
     let _ = donor.await_child(target.pid, &mut threads, until);
-    let _ = donor.await_back(target.pid, &mut threads, until);
+    let _ = donor.await_left(target.pid, &mut threads, place, until);
     // Lets go the donor, kills the copy if there is one; the next run reaps it.
     drop(threads);
     Refusal::new(

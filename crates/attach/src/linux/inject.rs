@@ -100,6 +100,7 @@ impl Donor {
             let now = Instant::now();
             if now.duration_since(watched) >= WATCHDOG {
                 watched = now;
+                // Exactly: before the code has blocked signals, a handler may run on top of it.
                 if self.is_in_its_call(pid) {
                     return Ok(Progress::Back);
                 }
@@ -109,6 +110,38 @@ impl Donor {
             }
             std::thread::sleep(LOOK);
         }
+    }
+
+    /// Waits until it has left the code, all of whose work is done then; false if that isn't seen in time.
+    ///
+    /// Signals are blocked until then. It need not sleep in its call again: a wake-up from before everything was stopped
+    /// makes the call return, and then it may wait for a thread that is stopped.
+    pub(crate) fn await_left(
+        &self,
+        pid: i32,
+        threads: &mut Threads,
+        place: CodeSlot,
+        until: Instant,
+    ) -> Result<bool> {
+        loop {
+            if self.has_left(pid, place) {
+                return Ok(true);
+            }
+            if let Some(Event::Gone) = threads.look(self.id)? {
+                return Err(ended(pid));
+            }
+            if Instant::now() >= until {
+                return Ok(false);
+            }
+            std::thread::sleep(LOOK);
+        }
+    }
+
+    /// Whether it sleeps anywhere else than in the code.
+    fn has_left(&self, pid: i32, place: CodeSlot) -> bool {
+        proc::call(pid, self.id)
+            .and_then(|call| proc::instruction(&call))
+            .is_some_and(|at| !place.contains(at))
     }
 
     /// Waits until it sleeps in its call again; false if it doesn't in time.

@@ -16,6 +16,11 @@ pub(crate) fn call(pid: i32, thread: i32) -> Option<String> {
     (line != "running").then(|| line.to_owned())
 }
 
+/// The instruction pointer in such a line.
+pub(crate) fn instruction(call: &str) -> Option<u64> {
+    u64::from_str_radix(call.rsplit(' ').next()?.strip_prefix("0x")?, 16).ok()
+}
+
 /// Whether a thread sleeps in a futex call that waits without a timeout.
 pub(crate) fn waits_in_futex(call: &str) -> bool {
     let words: Vec<&str> = call.split(' ').collect();
@@ -95,6 +100,8 @@ mod tests {
         assert!(waits_in_futex(&wait.replace("0x189", "0x80")));
         assert!(!waits_in_futex(&wait.replace("0x0 0x0 0x0", "0x0 0x7ff 0x0")), "with a timeout");
         assert!(!waits_in_futex(&wait.replace("0x189", "0x81")), "waking");
+        assert_eq!((instruction(wait), instruction("-1 0x1 0xff")), (Some(0x7f2), Some(0xff)));
+        assert_eq!((instruction("running"), instruction("")), (None, None));
         assert!(!waits_in_futex("232 0x5 0x7f 0x400 0xffffffff 0x0 0x0 0x7f1 0x7f2"));
         assert!(!waits_in_futex("-1 0x7f1 0x7f2") && !waits_in_futex(""));
     }

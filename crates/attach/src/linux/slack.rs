@@ -90,7 +90,7 @@ pub(crate) fn claim(of: Use, both: u64, memory: &File, threads: &Threads, all: b
     }
     for thread in threads.stopped() {
         let registers = threads.registers(thread)?;
-        let inside = |value: u64| (address..address + SIZE as u64).contains(&value);
+        let inside = |value: u64| CodeSlot { address }.contains(value);
         let mut stack = vec![0; STACK];
         // As far as the stack goes.
         let length = memory.read_at(&mut stack, registers.rsp & !7).unwrap_or(0);
@@ -110,6 +110,10 @@ fn unreadable(error: &io::Error) -> Refusal {
 }
 
 impl CodeSlot {
+    pub(crate) fn contains(self, address: u64) -> bool {
+        (self.address..self.address + SIZE as u64).contains(&address)
+    }
+
     /// Writes the code. The page becomes private to the process.
     pub(crate) fn write(self, memory: &File, blob: &[u8]) -> Result<()> {
         memory.write_all_at(blob, self.address).map_err(|e| {
