@@ -89,7 +89,27 @@ const answers = {
     }
   },
   loops: () => ({ loops: loops() }),
+  watch() {
+    gaps = { longest: 0, last: performance.now() };
+    turn();
+    return {};
+  },
+  gap() {
+    const { longest } = gaps;
+    gaps = undefined;
+    return { longest };
+  },
 };
+
+/** The longest time between two turns of the event loop, while somebody wants to know. */
+let gaps;
+function turn() {
+  if (gaps === undefined) return;
+  const now = performance.now();
+  gaps.longest = Math.max(gaps.longest, now - gaps.last);
+  gaps.last = now;
+  setImmediate(turn);
+}
 
 fill(Number(megabytes) * 1e6);
 const server = http.createServer((_request, response) => {
