@@ -194,6 +194,12 @@ impl Donor {
     }
 }
 
+/// The donor has ended, which a worker's thread may do. If it was the whole process, the caller finds out.
 fn ended(pid: i32) -> Refusal {
-    Refusal::new(Kind::Gone, format!("process {pid} ended meanwhile"))
+    Refusal::new(
+        Kind::Busy,
+        format!(
+            "the thread of process {pid} that was to make the copy has just ended; everything was let go. Try again later"
+        ),
+    )
 }
