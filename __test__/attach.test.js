@@ -330,6 +330,25 @@ test('info says what a process is', { skip }, async (t) => {
   assert.ok(info.memory.residentBytes > info.memory.anonymousBytes && info.descriptors > 10);
 });
 
+test('watch looks at a process that has not loaded stillheap from outside', { skip }, async (t) => {
+  const service = await start(t);
+  const args = ['watch', service.pid, '--every', '100ms', '--for', '1500ms'];
+  const { code, stdout, stderr } = await stillheap(t, [...args, '--json']);
+  assert.equal(code, 0, stderr);
+  const samples = stdout.trim().split('\n').map(JSON.parse);
+  assert.ok(samples.length > 1, stdout);
+  for (const [index, sample] of samples.entries()) {
+    const { kind, pid, number, pageBytes, pageResidentBytes, residentBytes } = sample;
+    assert.deepEqual({ kind, pid, number }, { kind: 'outside', pid: service.pid, number: index + 1 });
+    assert.ok(pageBytes >= pageResidentBytes && pageResidentBytes > 2e6 && residentBytes > pageResidentBytes);
+  }
+  assert.match((await stillheap(t, args)).stdout, /V8 pages +\d.* since the first\) +rss/);
+  const other = startProgram(t, 'sleep', ['100']);
+  const refused = await stillheap(t, ['watch', other.pid]);
+  assert.equal(refused.code, 2);
+  assert.match(refused.stderr, /has no V8 heap/);
+});
+
 test('leaks of a process names the variable and the line', { skip, timeout: 120_000 }, async (t) => {
   const service = await start(t);
   const growing = setInterval(() => ask(service, '/grow').catch(() => {}), 100);

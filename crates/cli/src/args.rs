@@ -224,7 +224,7 @@ pub enum How {
 
 #[derive(Args)]
 pub struct WatchArgs {
-    /// The process id; the process must run with STILLHEAP_WATCH=1, or call watch()
+    /// The process id; one that has not loaded stillheap is looked at from outside
     #[arg(value_name = "PID", value_parser = clap::value_parser!(u32).range(1..=i64::from(i32::MAX)))]
     #[arg(required_unless_present = "command", conflicts_with = "command")]
     pub pid: Option<u32>,
@@ -234,6 +234,9 @@ pub struct WatchArgs {
     /// Stop after this time, such as 30s or 10m; a started command keeps running
     #[arg(long = "for", value_name = "TIME", value_parser = duration)]
     pub time: Option<Duration>,
+    /// From outside: the time between samples
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    pub every: Duration,
     /// Print one line of JSON for each sample and event (docs/json-schema.md)
     #[arg(long)]
     pub json: bool,

@@ -23,10 +23,12 @@ Where stillheap is loaded, dump sends the signal that the process waits for (SIG
 pub const WATCH: &str = "\
 Examples:
   stillheap watch -- node app.js    start a service and watch its heap
-  stillheap watch 12345             a service that runs with STILLHEAP_WATCH=1
+  stillheap watch 12345             a service that is running
   stillheap watch 12345 --json --for 10m
 
-There is one sample after each full collection: the live size of the heap, the memory of the process, how fast the heap grows, and how long collections stopped the thread. Events are leaks, their end, and limits that are near. On a terminal the samples of a PID are drawn as a chart. The output of a started command stays where it is; the samples go to standard error.";
+There is one sample after each full collection: the live size of the heap, the memory of the process, how fast the heap grows, and how long collections stopped the thread. Events are leaks, their end, and limits that are near. On a terminal the samples of a PID are drawn as a chart. The output of a started command stays where it is; the samples go to standard error.
+
+A process that has not loaded stillheap is looked at from outside, every --every, without stopping it: the pages of its V8 heaps, garbage included, and its memory.";
 
 pub const VERIFY: &str = "\
 Examples:

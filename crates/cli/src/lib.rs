@@ -35,6 +35,8 @@ mod target;
 mod terminal;
 #[cfg(target_os = "linux")]
 mod watch;
+#[cfg(target_os = "linux")]
+mod watch_outside;
 
 use std::ffi::OsString;
 use std::io::IsTerminal;

@@ -76,6 +76,11 @@ impl Target {
         Ok(Target { pid, started, page: pages.swap_remove(at) })
     }
 
+    /// When a process was started; None if there is none.
+    pub fn started(pid: u32) -> Option<u64> {
+        start_time(pid)
+    }
+
     pub fn look(&self) -> Option<Status> {
         read_page(&self.page)
     }

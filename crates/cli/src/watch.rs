@@ -1,4 +1,5 @@
-//! `watch PID` and `watch -- COMMAND`: what the growth watch in a process sees, as it sees it.
+//! `watch PID` and `watch -- COMMAND`: what the growth watch in a process sees, as it sees it. Of a process that has none,
+//! what can be seen from outside (`watch_outside`).
 //!
 //! The process shows its latest samples on its status page; this looks at the page and never at the process, which
 //! doesn't notice. Samples that come faster than the page keeps them are missed and counted.
@@ -32,13 +33,19 @@ const DRAWN: usize = 40;
 pub fn watch(args: &WatchArgs) -> Result<i32, TargetError> {
     let until = args.time.map(|time| Instant::now() + time);
     match args.pid {
-        Some(pid) => watch_running(pid, args.json, until),
+        Some(pid) => watch_running(pid, args, until),
         None => watch_started(&args.command, args.json, until),
     }
 }
 
-fn watch_running(pid: u32, json: bool, until: Option<Instant>) -> Result<i32, TargetError> {
-    let target = Target::find(pid, watches)?;
+fn watch_running(pid: u32, args: &WatchArgs, until: Option<Instant>) -> Result<i32, TargetError> {
+    let json = args.json;
+    let target = match Target::find(pid, watches) {
+        Err(error) if error.why.code == "ERR_STILLHEAP_NOT_LOADED" => {
+            return crate::watch_outside::watch(pid, args.every, json, until);
+        }
+        found => found?,
+    };
     if target.status()?.watch.is_none() {
         return Err(refusal(
             USAGE,
