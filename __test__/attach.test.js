@@ -322,12 +322,21 @@ test('stack says that JSON.parse is what blocks', { skip }, async (t) => {
 });
 
 test('info says what a process is', { skip }, async (t) => {
-  const service = await start(t, { args: ['--workers'] });
+  const service = await start(t, { args: ['--workers', '--busy'] });
   const info = await json(t, 'info', service.pid);
   assert.equal(info.node, process.version);
   assert.equal(info.isolates.filter(({ main }) => main).length, 1);
   assert.equal(info.isolates.length, 3);
   assert.ok(info.memory.residentBytes > info.memory.anonymousBytes && info.descriptors > 10);
+  const timer = info.timers.find(({ milliseconds }) => milliseconds === 100);
+  assert.equal(timer.repeats, true);
+  assert.equal(timer.script, script);
+  assert.ok(
+    info.handles.some(({ class: name, count }) => /TCP/.test(name) && count > 0),
+    JSON.stringify(info.handles),
+  );
+  const { stdout } = await stillheap(t, ['info', service.pid]);
+  assert.match(stdout, /timer +1 .*unprepared\.js:\d+:\d+ every 100 ms/);
 });
 
 test('watch looks at a process that has not loaded stillheap from outside', { skip }, async (t) => {

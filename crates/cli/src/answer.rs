@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use stillheap_corefile::StackInfo;
-use stillheap_render::{TextStyle, Tone, visible};
+use stillheap_corefile::{HandleInfo, StackInfo, TimerInfo};
+use stillheap_render::{TextStyle, Tone, count, visible};
 
 /// An answer that draws itself for people.
 pub trait TextAnswer {
@@ -54,4 +54,38 @@ pub fn stack_text(stacks: &[StackInfo], look: TextStyle) -> String {
         }
     }
     out
+}
+
+/// Collections and kinds of timers that the text shows.
+const SHOWN_COLLECTIONS: usize = 3;
+const SHOWN_TIMERS: usize = 10;
+
+fn timer_text(timer: &TimerInfo) -> String {
+    let name = if timer.function.is_empty() { "(anonymous)" } else { &timer.function };
+    let place = match (&timer.script, timer.line, timer.column) {
+        (Some(script), Some(line), Some(column)) => format!(" {script}:{line}:{column}"),
+        _ => String::new(),
+    };
+    let kind = if timer.repeats { "every" } else { "in" };
+    format!("{} {name}{place} {kind} {} ms", count(timer.count), timer.milliseconds)
+}
+
+/// What V8 and Node tell of themselves: names and values for [`facts`].
+pub fn told(
+    collections: &[String],
+    handles: &[HandleInfo],
+    timers: &[TimerInfo],
+) -> Vec<(&'static str, String)> {
+    let last = collections.len().saturating_sub(SHOWN_COLLECTIONS);
+    let mut lines: Vec<_> = collections[last..].iter().map(|one| ("collection", one.clone())).collect();
+    if !handles.is_empty() {
+        let all: Vec<String> = handles.iter().map(|h| format!("{} {}", count(h.count), h.class)).collect();
+        lines.push(("handles", all.join(", ")));
+    }
+    lines.extend(timers.iter().take(SHOWN_TIMERS).map(|timer| ("timer", timer_text(timer))));
+    if timers.len() > SHOWN_TIMERS {
+        let more = timers.len() - SHOWN_TIMERS;
+        lines.push(("", format!("and {more} more kinds of timers: --json has all")));
+    }
+    lines
 }

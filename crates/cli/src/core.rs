@@ -3,14 +3,14 @@
 use std::io;
 
 use serde::Serialize;
-use stillheap_corefile::{Info, StackInfo, TimerInfo, Why};
+use stillheap_corefile::{Info, StackInfo, Why};
 use stillheap_protocol::LossyPath;
 use stillheap_questions::{Failure, SCHEMA_VERSION};
 use stillheap_redact::{Key, Options};
 use stillheap_render::{TextStyle, count, next, plural, size, visible};
 use stillheap_sink::{Destination, Direct, OpenedFile};
 
-use crate::answer::{TextAnswer, facts, fitted, stack_text};
+use crate::answer::{TextAnswer, facts, fitted, stack_text, told};
 use crate::args::{ConvertArgs, CoreSource, compression_of};
 use crate::console::of_output;
 use crate::load::working;
@@ -44,10 +44,6 @@ const SIGNALS: [(i32, &str); 9] = [
     (15, "SIGTERM"),
 ];
 
-/// Collections and kinds of timers that the text shows.
-const SHOWN_COLLECTIONS: usize = 3;
-const SHOWN_TIMERS: usize = 10;
-
 fn why_text(why: &Why) -> String {
     let what = match why.kind {
         "outOfMemory" => "JavaScript heap out of memory",
@@ -67,16 +63,6 @@ fn why_text(why: &Why) -> String {
 fn started_text(milliseconds: f64) -> Option<String> {
     let time = chrono::DateTime::from_timestamp_millis(milliseconds as i64)?;
     Some(stillheap_protocol::timestamp(time))
-}
-
-fn timer_text(timer: &TimerInfo) -> String {
-    let name = if timer.function.is_empty() { "(anonymous)" } else { &timer.function };
-    let place = match (&timer.script, timer.line, timer.column) {
-        (Some(script), Some(line), Some(column)) => format!(" {script}:{line}:{column}"),
-        _ => String::new(),
-    };
-    let kind = if timer.repeats { "every" } else { "in" };
-    format!("{} {name}{place} {kind} {} ms", count(timer.count), timer.milliseconds)
 }
 
 impl TextAnswer for InfoAnswer {
@@ -126,22 +112,7 @@ impl TextAnswer for InfoAnswer {
             let whose = if isolate.main { ", the main thread's" } else { ", a worker's" };
             lines.push(("isolate", format!("{} {}{whose}", isolate.number, size(isolate.page_bytes))));
         }
-        for one in info.collections.iter().rev().take(SHOWN_COLLECTIONS).rev() {
-            lines.push(("collection", one.clone()));
-        }
-        if !info.handles.is_empty() {
-            let all: Vec<String> =
-                info.handles.iter().map(|h| format!("{} {}", count(h.count), h.class)).collect();
-            lines.push(("handles", all.join(", ")));
-        }
-        for timer in info.timers.iter().take(SHOWN_TIMERS) {
-            lines.push(("timer", timer_text(timer)));
-        }
-        if info.timers.len() > SHOWN_TIMERS {
-            let more =
-                format!("and {} more kinds of timers: --json has all", info.timers.len() - SHOWN_TIMERS);
-            lines.push(("", more));
-        }
+        lines.extend(told(&info.collections, &info.handles, &info.timers));
         if info.missing_bytes > 0 {
             let missing = format!("{} of memory are missing from the file", size(info.missing_bytes));
             lines.push(("truncated", missing));

@@ -18,7 +18,7 @@ use stillheap_render::{TextStyle, count, next, plural, size, visible};
 use stillheap_sink::{Compression, Destination, Direct, NameContext, NameTemplate, OpenedFile};
 use stillheap_snapshot::{ReadLimits, ReadOptions};
 
-use crate::answer::{TextAnswer, facts, fitted, stack_text};
+use crate::answer::{TextAnswer, facts, fitted, stack_text, told};
 use crate::args::{CoreArgs, DumpArgs, LeaksArgs, StackArgs, compression_of};
 use crate::console::say;
 use crate::interrupts::{Interrupts, Temporary};
@@ -281,6 +281,7 @@ pub struct InfoAnswer {
 
 /// What a running process is.
 pub fn info(pid: u32, args: &CoreArgs) -> Result<InfoAnswer, Failure> {
+    let _interrupts = Interrupts::new();
     let info = Process::examine(pid, &options(args)).and_then(|process| process.info());
     Ok(InfoAnswer { schema_version: SCHEMA_VERSION, info: info.map_err(|error| failure(&error))? })
 }
@@ -296,8 +297,8 @@ impl TextAnswer for InfoAnswer {
             ("threads", count(info.threads as u64)),
         ];
         if let (Some(all), Some(sockets)) = (info.descriptors, info.sockets) {
-            let all = plural(all as u64, "open descriptor");
-            lines.push(("handles", format!("{all}, {} of them sockets", count(sockets as u64))));
+            let all = count(all as u64);
+            lines.push(("descriptors", format!("{all}, {} of them sockets", count(sockets as u64))));
         }
         lines.push((
             "memory",
@@ -319,6 +320,7 @@ impl TextAnswer for InfoAnswer {
             ("isolate", format!("{} {}{whose}", isolate.number, size(isolate.page_bytes)))
         });
         lines.extend(isolates);
+        lines.extend(told(&info.collections, &info.handles, &info.timers));
         lines.push(("paused", format!("{:.0} ms", info.pause_ms)));
         facts(lines, look) + &next::command(look, &["leaks", &info.pid.to_string()])
     }
@@ -352,6 +354,8 @@ pub struct StackAnswer {
 
 /// The JavaScript stacks of a running process, in one look or several.
 pub fn stack(pid: u32, args: &StackArgs) -> Result<StackAnswer, Failure> {
+    // Ctrl-C ends the looks; what was seen is shown.
+    let _interrupts = Interrupts::new();
     let process = Process::examine(pid, &options(&args.source.core)).map_err(|error| failure(&error))?;
     let looks = if args.watch.is_some() { args.count } else { 1 };
     let mut answer =

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 use stillheap_graph::Result;
-use stillheap_heap::Timers;
+use stillheap_heap::{Facts, Timers};
 
 use crate::death::{Why, why};
 use crate::open::{CoreOptions, with_heap};
@@ -109,6 +109,12 @@ impl From<Timers> for TimerInfo {
     }
 }
 
+/// What Node's objects say, as `info` shows it.
+pub fn shown_facts(facts: Facts) -> (Vec<HandleInfo>, Vec<TimerInfo>) {
+    let handles = facts.handles.into_iter().map(|(class, count)| HandleInfo { class, count });
+    (handles.collect(), facts.timers.into_iter().map(TimerInfo::from).collect())
+}
+
 /// Bytes of mappings.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -132,7 +138,7 @@ pub fn info(path: &Path, options: &CoreOptions) -> Result<Info> {
     with_heap(path, options, |found| {
         let core = &found.memory.core;
         let process = &found.live.process;
-        let facts = found.heap.facts(&found.live);
+        let (handles, timers) = shown_facts(found.heap.facts(&found.live));
         let started = core.started_with();
         let signal = core.death().map(|d| d.signal).filter(|&signal| signal != 0 && signal != SIGSTOP);
         let v8_pages = found.isolates.iter().map(|i| i.bytes).sum();
@@ -160,8 +166,8 @@ pub fn info(path: &Path, options: &CoreOptions) -> Result<Info> {
             signal,
             why: signal.and_then(|_| why(core, &found.heap, &found.live)),
             collections: found.heap.last_collections(),
-            handles: facts.handles.into_iter().map(|(class, count)| HandleInfo { class, count }).collect(),
-            timers: facts.timers.into_iter().map(TimerInfo::from).collect(),
+            handles,
+            timers,
             threads: core.threads().len(),
             isolates: found
                 .isolates

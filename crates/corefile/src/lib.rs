@@ -16,7 +16,7 @@ mod write;
 
 pub use build::read;
 pub use death::Why;
-pub use info::{HandleInfo, Info, IsolateInfo, MemoryInfo, TimerInfo, info};
+pub use info::{HandleInfo, Info, IsolateInfo, MemoryInfo, TimerInfo, info, shown_facts};
 pub use open::{CoreOptions, is_core};
 pub use stacks::{FrameInfo, StackInfo, shown as shown_stack, stacks};
 pub use write::{Converted, convert};

@@ -3,6 +3,7 @@
 use std::fs;
 
 use serde::Serialize;
+use stillheap_corefile::{HandleInfo, TimerInfo, shown_facts};
 use stillheap_heap::Heap;
 use stillheap_heap::unwatched;
 
@@ -59,6 +60,12 @@ pub struct Info {
     pub isolate: usize,
     pub live_objects: u64,
     pub live_bytes: u64,
+    /// What V8 keeps of its last collections, as `--trace-gc` prints it; the oldest first.
+    pub collections: Vec<String>,
+    /// Node's handles and requests that are open, by their C++ class.
+    pub handles: Vec<HandleInfo>,
+    /// Timers that wait, the same ones together, the most frequent first.
+    pub timers: Vec<TimerInfo>,
     /// How long the main thread stood still, in milliseconds.
     pub pause_ms: f64,
 }
@@ -112,6 +119,7 @@ impl Process {
             let live = opened.heap.verify(&mut unwatched)?;
             let v8_pages = opened.isolates.iter().map(|isolate| isolate.bytes).sum();
             let isolates = opened.isolates.iter().enumerate();
+            let (handles, timers) = shown_facts(opened.heap.facts(&live));
             Ok(Info {
                 pid,
                 node: live.process.node.clone(),
@@ -128,6 +136,9 @@ impl Process {
                 isolate: opened.isolate,
                 live_objects: live.objects(),
                 live_bytes: live.bytes(),
+                collections: opened.heap.last_collections(),
+                handles,
+                timers,
                 pause_ms: copy.frozen.pause().total.as_secs_f64() * 1e3,
             })
         })?;
