@@ -294,6 +294,21 @@ test('a service that ends while its copy stands does not leave its port taken', 
   assert.equal(await isFree(service.port), true);
 });
 
+test('Ctrl-Z stops the command when the process has been let go', { skip }, async (t) => {
+  const service = await start(t);
+  for (let n = 0; n < 50; n++) await ask(service, '/grow');
+  const directory = temporaryDirectory(t);
+  const command = startNode(t, [bin, 'dump', String(service.pid), '--dir', directory]);
+  await copyOf(service, command);
+  command.kill('SIGTSTP');
+  const isStopped = () => / T /.test(readFileSync(`/proc/${command.pid}/stat`, 'utf8'));
+  while (!isStopped()) await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.deepEqual(childrenOf(service.pid), []);
+  assert.equal((await ask(service)).subscriptions, 105_000);
+  command.kill('SIGCONT');
+  assert.equal((await command.ended).code, 0, command.describe('did not go on'));
+});
+
 test('stack names the function and the line of a loop that blocks', { skip }, async (t) => {
   const service = await start(t);
   await ask(service, '/spin');

@@ -1,4 +1,4 @@
-//! Ctrl-C (SIGINT), SIGTERM and SIGHUP.
+//! Ctrl-C (SIGINT), SIGTERM and SIGHUP; and Ctrl-Z (SIGTSTP), at the end.
 //!
 //! They end a command at once, as the system does by default, unless something has to be removed first: while an
 //! [`Interrupts`] exists, they only set a flag.
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTSTP};
 use signal_hook::{flag, low_level};
 use stillheap_limits::read_text;
 use tempfile::TempDir;
@@ -137,5 +137,40 @@ impl Temporary {
 impl Drop for Temporary {
     fn drop(&mut self) {
         drop(self.directory.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+}
+
+struct StopFlags {
+    /// Ctrl-Z came and was put off.
+    seen: Arc<AtomicBool>,
+    /// Nobody puts it off: the handler does what the system does by default.
+    at_once: Arc<AtomicBool>,
+}
+
+/// While one exists, Ctrl-Z waits: a process that is attached to would stand still as long as this command.
+pub struct Attached(&'static StopFlags);
+
+impl Attached {
+    pub fn new() -> Attached {
+        static FLAGS: OnceLock<StopFlags> = OnceLock::new();
+        let flags = FLAGS.get_or_init(|| {
+            let flags = StopFlags { seen: Arc::default(), at_once: Arc::default() };
+            if !ignored(SIGTSTP) {
+                let _ = flag::register_conditional_default(SIGTSTP, Arc::clone(&flags.at_once));
+                let _ = flag::register(SIGTSTP, Arc::clone(&flags.seen));
+            }
+            flags
+        });
+        flags.at_once.store(false, Ordering::SeqCst);
+        Attached(flags)
+    }
+}
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        self.0.at_once.store(true, Ordering::SeqCst);
+        if self.0.seen.swap(false, Ordering::SeqCst) {
+            let _ = low_level::emulate_default_handler(SIGTSTP);
+        }
     }
 }

@@ -21,7 +21,7 @@ use stillheap_snapshot::{ReadLimits, ReadOptions};
 use crate::answer::{TextAnswer, facts, fitted, stack_text, told};
 use crate::args::{CoreArgs, DumpArgs, LeaksArgs, StackArgs, compression_of};
 use crate::console::say;
-use crate::interrupts::{Interrupts, Temporary};
+use crate::interrupts::{Attached, Interrupts, Temporary};
 
 /// How the process is read.
 fn options(args: &CoreArgs) -> Options {
@@ -100,6 +100,7 @@ fn capture(pid: u32, args: &CoreArgs, out: impl Write) -> Result<Captured, Error
         }
         !interrupts.seen()
     };
+    let _attached = Attached::new();
     process.capture(out, &mut watcher)
 }
 
@@ -282,7 +283,9 @@ pub struct InfoAnswer {
 /// What a running process is.
 pub fn info(pid: u32, args: &CoreArgs) -> Result<InfoAnswer, Failure> {
     let _interrupts = Interrupts::new();
+    let attached = Attached::new();
     let info = Process::examine(pid, &options(args)).and_then(|process| process.info());
+    drop(attached);
     Ok(InfoAnswer { schema_version: SCHEMA_VERSION, info: info.map_err(|error| failure(&error))? })
 }
 
@@ -367,7 +370,9 @@ pub fn stack(pid: u32, args: &StackArgs) -> Result<StackAnswer, Failure> {
                 break;
             }
         }
+        let attached = Attached::new();
         let found = process.stacks().map_err(|error| failure(&error))?;
+        drop(attached);
         let main = found.stacks.iter().find(|stack| stack.main);
         answer.looks.push(Look {
             time: Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
