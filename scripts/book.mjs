@@ -2,6 +2,9 @@
 //
 //   node scripts/book.mjs            builds into .cache/book/site; fails if a link in it leads nowhere
 //   MDBOOK=/path/to/mdbook           uses that one instead of installing version `version` into .cache/mdbook
+//
+// `npm test -- book` does the same. `npm test` alone builds the site only where mdBook is there already: compiling it takes
+// two minutes on two cores. Step `links` follows the links of the documents themselves, always.
 
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -19,27 +22,22 @@ function run(command, args) {
   if (error || status !== 0) throw new Error(`'${command} ${args.join(' ')}' failed: ${error ?? status}`);
 }
 
+const place = path.join(root, '.cache/mdbook');
+const installed = path.join(place, 'bin', process.platform === 'win32' ? 'mdbook.exe' : 'mdbook');
+
+/** Whether the site can be built without compiling mdBook first. */
+export const ready = () => Boolean(process.env.MDBOOK) || existsSync(installed);
+
 /** mdBook, compiled once per checkout. Without its server it has half of the dependencies. */
 function mdbook() {
   if (process.env.MDBOOK) return process.env.MDBOOK;
-  const place = path.join(root, '.cache/mdbook');
-  const binary = path.join(place, 'bin', process.platform === 'win32' ? 'mdbook.exe' : 'mdbook');
-  if (!existsSync(binary)) {
-    const features = ['--no-default-features', '--features', 'search'];
+  if (!existsSync(installed)) {
     run('cargo', [
-      'install',
-      'mdbook',
-      '--version',
-      version,
-      '--locked',
-      '--debug',
-      '--quiet',
-      ...features,
-      '--root',
-      place,
+      ...['install', 'mdbook', '--version', version, '--locked', '--debug', '--quiet'],
+      ...['--no-default-features', '--features', 'search', '--root', place],
     ]);
   }
-  return binary;
+  return installed;
 }
 
 /** Where a file of the repository is when it is not in the book. */

@@ -1,7 +1,10 @@
-// Makes a checkout ready: npm packages as locked, then the addon in release mode. Quick when nothing changed.
+// Makes a checkout ready: npm packages as locked, then both binaries. Quick when nothing changed.
+//
+//   node scripts/setup.mjs              as the tests have them
+//   node scripts/setup.mjs --release    optimised: `npm run build`
 
 import { spawnSync } from 'node:child_process';
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -27,27 +30,42 @@ export function npmInstall() {
   run('npm', ['ci', '--no-audit', '--no-fund', '--ignore-scripts', '--loglevel=error']);
 }
 
-/** Both binaries: the addon, and the analysis, which it loads only when it is asked for. */
-export function build() {
-  const napi = (...args) =>
+/** Says how the binaries of this checkout were built: `dev` or `release`. */
+const built = path.join(root, 'target/binaries-profile');
+
+/**
+ * Both binaries: the addon, and the analysis, which it loads only when it is asked for. `dev` shares every crate with
+ * `cargo test --workspace`, so that the tests of a fresh clone compile nothing twice; the features of the crates are those
+ * of the whole workspace for that reason. `release` is what benchmarks measure.
+ */
+export function build(profile) {
+  const napi = (other, ...args) =>
     run(process.execPath, [
       path.join(root, 'node_modules/@napi-rs/cli/dist/cli.js'),
-      ...['build', '--platform', '--release', '--no-js', '--output-dir', '.', ...args],
+      ...['build', '--platform', '--no-js', '--output-dir', '.', ...args],
+      ...(profile === 'release' ? ['--release'] : []),
+      ...(profile === 'dev' ? ['--', '--workspace', '--exclude', other] : []),
     ]);
-  napi('--dts', 'binding.d.ts');
+  rmSync(built, { force: true });
+  napi('stillheap-analysis-addon', '--dts', 'binding.d.ts');
   napi(
-    '--manifest-path',
-    'analysis/Cargo.toml',
-    '--config-path',
-    'analysis/napi.json',
-    '--dts',
-    'analysis/binding.d.ts',
+    'stillheap',
+    ...['--manifest-path', 'analysis/Cargo.toml', '--config-path', 'analysis/napi.json'],
+    ...['--dts', 'analysis/binding.d.ts'],
   );
+  writeFileSync(built, profile);
 }
 
-export function setup() {
+/** Fails if the binaries are those of the tests, which are slower: for whatever measures. */
+export function requireRelease() {
+  if (existsSync(built) && readFileSync(built, 'utf8') === 'release') return;
+  throw new Error('The binaries of this checkout are not optimised for speed. Run `npm run build` first.');
+}
+
+export function setup(profile = 'dev') {
   npmInstall();
-  build();
+  build(profile);
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) setup();
+if (process.argv[1] === fileURLToPath(import.meta.url))
+  setup(process.argv.includes('--release') ? 'release' : 'dev');

@@ -14,7 +14,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { main as book } from './book.mjs';
+import { main as book, ready as bookReady } from './book.mjs';
 import { browser } from './browser.mjs';
 import { main as figures } from './figures.mjs';
 import { headers } from './headers.mjs';
@@ -194,6 +194,14 @@ function apiReference() {
   return call(process.execPath, ['scripts/api-reference.mjs', '--check']);
 }
 
+/** The documents as a site. It takes minutes where mdBook has to be compiled first, so that is done only if asked for. */
+function site(asked) {
+  const current = apiReference();
+  if (asked || bookReady()) return book() && current;
+  console.log('mdBook is not installed: `npm test -- book` compiles it and builds the site.');
+  return current;
+}
+
 /** Every test that was skipped: `{ run, test, reason, full }`. */
 function skips() {
   const found = lines(rustSkips()).map(({ test, reason }) => ({ run: 'crates', test, reason, full: true }));
@@ -209,7 +217,7 @@ function skips() {
 }
 
 /** Every step: name → function that says whether it went well. */
-function steps({ majors, files }) {
+function steps({ majors, chosen, files }) {
   const all = {
     lint: () => tool('@biomejs/biome/bin/biome', 'check', '--error-on-warnings', '.'),
     types: () => tool('typescript/bin/tsc', '--project', 'tsconfig.json'),
@@ -224,7 +232,7 @@ function steps({ majors, files }) {
     fuzz,
     crates,
     abi,
-    book: () => apiReference() && book(),
+    book: () => site(chosen.includes('book')),
     report,
   };
   for (const major of majors) all[`addon on Node ${major}`] = () => addon(major, files);
@@ -264,9 +272,13 @@ export function main(args) {
     summary.push(`${well ? 'ok    ' : 'FAILED'} ${seconds(since)}  ${name}`);
     good &&= well;
   };
+  // As napi builds, which always names its target: what the addon is made of is then not compiled again for the tests.
+  process.env.CARGO_BUILD_TARGET ??= /^host: (.+)$/m.exec(
+    spawnSync('rustc', ['-vV'], { encoding: 'utf8' }).stdout,
+  )?.[1];
   // Ends the process if it fails: without the addon there is nothing to test.
   step('setup', setup);
-  for (const [name, body] of Object.entries(steps({ majors, files }))) {
+  for (const [name, body] of Object.entries(steps({ majors, chosen, files }))) {
     if (chosen.length === 0 || chosen.includes(name.split(' ')[0])) step(name, body);
   }
   const skipped = skips();

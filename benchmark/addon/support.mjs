@@ -5,8 +5,9 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import path from 'node:path';
 import { nodeBinary, supported } from '../../scripts/node-versions.mjs';
-import { root } from '../../scripts/setup.mjs';
+import { requireRelease, root } from '../../scripts/setup.mjs';
 
+requireRelease();
 export { root };
 
 export const binaries = () => supported.map((major) => ({ major, binary: nodeBinary(major) }));

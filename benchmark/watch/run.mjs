@@ -8,8 +8,10 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { nodeBinary, supported } from '../../scripts/node-versions.mjs';
-import { root } from '../../scripts/setup.mjs';
+import { requireRelease, root } from '../../scripts/setup.mjs';
 import programs from './programs.js';
+
+requireRelease();
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
