@@ -62,7 +62,8 @@ const ways = {
 
 /** Forks and ends the child at once: the pause without what the child takes. */
 async function pauseOnly(file) {
-  const { isolate, toNative, captureOptions } = stillheap()[require('../../lib/module.js').internals];
+  const { isolate, captureOptions } = stillheap()[require('../../lib/module.js').internals];
+  const { toNative } = require('../../lib/options.js');
   const options = { ...captureOptions({ mode: 'fork', force: true }), file };
   const operation = isolate.fork(JSON.stringify(toNative(options, 'call')));
   let pause;
