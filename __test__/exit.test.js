@@ -5,7 +5,6 @@
 const assert = require('node:assert/strict');
 const { readdirSync } = require('node:fs');
 const path = require('node:path');
-const { setImmediate } = require('node:timers/promises');
 const { root, runSource, startNode } = require('./support/child.js');
 const { readSnapshot } = require('./support/snapshot.js');
 const { atFullLength, test } = require('./support/test.js');
@@ -80,37 +79,6 @@ test('process.exit() at every phase of capture(): nothing half', async (t) => {
     // Finished files stay, unfinished ones go; at `writing` both can be.
     const expected = { generating: [0], serializing: [0], writing: [0, 1], done: [1] }[at];
     assert.ok(expected.includes(count), child.describe(`at ${at}: left ${count} files`));
-  }
-});
-
-const forks = process.platform === 'linux' && Boolean(process.report?.getReport().header.glibcVersionRuntime);
-
-test('outlive: the file is there after every way to end, at every phase', {
-  skip: forks ? false : 'captures are forked on Linux with glibc',
-  timeout: 240_000,
-}, async (t) => {
-  const ways = {
-    exit: ['process.exit(7)', { code: 7, signal: null }],
-    throw: ['setImmediate(() => { throw new Error("on purpose") })', { code: 1, signal: null }],
-    SIGTERM: ['process.kill(process.pid, "SIGTERM")', { code: null, signal: 'SIGTERM' }],
-    abort: ['process.abort()', { code: null, signal: 'SIGABRT' }],
-  };
-  for (const [name, [way, expected]] of Object.entries(ways)) {
-    for (const phase of atFullLength ? ['generating', 'serializing', 'writing'] : ['generating']) {
-      const source = `${load} ${large}
-        let ended = false;
-        const end = () => { if (!ended) { ended = true; ${way}; } };
-        stillheap.capture({
-          file: 'job.heapsnapshot', mode: 'fork', outlive: true,
-          onProgress: (progress) => { if (progress.phase === '${phase}') end(); },
-        }).then(end, () => {});`;
-      const child = await ends(t, source, expected);
-      // A grandchild writes it now, and nobody tells when it has: it is looked for until the test's time is up.
-      while (!readdirSync(child.directory).includes('job.heapsnapshot')) await setImmediate();
-      readSnapshot(path.join(child.directory, 'job.heapsnapshot'));
-      const left = readdirSync(child.directory).filter((file) => !file.startsWith('core'));
-      assert.deepEqual(left, ['job.heapsnapshot'], `${name} while ${phase}`);
-    }
   }
 });
 

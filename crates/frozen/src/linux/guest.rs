@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::RawFd;
 use std::ptr;
 
-use super::leave::{look_after_parent, terminated};
+use super::leave::{FATAL, fatal, look_after_parent, terminated};
 
 /// A replacement's address.
 macro_rules! at {
@@ -36,6 +36,12 @@ pub(super) fn become_guest(file: RawFd, log: RawFd, outlive: bool) -> io::Result
         // Writing fails with an errno instead.
         handle(libc::SIGPIPE, libc::SIG_IGN);
         handle(libc::SIGXFSZ, libc::SIG_IGN);
+        for signal in FATAL {
+            let mut action: libc::sigaction = core::mem::zeroed();
+            action.sa_sigaction = at!(fatal);
+            action.sa_flags = libc::SA_SIGINFO | libc::SA_NODEFER;
+            libc::sigaction(signal, &raw const action, ptr::null_mut());
+        }
         if outlive {
             libc::setsid();
             for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGTERM] {

@@ -99,10 +99,25 @@ pub(super) unsafe fn not_ours(signal: c_int, si_code: c_int) {
     // SAFETY: both calls may be made in a handler.
     unsafe {
         libc::signal(signal, libc::SIG_DFL);
-        if si_code <= 0 {
+        // After a breakpoint the program would go on behind it.
+        if si_code <= 0 || signal == libc::SIGTRAP {
             libc::raise(signal);
         }
     }
+}
+
+/// The signals of code that goes wrong, and of V8 that gives up (`SIGTRAP`, `SIGILL`, `SIGABRT`).
+pub(super) const FATAL: [c_int; 6] =
+    [libc::SIGABRT, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGSEGV, libc::SIGTRAP];
+
+/// The handler of those: an orphan removes its unfinished file before it ends by that signal.
+pub(super) unsafe extern "C" fn fatal(
+    signal: c_int,
+    info: *const libc::siginfo_t,
+    _context: *mut core::ffi::c_void,
+) {
+    // SAFETY: the kernel passes what came with the signal.
+    unsafe { not_ours(signal, (*info).si_code) }
 }
 
 /// As long as it lives, this process can only end: whatever unwinds past it, nothing of the program runs again.
