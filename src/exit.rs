@@ -1,14 +1,21 @@
 //! The process ends.
 
+use std::time::{Duration, Instant};
+
 use crate::fork::{self, ChildrenAtExit};
-use crate::{isolates, outstanding, report};
+use crate::{isolates, outstanding, report, signal};
+
+/// How long captures that can't be finished may take to say so on the status page.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 /// To be called at exit: starts nothing new, waits until what was begun is whole under its final name, and removes
 /// what can't be finished any more. A child that shall outlive the process is left alone.
 pub fn settle() {
-    isolates::close();
-    let ChildrenAtExit { ended, outliving: _ } = fork::end_all();
+    let isolates = isolates::close();
+    let ChildrenAtExit { ended, outliving } = fork::end_all();
     let waiting = fork::waiting();
+    isolates.iter().for_each(|target| signal::give_up(target));
+    signal::take_last();
     let lost = |count: usize| {
         if count > 0 {
             report::print(&format!(
@@ -21,6 +28,10 @@ pub fn settle() {
         report::print(&format!(
             "stillheap: the process ends before the heap could be frozen for {waiting} heap snapshot(s)"
         ));
+    }
+    let begun = Instant::now();
+    while ended + waiting > 0 && fork::running() > outliving && begun.elapsed() < LONGEST_WAIT {
+        std::thread::sleep(Duration::from_millis(2));
     }
     let left = outstanding::wait();
     if left > 0 {

@@ -81,7 +81,9 @@ impl Isolate {
                         near_limit::disarm(target);
                     });
                 });
-                caught((), || isolates::remove(id));
+                caught((), || {
+                    isolates::remove(id).inspect(|target| signal::give_up(target));
+                });
             })?;
             status::open(&setup.node, target.engine_reason());
             capture::note_origin(setup.service, setup.node);

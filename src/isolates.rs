@@ -126,20 +126,28 @@ pub fn add(introduction: NewIsolate) -> (Arc<Target>, bool) {
     (target, true)
 }
 
-/// Takes an isolate off the list; from the environment's clean-up hook.
-pub fn remove(id: u64) {
+/// Takes an isolate off the list and returns it; from the environment's clean-up hook.
+pub fn remove(id: u64) -> Option<Arc<Target>> {
     let mut list = lock(&LIST);
-    list.iter().filter(|target| target.id == id).for_each(|target| target.close_jobs());
-    list.retain(|target| target.id != id);
+    let at = list.iter().position(|target| target.id == id)?;
+    let target = list.remove(at);
+    target.close_jobs();
+    Some(target)
 }
 
 /// From now on no isolate is found any more; at exit. The entries stay: to drop them would be to call into
-/// a runtime that is being taken down.
-pub fn close() {
+/// a runtime that is being taken down. Returns them all.
+pub fn close() -> Vec<Arc<Target>> {
     // Under the lock, so that every thread that uses an isolate has finished.
     let list = lock(&LIST);
     CLOSED.store(true, Ordering::Release);
     list.iter().for_each(|target| target.close_jobs());
+    list.clone()
+}
+
+/// Whether the process ends ([`close`]).
+pub fn are_closed() -> bool {
+    CLOSED.load(Ordering::Acquire)
 }
 
 pub fn find(id: u64) -> Option<Arc<Target>> {
@@ -224,6 +232,11 @@ impl Target {
 
     fn close_jobs(&self) {
         lock(&self.jobs).take();
+    }
+
+    /// Whether this isolate's JavaScript will not run again.
+    pub fn has_ended(&self) -> bool {
+        lock(&self.jobs).is_none()
     }
 
     /// V8 is in its callback at the heap limit, in the middle of a collection perhaps, or has come back from it.

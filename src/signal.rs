@@ -13,6 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
 use stillheap_control::Phase;
 use stillheap_protocol::{CaptureResult, Failure, Fallback, Mode, Trigger, outcome_json};
@@ -31,10 +32,19 @@ use crate::sys::{Delivery, deliver_elsewhere, spawn_quiet};
 static ALL_THREADS: AtomicBool = AtomicBool::new(false);
 
 enum Command {
-    Install { signal: i32, reply: SyncSender<Result<(), String>> },
-    Uninstall { reply: SyncSender<()> },
+    Install {
+        signal: i32,
+        reply: SyncSender<Result<(), String>>,
+    },
+    Uninstall {
+        reply: SyncSender<()>,
+    },
     Finish(Box<SignalJob>),
     Deliver(u64),
+    /// Serve the signals that have arrived, and say so.
+    Flush {
+        reply: SyncSender<()>,
+    },
 }
 
 /// A signal's capture whose part on the JavaScript thread is over.
@@ -129,7 +139,10 @@ fn begin_fork(target: &Arc<Target>) {
                     call(target.id);
                 }
                 outcome => {
-                    publish(target, &outcome_json(&outcome), quiet);
+                    // What ends with the process is told by `exit`, for all captures in one line.
+                    let told = isolates::are_closed()
+                        && outcome.as_ref().is_err_and(|failure| failure.code == Failure::EXITING);
+                    publish(target, &outcome_json(&outcome), quiet || told);
                     redeliver(target);
                 }
             }
@@ -212,14 +225,52 @@ pub fn redeliver(target: &Target) {
 /// It is one or the other: a listener that comes after the line was printed belongs to the next capture.
 pub fn publish(target: &Target, outcome: &serde_json::Value, quiet: bool) {
     status::ended(outcome.clone(), target.is_pending());
-    let listened = match outcome.get("error") {
-        Some(_) => target.listens_to_error(),
-        None => target.listens_to_snapshot(),
-    };
+    let listened = !target.has_ended()
+        && match outcome.get("error") {
+            Some(_) => target.listens_to_error(),
+            None => target.listens_to_snapshot(),
+        };
     if listened {
         target.notify("outcome", outcome.to_string());
     } else if !quiet {
         report::print(&report::line(outcome));
+    }
+}
+
+/// An isolate has gone: says what becomes of a signal's request that nobody has served.
+pub fn give_up(target: &Target) {
+    QUIET_AT_END.store(target.defaults().quiet, Ordering::Relaxed);
+    if target.take_pending() {
+        let what = if isolates::are_closed() { "process" } else { "thread" };
+        tell_lost(&format!(
+            "the signal came shortly before the {what} ended, and its heap could not be captured any more"
+        ));
+    }
+}
+
+/// Serves the signals that have arrived until now; at exit, when no isolate is left: they are told to be lost.
+pub fn take_last() {
+    if !thread::is_running() {
+        return;
+    }
+    let (reply, answer) = sync_channel(1);
+    if thread::post(Command::Flush { reply }).is_ok() {
+        let _ = answer.recv_timeout(LAST_SIGNALS);
+    }
+}
+
+/// How long the signal thread may take for that.
+const LAST_SIGNALS: Duration = Duration::from_secs(1);
+
+/// Whether the isolate that went last wanted no lines on stderr.
+static QUIET_AT_END: AtomicBool = AtomicBool::new(false);
+
+/// A signal's request is served by nobody: to the status page and on stderr, since no JavaScript will run.
+fn tell_lost(why: &str) {
+    let outcome = outcome_json::<()>(&Err(Failure::own(Failure::EXITING, why)));
+    status::ended(outcome.clone(), false);
+    if !QUIET_AT_END.load(Ordering::Relaxed) {
+        report::print(&report::line(&outcome));
     }
 }
 
@@ -258,20 +309,16 @@ fn finish_elsewhere(job: Box<SignalJob>) {
 
 fn arrived(count: u64) {
     status::signals_arrived(count);
-    if ALL_THREADS.load(Ordering::Relaxed) {
-        deliver_here(Delivery::All);
-        deliver_elsewhere(Delivery::All);
-        return;
-    }
-    let asked = deliver_here(Delivery::Main) > 0
-        || deliver_elsewhere(Delivery::Main) > 0
-        || deliver_here(Delivery::Any) > 0
-        || deliver_elsewhere(Delivery::Any) > 0;
+    let asked = if ALL_THREADS.load(Ordering::Relaxed) {
+        deliver_here(Delivery::All) + deliver_elsewhere(Delivery::All) > 0
+    } else {
+        deliver_here(Delivery::Main) > 0
+            || deliver_elsewhere(Delivery::Main) > 0
+            || deliver_here(Delivery::Any) > 0
+            || deliver_elsewhere(Delivery::Any) > 0
+    };
     if !asked {
-        status::ended(
-            outcome_json::<()>(&Err(Failure::own("ERR_STILLHEAP_EXITING", "no isolate is left to capture"))),
-            false,
-        );
+        tell_lost("the signal came while the process ended, when no heap was left to capture");
     }
 }
 
@@ -317,9 +364,11 @@ mod thread {
         wake.set_nonblocking(true)?;
         let for_signals = wake.try_clone()?;
         spawn_quiet("stillheap", move || {
+            let last = receiver.try_clone().ok();
             let mut handler = Handler {
                 keeper: SignalWatcher::new(),
                 wake: for_signals,
+                last,
                 active: None,
                 ours: HashMap::new(),
             };
@@ -349,9 +398,24 @@ mod thread {
         }
     }
 
+    /// How many signals have come that nobody has read, without waiting. Commands need no byte here: their queue is
+    /// looked at until it is empty.
+    fn arrived_already(mut receiver: &UnixStream) -> u64 {
+        let mut signals = 0;
+        let mut bytes = [0; 256];
+        let _ = receiver.set_nonblocking(true);
+        while let Ok(count @ 1..) = receiver.read(&mut bytes) {
+            signals += bytes[..count].iter().filter(|byte| **byte == SIGNAL).count() as u64;
+        }
+        let _ = receiver.set_nonblocking(false);
+        signals
+    }
+
     struct Handler {
         keeper: Option<SignalWatcher>,
         wake: UnixStream,
+        /// The end that is read, for what is there already.
+        last: Option<UnixStream>,
         active: Option<Active>,
         /// signal-hook installs its handler once per signal and leaves it there; this is it.
         ours: HashMap<i32, Disposition>,
@@ -386,6 +450,13 @@ mod thread {
                         let _ = reply.send(());
                     }
                     Command::Finish(job) => finish_elsewhere(job),
+                    Command::Flush { reply } => {
+                        let signals = self.last.as_ref().map_or(0, arrived_already);
+                        if signals > 0 {
+                            arrived(signals);
+                        }
+                        let _ = reply.send(());
+                    }
                     Command::Deliver(id) => isolates::for_each(|target| {
                         if target.id == id && target.has_job() {
                             target.interrupt(run_pending);

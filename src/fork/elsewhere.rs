@@ -82,6 +82,10 @@ pub fn waiting() -> usize {
     0
 }
 
+pub fn running() -> usize {
+    0
+}
+
 fn reason() -> String {
     format!(
         "forked captures work on Linux with glibc on x64 and arm64, and this is {} {}{}",

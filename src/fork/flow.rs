@@ -62,7 +62,31 @@ pub fn waiting() -> usize {
     WAITING.load(Ordering::Relaxed)
 }
 
+/// Captures that have not told their outcome yet.
+static RUNNING: AtomicUsize = AtomicUsize::new(0);
+
+/// How many captures have not told their outcome yet.
+pub fn running() -> usize {
+    RUNNING.load(Ordering::Acquire)
+}
+
 /// One of them, as long as it lives.
+struct RunningCapture(());
+
+impl RunningCapture {
+    fn begin() -> Self {
+        RUNNING.fetch_add(1, Ordering::AcqRel);
+        Self(())
+    }
+}
+
+impl Drop for RunningCapture {
+    fn drop(&mut self) {
+        RUNNING.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// A capture that waits, as long as it lives.
 struct WaitingCapture(());
 
 impl WaitingCapture {
@@ -160,7 +184,9 @@ pub fn begin(
 ) -> Result<Arc<CaptureHandle>, Failure> {
     let handle = Arc::new(CaptureHandle::default());
     let ours = Arc::clone(&handle);
+    let running = RunningCapture::begin();
     spawn_quiet("stillheap-fork", move || {
+        let _running = running;
         let outcome = catch_unwind(AssertUnwindSafe(|| run(&target, request, wake, &ours)));
         let outcome = outcome.unwrap_or_else(|_| {
             Err(Failure::own(
@@ -212,11 +238,14 @@ fn run(
         let ForkedCapture { forked, request, .. } = &mut *capture;
         let trigger = request.trigger;
         let ending = watch(forked, &handle.cancelled, |forked| report(target, trigger, forked, handle));
+        // Between two children it waits again: a process that ends then has no child to count.
+        waiting = matches!(ending, Ending::Again(_)).then(WaitingCapture::begin);
         let ending = try_again(&mut capture, ending, ATTEMPTS);
         if !matches!(ending, Ending::Again(_)) {
             break ending;
         }
     };
+    drop(waiting);
     // At exit the file's name is waited for.
     let _outstanding = matches!(ending, Ending::Done).then(Outstanding::new);
     capture.forked.thaw = thaw();
@@ -271,7 +300,7 @@ fn ask(
             Ok((capture, outcome)) => return outcome.map(|()| capture),
             Err(RecvTimeoutError::Disconnected) => {
                 return Err(Failure::own(
-                    "ERR_STILLHEAP_EXITING",
+                    Failure::EXITING,
                     "the thread ended before its heap could be captured; nothing was written",
                 ));
             }

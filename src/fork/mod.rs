@@ -23,7 +23,7 @@ mod now;
     any(target_arch = "x86_64", target_arch = "aarch64")
 ))]
 pub use {
-    flow::{CaptureHandle, begin, waiting},
+    flow::{CaptureHandle, begin, running, waiting},
     now::{Ended, take_now},
     stillheap_frozen::{ChildrenAtExit, end_all, is_child},
 };

@@ -168,7 +168,10 @@ pub fn dump(pid: u32, timeout: Duration) -> Result<Dumped, TargetError> {
             return Err(refusal(
                 NO,
                 "ERR_STILLHEAP_TARGET_ENDED",
-                format!("process {pid} ended before the snapshot was complete; no file was left"),
+                format!(
+                    "process {pid} ended before the snapshot was complete, and had no time to say why; only a child that \
+                     outlives it (STILLHEAP_OUTLIVE) may still write the file"
+                ),
             ));
         }
         if since.elapsed() >= timeout {

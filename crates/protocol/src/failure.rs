@@ -30,6 +30,9 @@ impl Failure {
     /// The code of a forked child that found objects on the move: V8 was in the middle of a collection.
     pub const COLLECTING: &str = "ERR_STILLHEAP_COLLECTING";
 
+    /// The code of a capture whose thread or process ended first.
+    pub const EXITING: &str = "ERR_STILLHEAP_EXITING";
+
     /// Whether the same attempt may go well in a moment.
     pub fn may_pass(&self) -> bool {
         self.code == Self::COLLECTING

@@ -310,7 +310,7 @@ fn ended_by_itself(forked: &mut Forked, exit: Exit, out_of_memory: bool) -> Endi
     };
     match exit {
         Exit::Signal(libc::SIGKILL) if ENDING.load(Ordering::Relaxed) => Ending::Failed(own(
-            "ERR_STILLHEAP_EXITING",
+            Failure::EXITING,
             "the process ended before the forked child had finished; nothing was written",
         )),
         Exit::Signal(libc::SIGKILL) if out_of_memory => Ending::Failed(own(
