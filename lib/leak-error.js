@@ -5,6 +5,7 @@
 
 const path = require('node:path');
 const { failure } = require('./errors.js');
+const { print } = require('./say.js');
 
 /** Classes that a message names. */
 const named = 5;
@@ -47,15 +48,6 @@ function annotation(message, location) {
 
 const where = ({ script, line, column }) => `${script ?? '(unknown script)'}:${line}:${column}`;
 
-/** Writes a line to stdout. A reader that has gone is an 'error' event, which would end the tests unless somebody listens. */
-function print(line) {
-  const ignore = () => {};
-  process.stdout.once('error', ignore);
-  process.stdout.write(`${line}\n`, (error) => {
-    if (!error) process.stdout.off('error', ignore);
-  });
-}
-
 /** The verdict: the cause, the line, the fix, and the retaining path. */
 function* reasons({ cause, explanation, advice, path: steps }) {
   yield `Cause: ${cause.detail}.`;
@@ -94,7 +86,7 @@ function leakError(classes, suspect, files, { iterations, rounds, annotate, snap
     suspect?.cause.location,
   );
   const wanted = annotate === 'github' || (annotate === 'auto' && process.env.GITHUB_ACTIONS === 'true');
-  if (wanted) print(error.annotation);
+  if (wanted) print(process.stdout, error.annotation);
   return error;
 }
 

@@ -1,17 +1,52 @@
 'use strict';
 
-// The one way to stderr from JavaScript. `process.stderr.write` on a stream that nobody reads any more becomes an 'error'
-// event without a listener, which ends the service (a Console of Node's own catches the first such event only).
+// Lines from JavaScript, to streams that nobody may read any more. A stream that has lost its reader emits 'error', which
+// ends the service unless somebody listens. A write to a full pipe waits for the reader, unless the descriptor does not
+// block.
 
-const { writeSync } = require('node:fs');
+const { fstatSync, writeSync } = require('node:fs');
 
-/** Writes a line to stderr. Where that is closed, or has no room for it now, nobody is told. */
+/** What a stream may hold back while its reader does not read, in bytes. */
+const mostHeldBack = 65_536;
+
+/** Writes a line to one of the process's streams. Nothing happens if its reader has gone. */
+function print(stream, line) {
+  if (stream.writableLength > mostHeldBack) return;
+  const ignore = () => {};
+  stream.once('error', ignore);
+  stream.write(`${line}\n`, (error) => {
+    if (!error) stream.off('error', ignore);
+  });
+}
+
+/** The addon, if it can be loaded. */
+function addon() {
+  try {
+    return require('./native.js');
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Writes a line to stderr, and never waits for who reads it. Where stderr is closed, nobody is told.
+ *
+ * The addon asks whether there is room. Without it, a pipe is left to `process.stderr`, which makes the descriptor
+ * non-blocking for everybody who shares it: Node does so, too, when a program uses its console.
+ */
 function say(line) {
   try {
-    writeSync(2, `${line}\n`);
+    const native = addon();
+    if (native) native.say(line);
+    else if (mayBeFull(fstatSync(2))) print(process.stderr, line);
+    else writeSync(2, `${line}\n`);
   } catch {
     // EPIPE, EAGAIN, EBADF.
   }
 }
 
-module.exports = { say };
+function mayBeFull(stat) {
+  return stat.isFIFO() || stat.isSocket();
+}
+
+module.exports = { print, say };

@@ -19,7 +19,7 @@ use crate::fault::{PanicPoint, caught};
 use crate::isolates::{NewIsolate, Notify, Target};
 use crate::json::{parse, to_json};
 use crate::outstanding::Outstanding;
-use crate::{capture, exit, fault, fork, isolates, near_limit, signal, status, sys};
+use crate::{capture, exit, fault, fork, isolates, near_limit, report, signal, status, sys};
 
 /// What JavaScript says about the isolate it runs in.
 #[derive(Deserialize)]
@@ -230,6 +230,12 @@ impl Isolate {
             },
         })
     }
+}
+
+/// Writes a line to stderr, without waiting for its reader.
+#[napi(catch_unwind)]
+pub fn say(line: String) {
+    report::print(&line);
 }
 
 /// A forked capture, which goes on by itself. Ended when it is dropped.

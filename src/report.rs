@@ -1,10 +1,15 @@
 //! The one line on stderr for a signal's outcome that nobody listens to.
 
-use std::io::Write;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
 
 use crate::sys::spawn_quiet;
+
+/// Lines that wait for room, at most: with more of them the service would have a thread for each.
+const MOST_WAITING: usize = 8;
+
+static WAITING: AtomicUsize = AtomicUsize::new(0);
 
 /// Writes a line to stderr. Nobody can be told if that is closed, and it must not be a panic.
 ///
@@ -13,30 +18,71 @@ use crate::sys::spawn_quiet;
 pub fn print(line: &str) {
     let mut text = line.replace('\n', " ");
     text.push('\n');
-    if has_room(text.len()) {
-        let _ = std::io::stderr().write_all(text.as_bytes());
+    if stderr::has_room(text.len()) {
+        stderr::write(text.as_bytes());
         return;
     }
-    let _ = spawn_quiet("stillheap-line", move || {
-        let _ = std::io::stderr().write_all(text.as_bytes());
+    if WAITING.fetch_add(1, Ordering::Relaxed) >= MOST_WAITING {
+        WAITING.fetch_sub(1, Ordering::Relaxed);
+        return;
+    }
+    let begun = spawn_quiet("stillheap-line", move || {
+        stderr::write(text.as_bytes());
+        WAITING.fetch_sub(1, Ordering::Relaxed);
     });
+    if begun.is_err() {
+        WAITING.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
-/// Whether as many bytes can be written to stderr without waiting.
 #[cfg(unix)]
-fn has_room(bytes: usize) -> bool {
+mod stderr {
+    //! By system calls: who waits in the standard library's stderr holds its lock, and all others then wait, too.
+
+    use std::io::{Stderr, stderr};
     use std::os::fd::AsFd;
 
+    use nix::errno::Errno;
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-    let stderr = std::io::stderr();
-    let mut wanted = [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)];
-    // A pipe that can be written to has room for PIPE_BUF bytes (pipe(7)). An error is met by writing.
-    bytes <= libc::PIPE_BUF && poll(&mut wanted, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
+
+    fn is_ready(stderr: &Stderr, timeout: PollTimeout) -> bool {
+        let mut wanted = [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)];
+        poll(&mut wanted, timeout).is_ok_and(|ready| ready > 0)
+    }
+
+    /// Whether as many bytes can be written without waiting.
+    pub fn has_room(bytes: usize) -> bool {
+        // A pipe that can be written to has room for PIPE_BUF bytes (pipe(7)). An error is met by writing.
+        bytes <= libc::PIPE_BUF && is_ready(&stderr(), PollTimeout::ZERO)
+    }
+
+    /// Writes everything, and waits for room where it must.
+    pub fn write(mut bytes: &[u8]) {
+        let stderr = stderr();
+        while !bytes.is_empty() {
+            match nix::unistd::write(&stderr, bytes) {
+                Ok(written) => bytes = &bytes[written..],
+                Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN) => {
+                    is_ready(&stderr, PollTimeout::NONE);
+                }
+                Err(_) => return,
+            }
+        }
+    }
 }
 
 #[cfg(not(unix))]
-fn has_room(_bytes: usize) -> bool {
-    true
+mod stderr {
+    use std::io::Write;
+
+    pub fn has_room(_bytes: usize) -> bool {
+        true
+    }
+
+    pub fn write(bytes: &[u8]) {
+        let _ = std::io::stderr().write_all(bytes);
+    }
 }
 
 /// What a person who sent the signal wants to know.
