@@ -100,17 +100,20 @@ for (const { name, code, syscall, when, wrapper } of disks) {
     });
   }
 
-  when(`${name}: at the heap limit`, { timeout: 120_000 }, async (t) => {
+  when(`${name}: at the heap limit`, { timeout: 240_000 }, async (t) => {
     for (const mode of forks ? ['inline', 'fork'] : ['inline']) {
       const dir = temporaryDirectory(t);
       const source = `
         const stillheap = require(${JSON.stringify(root)});
         const keep = [];
+        let seen;
         const text = 'x'.repeat(1000);
         stillheap.captureNearHeapLimit({ dir: ${JSON.stringify(dir)}, mode: '${mode}' });
         const grow = () => {
           for (let i = 0; i < 5000; i++) keep.push({ i, text: i + text });
-          require('node:fs').writeSync(1, require('node:fs').readdirSync(${JSON.stringify(dir)}).join() + '\\n');
+          const now = require('node:fs').readdirSync(${JSON.stringify(dir)}).join();
+          if (now !== seen) require('node:fs').writeSync(1, now + '\\n');
+          seen = now;
           setImmediate(grow);
         };
         grow();`;

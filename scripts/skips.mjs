@@ -17,6 +17,16 @@ export const expected = [
     'no binary is larger than its budget',
     'the command line answers in an empty root',
   ].map((test) => ({ test, where: () => true, reason: noRelease })),
+  // Machines for continuous integration may give nobody a loop device.
+  ...['a disk that has promised too much', 'a broken disk'].flatMap((disk) =>
+    ['capture(), inline', 'capture(), fork', 'a signal, inline', 'a signal, fork', 'at the heap limit'].map(
+      (what) => ({
+        test: `${disk}: ${what}`,
+        where: () => true,
+        reason: 'no loop device can be mounted here (that takes Linux and root)',
+      }),
+    ),
+  ),
   {
     // Machines for continuous integration may have an older kernel than the services.
     test: 'stillheap_frozen::linux::thaw::tests::the_next_writes_cost_nothing_more',

@@ -36,6 +36,7 @@ const once = [
   'analysis',
   'assert-no-leak',
   'error-codes',
+  'full-disk',
   'gallery',
   'growth',
   'metrics-libraries',
