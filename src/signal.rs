@@ -237,7 +237,7 @@ pub fn publish(target: &Target, outcome: &serde_json::Value, quiet: bool) {
     }
 }
 
-/// An isolate has gone: says what becomes of a signal's request that nobody has served.
+/// An isolate has gone: tells the loss of a signal's request that nobody has served.
 pub fn give_up(target: &Target) {
     QUIET_AT_END.store(target.defaults().quiet, Ordering::Relaxed);
     if target.take_pending() {
