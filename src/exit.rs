@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::fork::{self, ChildrenAtExit};
 use crate::{isolates, outstanding, report, signal};
 
-/// How long captures that can't be finished may take to say so on the status page.
+/// How long captures whose file is there, or can't be, may take to tell their outcome.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 /// To be called at exit: starts nothing new, waits until what was begun is whole under its final name, and removes
@@ -29,15 +29,15 @@ pub fn settle() {
             "stillheap: the process ends before the heap could be frozen for {waiting} heap snapshot(s)"
         ));
     }
-    let begun = Instant::now();
-    while ended + waiting > 0 && fork::running() > outliving && begun.elapsed() < LONGEST_WAIT {
-        std::thread::sleep(Duration::from_millis(2));
-    }
     let left = outstanding::wait();
     if left > 0 {
         report::print(&format!(
             "stillheap: the process ends before {left} heap snapshot(s) could be finished"
         ));
+    }
+    let begun = Instant::now();
+    while fork::running() > outliving && begun.elapsed() < LONGEST_WAIT {
+        std::thread::sleep(Duration::from_millis(2));
     }
     // What `process.exit()` interrupted between two steps of a capture is dropped by nobody.
     stillheap_sink::remove_temporary_files();

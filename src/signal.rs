@@ -282,9 +282,10 @@ fn finish(job: SignalJob) {
         finishing.and_then(Finishing::finish)
     });
     let outcome = outcome_json(&outcome);
-    drop(outstanding);
     drop(capture);
     publish(&target, &outcome, quiet);
+    // At exit this is waited for: what was written is told.
+    drop(outstanding);
     redeliver(&target);
 }
 

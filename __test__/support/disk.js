@@ -7,12 +7,12 @@ const path = require('node:path');
 const { temporaryDirectory } = require('./child.js');
 const { testIf } = require('./test.js');
 
-/** Mounts a file system of 64 MB on "$1", whose image lies on a file system of its own, "$0", of so many MB. */
+/** Mounts a file system of 120 MB on "$1", whose image lies on a file system of its own, "$0", of so many MB. */
 const mount = (megabytes) => `
   set -e
   disk=$0; directory=$1; shift
   mount -t tmpfs -o size=${megabytes}m none "$disk"
-  truncate -s 64m "$disk/image"
+  truncate -s 120m "$disk/image"
   mkfs.ext4 -q -b 4096 -m 0 -O ^has_journal "$disk/image"
   mount -o loop "$disk/image" "$directory"
 `;
@@ -22,7 +22,7 @@ const failing = {
   // The place where the image lies is full: a thinly provisioned volume.
   ENOSPC: mount(6),
   // The device has lost its end.
-  EIO: `${mount(72)}
+  EIO: `${mount(128)}
     truncate -s 8m "$disk/image"
     losetup -c "$(losetup -n -O NAME -j "$disk/image")"
   `,
