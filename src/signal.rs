@@ -139,10 +139,7 @@ fn begin_fork(target: &Arc<Target>) {
                     call(target.id);
                 }
                 outcome => {
-                    // What ends with the process is told by `exit`, for all captures in one line.
-                    let told = isolates::are_closed()
-                        && outcome.as_ref().is_err_and(|failure| failure.code == Failure::EXITING);
-                    publish(target, &outcome_json(&outcome), quiet || told);
+                    publish(target, &outcome_json(&outcome), quiet);
                     redeliver(target);
                 }
             }
