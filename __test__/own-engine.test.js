@@ -79,6 +79,40 @@ for (const order of [
   });
 }
 
+test('microtasks that wait are retained, those that have run are not', async (t) => {
+  const agent = await startAgent(t, { env: { STILLHEAP_MODE: 'fork' } });
+  const support = path.join(__dirname, 'support/both.js');
+  for (const [name, ran, waiting] of [
+    ['few', 1000, 300],
+    // Their ring is larger than what the reader looks through otherwise.
+    ['many', 0, 6000],
+  ]) {
+    const files = await agent.call(
+      async ({ stillheap, require }, { support, directory, ran, waiting }) => {
+        class Ran {}
+        class Waiting {}
+        const queue = (count, Class) => {
+          for (let n = 0; n < count; n++) Promise.resolve(new Class()).then(() => {});
+        };
+        queue(ran, Ran);
+        await new Promise((resolve) => setImmediate(resolve));
+        queue(waiting, Waiting);
+        return require(support).captureBoth(stillheap, directory, ['own', 'v8']);
+      },
+      { support, directory: path.join(temporaryDirectory(t), name), ran, waiting },
+    );
+    const count = (file, name) => classCounts(readSnapshot(file)).get(name) ?? 0;
+    for (const file of [files.v8, files.own]) assert.equal(count(file, 'Waiting'), waiting, file);
+    // A block of malloc that was handed out again may have words of an older ring. Once it was seven in ten.
+    const over = count(files.own, 'Ran') - count(files.v8, 'Ran');
+    assert.ok(over <= 100, `${over} that have run`);
+    assert.ok(
+      readSnapshot(files.own).strings.includes('(Micro tasks)'),
+      'the root has the name that V8 gives it',
+    );
+  }
+});
+
 test('a result says who read the heap, and what it took', async (t) => {
   const agent = await startAgent(t, { env: environment });
   await agent.call(fill, 5000);

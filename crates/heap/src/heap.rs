@@ -4,6 +4,7 @@ use std::cell::Cell;
 
 use foldhash::{HashMap, HashMapExt};
 
+use crate::arena::Arenas;
 use crate::error::{Refusal, Result};
 use crate::kind::Kind;
 use crate::layout::Layout;
@@ -17,6 +18,7 @@ pub(crate) struct Space<'m> {
     pub(crate) layout: &'m Layout,
     pub(crate) pages: Vec<Page<'m>>,
     table: PageTable,
+    pub(crate) malloc: Arenas,
     pub(crate) heap: u64,
     pub(crate) threads: Vec<Thread>,
     pub(crate) main_thread: Option<u32>,
@@ -212,7 +214,8 @@ impl<'m> Heap<'m> {
         let heap = isolates[isolate].heap;
         let pages: Vec<Page<'m>> = pages.into_iter().filter(|p| p.read_only || p.heap == heap).collect();
         let table = PageTable::new(&pages);
-        let space = Space { view, layout, pages, table, heap, threads, main_thread };
+        let malloc = Arenas::find(&view, |address| table.find(address).is_some());
+        let space = Space { view, layout, pages, table, malloc, heap, threads, main_thread };
         if !has_meta_map(&space) {
             return Err(Refusal::probe(format!(
                 "there is no map of maps of V8 {}: the process had another V8",

@@ -10,6 +10,7 @@
 //! whose size depends on the number of maps and names. One thread, no global state, no I/O.
 #![forbid(unsafe_code)]
 
+mod arena;
 mod builtins;
 mod dispatch;
 mod edges;

@@ -1,17 +1,17 @@
 //! Where the collector starts: found by what the memory looks like, since no symbol tells.
 //!
-//! - Global handles, handle scopes, eternal handles, the table of roots, the builtins, the snapshot's caches
-//!   (`handles.rs`): each recognised by its shape, and named as V8's snapshot names it.
+//! - Global handles, handle scopes, eternal handles, queues of microtasks, the table of roots, the builtins, the
+//!   snapshot's caches (`handles.rs`): each recognised by its shape, and named as V8's snapshot names it.
 //! - What else the isolate has: its bytes from before the table of roots to behind the heap, and what lies in blocks of
 //!   glibc's malloc that can be reached from it in a few steps (tasks, lists, handles of an unknown shape).
 //! - The stacks of all threads, from their stack pointers up.
 //!
-//! Words that are no reference to an object of this heap don't count. A stale one may keep an object that is dead;
-//! measured against V8's own snapshots that is less than one object in a thousand.
+//! Words that are no reference to an object of this heap don't count, nor do blocks that were freed (`arena.rs`). A stale
+//! word elsewhere may keep an object that is dead: docs/heap-reader.md has what was measured.
 
 use foldhash::{HashSet, HashSetExt};
 
-use crate::handles::{self, Cache, GlobalHandles, HandleState, Vector, malloc_block};
+use crate::handles::{self, Cache, GlobalHandles, HandleState, Microtasks, Scopes, Vector, malloc_block};
 use crate::heap::{Heap, Maps, Space, stack_of};
 use crate::kind::Kind;
 use crate::memory::{is_strong, word_at};
@@ -23,6 +23,7 @@ pub(crate) enum Category {
     EternalHandles,
     GlobalHandles,
     HandleScope,
+    Microtasks,
     ReadOnlyRoots,
     ShareableCache,
     StackRoots,
@@ -38,11 +39,12 @@ pub(crate) enum Category {
 
 impl Category {
     /// Those whose objects the search for roots finds.
-    pub(crate) const FOUND: [Category; 10] = [
+    pub(crate) const FOUND: [Category; 11] = [
         Category::Builtins,
         Category::EternalHandles,
         Category::GlobalHandles,
         Category::HandleScope,
+        Category::Microtasks,
         Category::ReadOnlyRoots,
         Category::ShareableCache,
         Category::StackRoots,
@@ -60,6 +62,7 @@ impl Category {
             Category::EternalHandles => "(Eternal handles)",
             Category::GlobalHandles => "(Global handles)",
             Category::HandleScope => "(Handle scope)",
+            Category::Microtasks => "(Micro tasks)",
             Category::ReadOnlyRoots => "(Read-only roots)",
             Category::ShareableCache => "(Shareable object cache)",
             Category::StackRoots => "(Stack roots)",
@@ -273,19 +276,30 @@ fn isolate(finder: &mut Finder<'_, '_>, handles: &GlobalHandles<'_>) {
     if let Some(current) = current {
         finder.add_vector(current, Category::HandleScope);
     }
+    let sealed = if current.is_some() { Vec::new() } else { handles::sealed_ends(space, from, to) };
     let mut ranges = vec![(from, to, 0)];
     let mut seen = HashSet::new();
     // First what has a shape, so that none of it is taken for a word of the isolate's.
     let mut next = 0;
     while let Some(&(from, to, depth)) = ranges.get(next) {
         next += 1;
+        if finder.recognised.contains(&from) {
+            continue;
+        }
         for at in (from..to).step_by(8) {
             let Some(word) = space.view.word(at) else { break };
-            if word & 15 != 0 || word == 0 || (from..to).contains(&word) {
+            if word & 15 != 0 || word == 0 {
                 continue;
             }
+            microtasks(finder, word);
+            if (from..to).contains(&word) {
+                continue;
+            }
+            if let Some(scopes) = Scopes::at(space, at, current, &sealed) {
+                handle_scopes(finder, scopes);
+            }
             if let Some(vector) = Vector::at(space, at) {
-                recognise(finder, vector, at, current);
+                recognise(finder, vector, at);
             }
             if depth < DEPTH
                 && let Some(size) = malloc_block(space, word, LARGEST_BLOCK)
@@ -302,22 +316,61 @@ fn isolate(finder: &mut Finder<'_, '_>, handles: &GlobalHandles<'_>) {
         }
         for at in (from..to).step_by(8) {
             let Some(word) = space.view.word(at) else { break };
-            finder.add(word, Category::Isolate, false);
+            if !cached_lookup(finder, word, at) {
+                finder.add(word, Category::Isolate, false);
+            }
         }
     }
 }
 
-fn recognise(finder: &mut Finder<'_, '_>, vector: Vector, at: u64, current: Option<Vector>) {
+/// Whether a word is an entry of the caches of properties that were looked up: a map, then a name. They retain neither.
+fn cached_lookup(finder: &mut Finder<'_, '_>, word: u64, at: u64) -> bool {
+    let types = &finder.space.layout.types;
+    let (map, first_nonstring, symbol) = (types.map, types.first_nonstring, types.symbol);
+    finder.type_behind(word) == Some(map)
+        && finder
+            .space
+            .view
+            .word(at + 8)
+            .and_then(|name| finder.type_behind(name))
+            .is_some_and(|name| name < first_nonstring || name == symbol)
+}
+
+fn handle_scopes(finder: &mut Finder<'_, '_>, scopes: Scopes) {
+    finder.recognised.insert(scopes.list.begin);
+    finder.recognised.extend(scopes.spare);
+    for vector in scopes.blocks.into_iter().chain(scopes.contexts) {
+        if finder.budget < vector.len() {
+            return;
+        }
+        finder.budget -= vector.len();
+        finder.add_vector(vector, Category::HandleScope);
+    }
+}
+
+/// The queue at an address, if there is one, and its neighbours.
+fn microtasks(finder: &mut Finder<'_, '_>, first: u64) {
+    let space = finder.space;
+    let mut address = first;
+    while let Some(queue) = Microtasks::at(space, address) {
+        if finder.budget < queue.len() || !finder.recognised.insert(queue.ring) {
+            return;
+        }
+        finder.budget -= queue.len();
+        for word in queue.waiting(space) {
+            finder.add(word, Category::Microtasks, false);
+        }
+        address = queue.next;
+    }
+}
+
+fn recognise(finder: &mut Finder<'_, '_>, vector: Vector, at: u64) {
     let space = finder.space;
     if finder.recognised.contains(&vector.begin) || finder.budget < vector.len() {
         return;
     }
     finder.budget -= vector.len();
-    if let Some(blocks) = current.and_then(|current| handles::scopes(space, vector, current)) {
-        for block in blocks {
-            finder.add_vector(block, Category::HandleScope);
-        }
-    } else if let Some(blocks) = handles::eternal(space, vector, at) {
+    if let Some(blocks) = handles::eternal(space, vector, at) {
         for block in blocks {
             finder.add_vector(block, Category::EternalHandles);
         }
