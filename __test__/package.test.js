@@ -105,12 +105,15 @@ test('the tarballs hold what is needed and nothing of the workshop', async (t) =
 
   const own = `${process.platform}-${process.arch}`;
   assert.equal(platform.length, 2, 'the addon and the analysis');
+  const profile = readFileSync(path.join(root, 'target/binaries-profile'), 'utf8');
   for (const { name, version, names, unpackedSize } of platform) {
     assert.match(name, new RegExp(`^stillheap(-analysis)?-${own}`));
     assert.equal(version, manifest.version);
     const binary = `${name.replace(`-${own}`, `.${own}`)}.node`;
     assert.deepEqual(names.toSorted(), [...legal, 'README.md', 'package.json', binary].toSorted());
-    assert.ok(unpackedSize < 20e6, `${name}: ${unpackedSize} bytes`);
+    // The tests' build is not optimised for size; release.test.js holds the sizes of what is published.
+    const most = profile === 'release' ? 20e6 : 60e6;
+    assert.ok(unpackedSize < most, `${name}: ${unpackedSize} bytes`);
   }
 });
 
