@@ -32,7 +32,7 @@ function addon() {
  * Writes a line to stderr, and never waits for who reads it. Where stderr is closed, nobody is told.
  *
  * The addon asks whether there is room. Without it, a pipe is left to `process.stderr`, which makes the descriptor
- * non-blocking for everybody who shares it: Node does so, too, when a program uses its console.
+ * non-blocking for all processes that share it. Node does the same when a program uses its console.
  */
 function say(line) {
   try {

@@ -76,7 +76,7 @@ class Service {
     return service;
   }
 
-  /** What an attach must leave as it was; the least of some looks, since the service itself starts programs meanwhile. */
+  /** What an attach must leave as it was: the least of some looks, because the service starts programs of its own. */
   async traces() {
     const { pid } = this.process;
     const text = (name) => readFileSync(`/proc/${pid}/${name}`, 'utf8');

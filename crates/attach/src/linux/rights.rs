@@ -36,7 +36,7 @@ impl Rights {
         }
     }
 
-    /// Whether Yama says no to this user for every process, so that nothing need be tried.
+    /// Whether Yama refuses this user every process. Then nothing is tried.
     pub(crate) fn none(&self) -> bool {
         self.yama == 3 || self.yama == 2 && !self.may_trace
     }
