@@ -159,7 +159,8 @@ test('what can not be read is refused with what to do', { timeout: 120_000 }, as
       [copy('no-memory', (target) => truncateSync(target, 20_000))],
       /program of this core was not found|no page of a V8/,
     ],
-    [[copy('cut', (target) => truncateSync(target, 3_000_000))], /truncated|no page of a V8|was not found/],
+    // What is missing depends on where the memory was, so the sentence does, too.
+    [[copy('cut', (target) => truncateSync(target, 3_000_000))], /^stillheap: .+ (truncated|V8|found)/],
     [[copy('32-bit', (target) => write(target, 4, [1]))], /32-bit/],
     [[copy('a-program', (target) => write(target, 16, [3, 0]))], /a program or a library, not a core/],
     [[copy('riscv', (target) => write(target, 18, [243, 0]))], /another machine/],
@@ -170,7 +171,7 @@ test('what can not be read is refused with what to do', { timeout: 120_000 }, as
   for (const [args, expected] of cases) {
     const { code, stdout, stderr } = await stillheap(t, 'summary', ...args);
     assert.deepEqual({ code, stdout }, { code: 2, stdout: '' }, `${args}: ${stderr}`);
-    assert.match(stderr, expected, args.join(' '));
+    assert.match(stderr, expected, `${args}: ${stderr}`);
     assert.doesNotMatch(stderr, /panicked/);
   }
 });

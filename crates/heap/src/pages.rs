@@ -10,6 +10,9 @@ use crate::layout::Layout;
 use crate::memory::{MemoryView, word_at};
 use crate::shape::PageHeader;
 
+/// Pages that each isolate has from the beginning, at the least: new space, old space and code.
+const LEAST_PAGES: usize = 3;
+
 /// The heap is a part of the isolate, at less than this from its start.
 pub(crate) const HEAP_IN_ISOLATE: u64 = 0x20000;
 
@@ -115,7 +118,7 @@ fn page<'m>(view: &MemoryView<'m>, base: u64, header: &Header, writable: bool) -
         && area_end > area_start
         && (0x1000..=LARGEST).contains(&size)
         && area_end <= base + size
-        && (heap == 0 || view.word(heap).is_some());
+        && (heap == 0 && owner == 0 || is_heap(view, heap));
     // Read-only pages have no owner, and since they are sealed they can't be written to. Pages in V8's pool have no
     // owner either.
     let read_only = owner == 0;
@@ -133,6 +136,11 @@ fn page<'m>(view: &MemoryView<'m>, base: u64, header: &Header, writable: bool) -
         large: size > PAGE,
         bytes: joined(view, base, area_end)?,
     })
+}
+
+/// Whether an address can be that of a heap, which is a part of an object that V8 writes to.
+fn is_heap(view: &MemoryView<'_>, heap: u64) -> bool {
+    heap.is_multiple_of(8) && view.region(heap).is_some_and(|region| region.writable)
 }
 
 /// The bytes between two addresses, copied only where they lie in several mappings (pages with code).
@@ -182,6 +190,8 @@ pub(crate) fn isolates(pages: &[Page<'_>], main_stack: &[u8]) -> Vec<Isolate> {
     if let Some(most) = most {
         isolates[most].main = true;
     }
+    // What only looks like a page, or was one, makes no isolate.
+    isolates.retain(|isolate| isolate.main || isolate.pages >= LEAST_PAGES);
     isolates.sort_by_key(|i| (!i.main, i.heap));
     isolates
 }
