@@ -96,11 +96,13 @@ fn verified<'m>(
     options: &CoreOptions,
 ) -> std::result::Result<CheckedHeap<'m>, Refusal> {
     let choice = options.isolate.map_or(IsolateChoice::Main, IsolateChoice::Number);
-    let opened = Heap::open(memory, layout, choice)?;
-    let mut heap = opened.heap;
-    let live = heap.verify(&mut unwatched).map_err(|refusal| match memory.core.missing_bytes() {
+    // What a core lacks may make either step take it for something else.
+    let explained = |refusal: Refusal| match memory.core.missing_bytes() {
         0 => refusal,
         missing => refusal.because(format!("the core is truncated: {missing} bytes of memory are not in it")),
-    })?;
+    };
+    let opened = Heap::open(memory, layout, choice).map_err(explained)?;
+    let mut heap = opened.heap;
+    let live = heap.verify(&mut unwatched).map_err(explained)?;
     Ok(CheckedHeap { memory, heap, live, isolates: opened.isolates, isolate: opened.isolate })
 }

@@ -10,7 +10,7 @@ use crate::layout::Layout;
 use crate::memory::{MemoryView, word_at};
 use crate::shape::PageHeader;
 
-/// Pages that each isolate has from the beginning, at the least: new space, old space and code.
+/// Fewer pages are no isolate: V8 begins one with new space, old space and code.
 const LEAST_PAGES: usize = 3;
 
 /// The heap is a part of the isolate, at less than this from its start.
